@@ -52,7 +52,7 @@ async function compile(tree, names) {
   const { default: ts } = await import('typescript')
   const config = ts.readConfigFile(path.join(root, 'tsconfig.json'), ts.sys.readFile).config
   const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root)
-  const compilerOptions = { ...options, incremental: false, sourceMap: true, inlineSources: true }
+  const compilerOptions = { ...options, module: ts.ModuleKind.ESNext, incremental: false, inlineSources: true }
   for (const name of names) {
     const source = path.join(root, tree.from, name)
     const output = outputOf(tree, name)
