@@ -1,9 +1,20 @@
-// `npm run build`: compiles what changed. See steps/typescript.mjs.
+// `npm run build`: compiles what changed, native addons and TypeScript. See steps/.
 import { say, seconds, tell } from './steps/console.mjs'
+import { ensureNative } from './steps/native.mjs'
+import { inTurn } from './steps/turn.mjs'
 import { buildTypeScript } from './steps/typescript.mjs'
 
-await tell(async () => {
+export async function reportBuild(trees) {
   const startedMs = performance.now()
-  const changed = await buildTypeScript()
-  say(changed === 0 ? 'build: nothing to do' : `build: ${changed} files in ${seconds(startedMs)}`)
-})
+  const changed = await buildTypeScript(trees)
+  if (changed > 0) say(`build: ${changed} files in ${seconds(startedMs)}`)
+  return changed
+}
+
+if (process.argv[1] === import.meta.filename) {
+  await tell(async () => {
+    const native = await inTurn(ensureNative)
+    const changed = await reportBuild()
+    if (!native && changed === 0) say('build: nothing to do')
+  })
+}

@@ -28,7 +28,10 @@ if (process.argv[1] === import.meta.filename) {
     await buildTypeScript()
     for (const file of names.flatMap(compiledTests)) {
       if (names.length > 1 || !names[0].endsWith('.ts')) say(`\n${file}`)
-      const ended = spawnSync(process.execPath, ['--enable-source-maps', ...flags, file], { cwd: root, stdio: 'inherit' })
+      const ended = spawnSync(process.execPath, ['--enable-source-maps', ...flags, file], {
+        cwd: root,
+        stdio: 'inherit',
+      })
       if (ended.status !== 0) process.exitCode = 1
     }
   })

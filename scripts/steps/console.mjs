@@ -23,19 +23,25 @@ export function seconds(sinceMs) {
 
 /**
  * Runs a program to its end. Quiet: its output is kept and shown only when it fails.
- * Resolves to what it printed; rejects with SetupFailure on any exit code but 0.
+ * With `heartbeat`, a line every 15 s says that it is still at work. Resolves to what it printed; rejects with SetupFailure on any exit code but 0.
  */
-export function run(program, args, { env = process.env, cwd = root, hint = '' } = {}) {
+export function run(program, args, { env = process.env, cwd = root, hint = '', heartbeat = '' } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const startedMs = performance.now()
+    const alive = setInterval(() => heartbeat && say(`${heartbeat}: at work for ${seconds(startedMs)}`), 15_000)
     let printed = ''
     const keep = (chunk) => {
       printed = (printed + chunk).slice(-200_000)
     }
     child.stdout.on('data', keep)
     child.stderr.on('data', keep)
-    child.on('error', (error) => reject(new SetupFailure(`${program} does not start: ${error.message}`, hint)))
+    child.on('error', (error) => {
+      clearInterval(alive)
+      reject(new SetupFailure(`${program} does not start: ${error.message}`, hint))
+    })
     child.on('close', (code, signal) => {
+      clearInterval(alive)
       if (code === 0) return resolve(printed)
       const ended = signal ?? `exit code ${code}`
       const tail = printed.trimEnd().split('\n').slice(-40).join('\n')

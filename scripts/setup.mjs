@@ -1,0 +1,23 @@
+// `npm run setup`, and the first step of `npm start` and `npm test`: everything between a fresh clone and a
+// program that runs. Each step looks first and works only when it must; a second run takes a fraction of a second.
+//   1 Debian packages   2 node_modules   3 native addons   4 TypeScript
+// Promise: nothing of it depends on the user's npmrc, and a failed step leaves the earlier ones in place.
+
+import { reportBuild } from './build.mjs'
+import { tell } from './steps/console.mjs'
+import { ensurePrograms } from './steps/debian.mjs'
+import { ensureModules } from './steps/modules.mjs'
+import { ensureNative } from './steps/native.mjs'
+import { inTurn } from './steps/turn.mjs'
+
+/** `forTests` adds what the tests need: the programs they run, and the tests' own JavaScript. */
+export async function setUp({ forTests = false } = {}) {
+  await inTurn(async () => {
+    await ensurePrograms(forTests ? ['mount', 'tests'] : ['mount'])
+    await ensureModules()
+    await ensureNative()
+    await reportBuild(forTests ? ['src', 'test', 'bench'] : ['src'])
+  })
+}
+
+if (process.argv[1] === import.meta.filename) await tell(() => setUp({ forTests: process.argv.includes('--tests') }))

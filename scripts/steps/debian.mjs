@@ -1,0 +1,64 @@
+// Programs of the system that set-up needs. As root on Debian they are installed; anybody else is told what to install.
+import fs from 'node:fs'
+import path from 'node:path'
+import { run, SetupFailure, say, seconds } from './console.mjs'
+
+/** Each need: any one of its programs will do; the Debian package that brings it. */
+const needs = {
+  mount: [{ programs: ['fusermount3', 'fusermount'], package: 'fuse3', linuxOnly: true }],
+  build: [
+    { programs: ['g++', 'c++'], package: 'g++' },
+    { programs: ['make'], package: 'make' },
+    { programs: ['python3'], package: 'python3' },
+  ],
+  // Real programs that the tests run on a mounted drive.
+  tests: [
+    { programs: ['git'], package: 'git' },
+    { programs: ['rsync'], package: 'rsync' },
+    { programs: ['sqlite3'], package: 'sqlite3' },
+    { programs: ['setfattr'], package: 'attr', linuxOnly: true },
+    { programs: ['ps'], package: 'procps', linuxOnly: true },
+  ],
+}
+
+/** Makes sure that the programs of the named groups exist. A program that is there is never replaced by another. */
+export async function ensurePrograms(groups) {
+  const missing = groups.flatMap((group) => needs[group]).filter(isMissing)
+  if (missing.length === 0) return
+  const packages = missing.map((need) => need.package)
+  const names = missing.map((need) => need.programs.join(' or ')).join(', ')
+  if (process.platform !== 'linux') {
+    throw new SetupFailure(`missing: ${names}`, 'install the command line tools: xcode-select --install')
+  }
+  const byHand = `as root: apt-get install ${packages.join(' ')}   (or your distribution's packages of these names)`
+  if (process.getuid() !== 0 || !onPath('apt-get')) throw new SetupFailure(`missing: ${names}`, byHand)
+  await aptInstall(packages, byHand)
+  const still = missing.filter(isMissing).map((need) => need.programs[0])
+  if (still.length > 0) throw new SetupFailure(`still missing after installation: ${still.join(', ')}`, byHand)
+}
+
+async function aptInstall(packages, hint) {
+  const startedMs = performance.now()
+  say(`packages: installing ${packages.join(' ')} (apt-get)`)
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const args = ['install', '-y', '--no-install-recommends', ...packages]
+  try {
+    await run('apt-get', args, { env, hint })
+  } catch {
+    // A fresh machine has no package lists, an old one has stale ones.
+    await run('apt-get', ['update'], { env, hint, heartbeat: 'packages: apt-get update' })
+    await run('apt-get', args, { env, hint, heartbeat: 'packages: apt-get install' })
+  }
+  say(`packages: installed in ${seconds(startedMs)}`)
+}
+
+function isMissing(need) {
+  if (need.linuxOnly && process.platform !== 'linux') return false
+  return !need.programs.some(onPath)
+}
+
+/** An ordinary user's PATH often lacks the sbin folders, where some of these live. */
+function onPath(program) {
+  const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/sbin', '/usr/bin', '/bin']
+  return folders.some((folder) => folder !== '' && fs.existsSync(path.join(folder, program)))
+}

@@ -1,0 +1,182 @@
+// `npm test` (also `test:fast`, `test:long`): set-up, types, lint, then every test file in a process of its own.
+//
+// Why not `tap run`: it loads a TypeScript loader and two more into each file, 0.6 s a file that these compiled
+// files have no use for. Each file is a tap program that runs by itself; this starts them, reads their TAP,
+// and adds up. Room tests run two at a time; those with a kernel mount or real processes run alone, after them.
+//
+//   npm test                       everything but test/long
+//   npm test -- test/mount x.test.ts    only these, with set-up, without types and lint
+import { spawn } from 'node:child_process'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { compiledTests } from './one-test.mjs'
+import { setUp } from './setup.mjs'
+import { root, run, SetupFailure, say, seconds, tell } from './steps/console.mjs'
+
+const plans = {
+  all: [
+    'test/house',
+    'test/vectors',
+    'test/rooms',
+    'test/suites',
+    'test/model',
+    'test/net',
+    'test/mount',
+    'test/crash',
+  ],
+  fast: ['test/house', 'test/vectors', 'test/rooms', 'test/model'],
+  long: ['test/long'],
+}
+/** Kernel mounts and process kills: their deadlines are real time, so they get the machine for themselves. */
+const alone = /^dist-test\/test\/(mount|crash|long)\//
+const jobs = Math.max(1, Math.min(4, os.availableParallelism()))
+const fileDeadlineMs = process.argv[2] === 'long' ? 3_600_000 : 300_000
+
+const running = new Set()
+
+await tell(async () => {
+  const startedMs = performance.now()
+  await setUp({ forTests: true })
+  const words = process.argv.slice(2)
+  const plan = words.length === 0 ? 'all' : words[0]
+  const folders = plans[plan]?.filter((one) => fs.existsSync(path.join(root, one))) ?? words
+  const files = folders.flatMap(compiledTests)
+  if (files.length === 0) throw new SetupFailure('no test files found', 'name files or folders under test/')
+  const results = plan === 'all' ? await checkCode() : []
+  results.push(...(await runAll(files)))
+  conclude(results, startedMs)
+})
+
+/** Types and lint count as a test each. */
+async function checkCode() {
+  const bin = (name) => path.join(root, 'node_modules', name)
+  const types = check('types', [bin('typescript/bin/tsc'), '-p', 'tsconfig.test.json', '--pretty', 'false'])
+  const lint = check('lint and format', [bin('@biomejs/biome/bin/biome'), 'check', '--colors=off', '.'])
+  return Promise.all([types, lint])
+}
+
+async function check(name, args) {
+  const startedMs = performance.now()
+  try {
+    await run(process.execPath, args)
+    say(`ok       ${name} (${seconds(startedMs)})`)
+    return { name, passed: 1, failed: 0, skipped: 0, tail: '' }
+  } catch (error) {
+    if (!(error instanceof SetupFailure)) throw error
+    say(`NOT OK   ${name} (${seconds(startedMs)})\n${error.message}`)
+    return { name, passed: 0, failed: 1, skipped: 0, tail: error.message }
+  }
+}
+
+async function runAll(files) {
+  process.on('SIGINT', () => stopAll(130))
+  process.on('SIGTERM', () => stopAll(143))
+  const together = files.filter((file) => !alone.test(file))
+  const results = []
+  const work = async () => {
+    for (let file = together.shift(); file !== undefined; file = together.shift()) results.push(await runFile(file))
+  }
+  await Promise.all(Array.from({ length: jobs }, work))
+  for (const file of files.filter((one) => alone.test(one))) results.push(await runFile(file))
+  return results
+}
+
+/** Each file has a process group of its own, so that whatever it started ends with it. */
+function runFile(file) {
+  const startedMs = performance.now()
+  const name = file.replace('dist-test/', '').replace(/\.js$/, '.ts')
+  const env = { ...process.env, TAP: '1', TAP_TIMEOUT: String(fileDeadlineMs / 1000 - 10), NODE_ENV: 'test' }
+  const child = spawn(process.execPath, ['--enable-source-maps', file], {
+    cwd: root,
+    env,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  running.add(child)
+  return new Promise((resolve) => {
+    let out = ''
+    let err = ''
+    let late = false
+    child.stdout.on('data', (chunk) => (out += chunk))
+    child.stderr.on('data', (chunk) => (err = (err + chunk).slice(-20_000)))
+    const deadline = setTimeout(() => {
+      late = true
+      killGroup(child)
+    }, fileDeadlineMs)
+    child.on('exit', () => setTimeout(() => killGroup(child), 200))
+    child.on('close', (code, signal) => {
+      clearTimeout(deadline)
+      running.delete(child)
+      const end = late
+        ? `no end after ${fileDeadlineMs / 1000} s`
+        : signal
+          ? `killed by ${signal}`
+          : `exit code ${code}`
+      resolve(report(name, countTap(out), { ok: code === 0, end, out, err, took: seconds(startedMs) }))
+    })
+  })
+}
+
+function report(name, counts, { ok, end, out, err, took }) {
+  const { passed, skipped } = counts
+  // A file that dies, or promises nothing and does nothing, is a failure of its own.
+  const failed = counts.failed > 0 ? counts.failed : ok && passed + skipped > 0 ? 0 : 1
+  if (failed === 0) {
+    say(`ok       ${name} (${passed}${skipped > 0 ? `, ${skipped} skipped` : ''}; ${took})`)
+    return { name, passed, failed, skipped, tail: '' }
+  }
+  const tail = [failures(out), err.trimEnd(), `${name}: ${end}`].filter((part) => part !== '').join('\n')
+  say(`NOT OK   ${name} (${passed} passed, ${failed} failed; ${took})\n${tail}\n         again: npm run t -- ${name}`)
+  return { name, passed, failed, skipped, tail }
+}
+
+/** A test = a top-level point of the file (a named t.test, or a bare assertion). */
+export function countTap(out) {
+  const counts = { passed: 0, failed: 0, skipped: 0 }
+  for (const line of out.split('\n')) {
+    const point = /^(not )?ok \d+/.exec(line)
+    if (point === null) continue
+    if (/ # (skip|todo)/i.test(line)) counts.skipped++
+    else if (point[1] === undefined) counts.passed++
+    else counts.failed++
+  }
+  return counts
+}
+
+/** The failed points with their diagnostics; what passed is left out. */
+function failures(out) {
+  const kept = []
+  let inFailure = false
+  for (const line of out.split('\n')) {
+    const text = line.trimStart()
+    if (/^not ok \d+/.test(text)) inFailure = true
+    else if (/^(ok \d+|# Subtest|\d+\.\.\d+)/.test(text)) inFailure = false
+    if (inFailure) kept.push(`         ${line}`)
+  }
+  return kept.slice(0, 200).join('\n')
+}
+
+function killGroup(child) {
+  try {
+    process.kill(-child.pid, 'SIGKILL')
+  } catch {
+    // all of them have ended
+  }
+}
+
+function stopAll(code) {
+  for (const child of running) killGroup(child)
+  process.exit(code)
+}
+
+function conclude(results, startedMs) {
+  const sum = (what) => results.reduce((total, one) => total + one[what], 0)
+  const bad = results.filter((one) => one.failed > 0)
+  if (bad.length > 0) say(`\nfailed: ${bad.map((one) => one.name).join(', ')}`)
+  const skipped = sum('skipped') > 0 ? `, ${sum('skipped')} skipped` : ''
+  const total = sum('passed') + sum('failed')
+  process.stdout.write(`\n${total} tests in ${results.length} files and checks${skipped}, ${seconds(startedMs)}\n`)
+  process.stdout.write(`${sum('passed')} passed, ${sum('failed')} failed\n`)
+  process.exitCode = sum('failed') === 0 ? 0 : 1
+}
