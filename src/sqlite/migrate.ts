@@ -1,0 +1,75 @@
+/**
+ * Numbered migrations. `user_version` says how far a database is; a newer one than this program knows is refused, and an
+ * older one is copied beside itself (`<file>.v<N>.copy`) before it is touched. Each step and its number are one transaction.
+ */
+import fs from 'node:fs'
+import path from 'node:path'
+import { AppError } from '../base/errors.js'
+import type { Database } from './driver.js'
+
+/** SQL text, or code for what SQL cannot say. Never changed once released: a change is another migration. */
+export type Migration = string | ((db: Database) => void)
+
+export function migrate(db: Database, file: string, migrations: readonly Migration[], readOnly: boolean): void {
+  const found = db.pragma('user_version', { simple: true }) as number
+  const newest = migrations.length
+  if (found > newest) {
+    throw new AppError(
+      'database-too-new',
+      `${file} has version ${found}; this program knows versions up to ${newest}`,
+      {
+        hint: 'use the newer shardrive that wrote it',
+      },
+    )
+  }
+  if (found === newest) return
+  if (readOnly) {
+    throw new AppError('database-too-old', `${file} has version ${found} and cannot be migrated read-only`, {
+      hint: 'open it once for writing',
+    })
+  }
+  if (found > 0 && file !== ':memory:') copyBefore(db, file, found)
+  // No step may see half of another, and foreign keys must not fire while tables are rebuilt.
+  db.pragma('foreign_keys = OFF')
+  try {
+    for (let version = found + 1; version <= newest; version++) step(db, migrations[version - 1] as Migration, version)
+  } finally {
+    db.pragma('foreign_keys = ON')
+  }
+}
+
+function step(db: Database, migration: Migration, version: number): void {
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    // Another opener may have been faster.
+    if ((db.pragma('user_version', { simple: true }) as number) >= version) return void db.exec('ROLLBACK')
+    if (typeof migration === 'string') db.exec(migration)
+    else migration(db)
+    db.pragma(`user_version = ${version}`)
+    db.exec('COMMIT')
+  } catch (error) {
+    if (db.inTransaction) db.exec('ROLLBACK')
+    throw error
+  }
+}
+
+/** A whole and durable copy, or an error: a half copy never has the final name. */
+function copyBefore(db: Database, file: string, version: number): void {
+  const copy = `${file}.v${version}.copy`
+  const draft = `${copy}.draft`
+  fs.rmSync(draft, { force: true })
+  db.prepare('VACUUM INTO ?').run(draft)
+  fs.chmodSync(draft, 0o600)
+  syncPath(draft)
+  fs.renameSync(draft, copy)
+  syncPath(path.dirname(copy))
+}
+
+function syncPath(name: string): void {
+  const fd = fs.openSync(name, 'r')
+  try {
+    fs.fsyncSync(fd)
+  } finally {
+    fs.closeSync(fd)
+  }
+}
