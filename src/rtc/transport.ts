@@ -1,0 +1,72 @@
+/**
+ * How processes speak to each other over data channels: one request, one reply, each a small head and an optional
+ * body. Two implementations pass the same suite (test/suites/transport-suite.ts): PeerNetwork (WebRTC) and
+ * MemoryTransport. Only ids, numbers and buffers cross this interface, so that it can move to a thread of its own.
+ *
+ * What a caller may rely on:
+ * - a request settles: with the reply, or rejected within its deadline (seen within 100 ms);
+ * - expected rejections are AppErrors: `peer-unreachable` (no connection within 10 s), `peer-lost` (the connection
+ *   died; the request may or may not have been carried out), `timed-out`, `busy`, `stopped`, `fingerprint-mismatch`
+ *   (the other side is not who it should be), or whatever code the serving side threw (wire/error-codes.ts);
+ * - an aborted signal rejects with its reason, untouched, and the serving side's signal fires;
+ * - memory is bounded (rtc/limits.ts): beyond it, requests wait their turn, first come first served.
+ */
+import type { PeerId } from '../model/ids.js'
+
+export interface TransportRequest {
+  /** METHOD of wire/methods.ts. */
+  method: number
+  /** At most 4 KiB. */
+  head: Buffer
+  /** At most 2 MiB. Must not change until the request settles. */
+  body?: Buffer
+  /** From now. Includes dialing and waiting for memory. */
+  deadlineMs: number
+  /** Largest reply body that is wanted; memory for it is set aside. Default: replyBytesMaxOf(method). */
+  replyBytesMax?: number
+  signal?: AbortSignal
+}
+
+export interface TransportReply {
+  head: Buffer
+  /** Empty when the reply has none. Belongs to the receiver. */
+  body: Buffer
+}
+
+export interface IncomingRequest {
+  method: number
+  head: Buffer
+  /** Empty when the request has none. Belongs to the receiver. */
+  body: Buffer
+  /** The largest reply body that the requester takes. */
+  replyBytesMax: number
+  /** Fires when the requester cancelled, its deadline passed or its connection died. */
+  signal: AbortSignal
+}
+
+export interface OutgoingReply {
+  head: Buffer
+  /** Must not change afterwards. */
+  body?: Buffer
+}
+
+/** `from` is the verified identity of the connection. An AppError thrown here reaches the requester with its code. */
+export type RequestServer = (from: PeerId, request: IncomingRequest) => Promise<OutgoingReply>
+
+/** Looks at a request before its body is received; throws an AppError to refuse it there. Must be quick. */
+export type RequestGate = (from: PeerId, request: { method: number; head: Buffer; bodyLength: number }) => void
+
+export interface Transport {
+  request(peer: PeerId, request: TransportRequest): Promise<TransportReply>
+  /** Requests that arrive before this is called are refused with `busy`. */
+  serve(server: RequestServer, gate?: RequestGate): void
+  /** Opens connections ahead of need, in the background; failures are forgotten. */
+  warm(peers: Iterable<PeerId>): void
+  /** Peers with an open connection now. */
+  connected(): PeerId[]
+  /** Rejects what is pending with `stopped` and closes every connection. */
+  stop(): Promise<void>
+}
+
+/** Observer of every frame that leaves, before encryption. The buffer is only valid during the call. */
+export type FrameTap = (to: PeerId, frame: Buffer) => void
