@@ -26,7 +26,6 @@ function isFound(packages, place, name) {
     const prefix = from === '' ? '' : `${from}/`
     if (packages[`${prefix}node_modules/${name}`] !== undefined) return true
     if (from === '') return false
-    if (!from.includes('/node_modules/')) from = ''
   }
 }
 

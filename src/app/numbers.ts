@@ -1,0 +1,47 @@
+/** Numbers as people read and type them: sizes in binary units, ages in the two largest units. */
+import { AppError } from '../base/errors.js'
+
+const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const
+
+/** 1536 -> `1.5 KiB`. */
+export function formatBytes(sizeBytes: number): string {
+  let value = sizeBytes
+  let step = 0
+  while (Math.abs(value) >= 1024 && step < units.length - 1) {
+    value /= 1024
+    step++
+  }
+  const digits = step === 0 || value >= 100 ? 0 : 1
+  return `${value.toFixed(digits)} ${units[step]}`
+}
+
+/** `10GiB`, `512 MiB`, `4096`; also `10G`. Throws `usage` for anything else: MB and GB are ambiguous and refused. */
+export function parseBytes(text: string): number {
+  const match = /^(\d{1,12}(?:\.\d{1,3})?)\s*([KMGTP]i?B?|B)?$/.exec(text.trim())
+  const unit = match?.[2] ?? 'B'
+  if (match === null || /^[KMGTP]B$/.test(unit)) {
+    throw new AppError('usage', `'${text}' is not a size`, {
+      hint: 'write sizes like 512MiB, 10GiB or a number of bytes',
+    })
+  }
+  const step = units.findIndex((name) => name.startsWith(unit.charAt(0)))
+  const sizeBytes = Math.round(Number(match[1]) * 1024 ** step)
+  if (!Number.isSafeInteger(sizeBytes)) throw new AppError('usage', `'${text}' is too large a size`)
+  return sizeBytes
+}
+
+/** 93784000 -> `1 d 2 h`. */
+export function formatDuration(durationMs: number): string {
+  const steps: [string, number][] = [
+    ['d', 86_400_000],
+    ['h', 3_600_000],
+    ['min', 60_000],
+    ['s', 1_000],
+  ]
+  const first = steps.findIndex(([, sizeMs]) => durationMs >= sizeMs)
+  if (first < 0) return `${Math.round(durationMs)} ms`
+  const [[unit, sizeMs], next] = [steps[first] as [string, number], steps[first + 1]]
+  const whole = Math.floor(durationMs / sizeMs)
+  const rest = next === undefined ? 0 : Math.floor((durationMs - whole * sizeMs) / next[1])
+  return rest === 0 || next === undefined ? `${whole} ${unit}` : `${whole} ${unit} ${rest} ${next[0]}`
+}
