@@ -19,7 +19,7 @@
     {
       "target_name": "door",
       "conditions": [
-        ["OS=='linux'", {"sources": ["door.c"]}, {"type": "none"}]
+        ["OS=='linux'", {"sources": ["door.c", "door-mount.c", "door-session.c"]}, {"type": "none"}]
       ]
     }
   ]

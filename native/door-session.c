@@ -177,7 +177,10 @@ unsigned session_take_batch(struct session *s) {
     if (request.slot >= SMALL_COUNT) large++;
     s->delivered[count++] = request;
   }
-  if (!count) s->js_woken = false;
+  if (!count) {
+    s->js_woken = false;
+    s->at_end = s->ended;
+  }
   pthread_mutex_unlock(&s->lock);
   s->delivered_count = count;
   memcpy(s->batch, s->delivered, count * sizeof *s->batch);

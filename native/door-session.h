@@ -67,7 +67,7 @@ struct session {
   int end_error;
 
   // (js)
-  bool closed, end_told;
+  bool closed, at_end, end_told;  // at_end: the reader has ended and nothing of it is left
   unsigned references;
   struct request_slot delivered[BATCH_MAX];  // what JavaScript is looking at
   unsigned delivered_count;

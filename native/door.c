@@ -49,7 +49,7 @@ static void deliver_events(napi_env env, napi_value callback, void *context, voi
   if (s->closed) return;
   if (count) {
     napi_call_threadsafe_function(s->to_js, NULL, napi_tsfn_nonblocking);
-  } else if (s->ended && !s->end_told) {
+  } else if (s->at_end && !s->end_told) {
     s->end_told = true;
     tell_js(s, callback, EVENT_END, s->end_error, 0);
   }
