@@ -13,7 +13,29 @@
     {
       "target_name": "codec",
       "sources": [
-        "codec.c"
+        "codec.c",
+        "codec-merkle.c",
+        "codec-open.c",
+        "codec-primitives.c",
+        "codec-rebuild.c",
+        "codec-seal.c",
+        "util/aes.c",
+        "util/aes-ni.c",
+        "util/aes-sbox.c",
+        "util/args.c",
+        "util/cpu.c",
+        "util/gf.c",
+        "util/gf-avx2.c",
+        "util/gf-gfni256.c",
+        "util/gf-gfni512.c",
+        "util/job.c",
+        "util/matrix.c",
+        "util/merkle.c",
+        "util/path.c",
+        "util/secret.c",
+        "util/sha256.c",
+        "util/sha256-ni.c",
+        "util/stripe.c"
       ]
     },
     {
