@@ -34,19 +34,11 @@ export async function ensureNative() {
   const stamp = nativeStamp()
   forgetOtherNode()
   say('native: building the addons (node-gyp)')
-  const args = [
-    findNodeGyp(),
-    'configure',
-    'build',
-    '-j',
-    'max',
-    '--release',
-    '--nodedir',
-    nodeDir,
-    '--directory',
-    folder,
-  ]
-  await run(process.execPath, args, { hint: 'a C compiler error is a bug: report it with the lines above' })
+  const args = [findNodeGyp(), 'configure', 'build', '-j', 'max', '--release', '--loglevel', 'error']
+  // -k: an error in one addon does not stop the others, and all errors show at once.
+  const env = { ...process.env, MAKEFLAGS: '-k' }
+  const hint = 'an error of the C compiler is a bug: report it with the lines above'
+  await run(process.execPath, [...args, '--nodedir', nodeDir, '--directory', folder], { env, hint })
   fs.writeFileSync(stampFile, stamp)
   say(`native: built in ${seconds(startedMs)}`)
   return true

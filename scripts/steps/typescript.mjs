@@ -14,9 +14,12 @@ const trees = [
   { from: 'bench', to: 'dist-test/bench' },
 ]
 
-/** Compiles what is newer than its output and removes outputs without a source. Returns how many files changed. */
+const settingsFile = path.join(root, 'dist/.compiled-with')
+
+/** Compiles what is newer or older than its output and removes outputs without a source. Returns how many files changed. */
 export async function buildTypeScript(only = ['src', 'test', 'bench']) {
   let changed = 0
+  forgetOtherSettings()
   for (const tree of trees.filter((one) => only.includes(one.from))) {
     const sources = list(tree.from, '.ts').filter((name) => !name.endsWith('.d.ts'))
     const wanted = new Set(sources.map((name) => name.replace(/\.ts$/, '.js')))
@@ -28,6 +31,16 @@ export async function buildTypeScript(only = ['src', 'test', 'bench']) {
   }
   makeExecutable()
   return changed
+}
+
+/** Other compiler settings or another compiler: everything is compiled again. */
+function forgetOtherSettings() {
+  const read = (name) => fs.readFileSync(path.join(root, name), 'utf8')
+  const settings = `${JSON.parse(read('node_modules/typescript/package.json')).version}\n${read('tsconfig.json')}`
+  if (fs.existsSync(settingsFile) && fs.readFileSync(settingsFile, 'utf8') === settings) return
+  for (const tree of trees) fs.rmSync(path.join(root, tree.to), { recursive: true, force: true })
+  fs.mkdirSync(path.dirname(settingsFile), { recursive: true })
+  writeWhole(settingsFile, settings)
 }
 
 function list(folder, extension) {
