@@ -8,7 +8,7 @@ import { AppError } from '../base/errors.js'
 import { SIGNATURE_BYTES, type SigningKey } from '../crypto/signing-key.js'
 import * as ids from '../model/ids.js'
 import { SHARD_BYTES_MAX } from '../model/segment.js'
-import { decodeAs, expectHeader, expectZeros, signatureFits, signed } from './signed-bytes.js'
+import { failAs, expectHeader, expectZeros, signatureFits, signed } from './signed-bytes.js'
 
 export const RECEIPT_BYTES = 258
 
@@ -50,7 +50,7 @@ export function signReceipt(receipt: Receipt, hostKey: SigningKey): Buffer {
 
 /** The fields, unverified. `receipt-malformed`. */
 export function decodeReceipt(bytes: Uint8Array): Receipt {
-  return decodeAs('receipt-malformed', () => {
+  return failAs('receipt-malformed', () => {
     const reader = new ByteReader(bytes, 'receipt')
     expectHeader(reader, 'SDRC', 'receipt')
     expectZeros(reader, 1)

@@ -42,7 +42,7 @@ export function isZero(bytes: Uint8Array): boolean {
 }
 
 /** Turns `malformed` and `unsupported-version` of one decoder into the object's own code. */
-export function decodeAs<T>(code: string, decode: () => T): T {
+export function failAs<T>(code: string, decode: () => T): T {
   try {
     return decode()
   } catch (error) {

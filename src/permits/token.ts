@@ -9,7 +9,7 @@ import { AppError } from '../base/errors.js'
 import { SIGNATURE_BYTES, type SigningKey } from '../crypto/signing-key.js'
 import * as ids from '../model/ids.js'
 import { SHARD_BYTES_MAX } from '../model/segment.js'
-import { decodeAs, expectHeader, expectZeros, isZero, signatureFits, signed } from './signed-bytes.js'
+import { failAs, expectHeader, expectZeros, isZero, signatureFits, signed } from './signed-bytes.js'
 
 export const TOKEN_BYTES = 297
 /** Clocks may differ by this much before an expiry is believed. */
@@ -60,7 +60,7 @@ export function signToken(fields: TokenFields, bridgeKey: SigningKey): Buffer {
 
 /** The fields, unverified. `token-malformed`. */
 export function decodeToken(bytes: Uint8Array): TokenFields {
-  return decodeAs('token-malformed', () => {
+  return failAs('token-malformed', () => {
     const reader = new ByteReader(bytes, 'token')
     expectHeader(reader, 'SDTK', 'token')
     const action = ACTIONS[reader.u8() - 1]

@@ -7,7 +7,7 @@ import { ByteWriter } from '../base/byte-writer.js'
 import { AppError } from '../base/errors.js'
 import { SIGNATURE_BYTES, type SigningKey } from '../crypto/signing-key.js'
 import * as ids from '../model/ids.js'
-import { decodeAs, expectHeader, expectZeros, signatureFits, signed } from './signed-bytes.js'
+import { failAs, expectHeader, expectZeros, signatureFits, signed } from './signed-bytes.js'
 
 export const WITNESS_BYTES = 166
 
@@ -35,7 +35,7 @@ export function signWitness(witness: Omit<Witness, 'device'>, deviceKey: Signing
 
 /** The fields, unverified. `witness-malformed`. */
 export function decodeWitness(bytes: Uint8Array): Witness {
-  return decodeAs('witness-malformed', () => {
+  return failAs('witness-malformed', () => {
     const reader = new ByteReader(bytes, 'witness')
     expectHeader(reader, 'SDHW', 'witness')
     expectZeros(reader, 1)

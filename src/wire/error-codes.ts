@@ -17,16 +17,18 @@ const NUMBERS = {
   'clock-skew': 9,
   'fingerprint-mismatch': 10,
 
-  'token-invalid': 20,
+  'token-malformed': 20,
   'token-expired': 21,
-  'token-not-yet-valid': 22,
-  'token-wrong-host': 23,
-  'token-wrong-holder': 24,
-  'token-wrong-action': 25,
+  'token-not-yet': 22,
+  'token-other-host': 23,
+  'token-other-holder': 24,
+  'token-action': 25,
   'token-wrong-shard': 26,
   'token-used': 27,
   'token-budget-spent': 28,
   'token-old-incarnation': 29,
+  'token-signature': 30,
+  'token-other-bridge': 31,
 
   'shard-not-found': 40,
   'shard-mismatch': 41,
@@ -35,8 +37,10 @@ const NUMBERS = {
   'old-generation': 44,
   'host-full': 45,
   'host-read-only': 46,
-  'witness-invalid': 47,
+  'witness-malformed': 47,
   'witness-older': 48,
+  'witness-signature': 49,
+  'witness-mismatch': 50,
 } as const
 
 export type WireCode = keyof typeof NUMBERS
