@@ -1,0 +1,129 @@
+/** The asking half of a connection: own requests, their bodies out, their replies in. */
+import { AppError } from '../base/errors.js'
+import { decodeError } from '../wire/error-codes.js'
+import { FRAME_HEADER_BYTES, FREE_WINDOW_BYTES } from '../wire/frame-limits.js'
+import { FRAME, type Frame } from '../wire/frames.js'
+import { BodyAssembly } from './body-assembly.js'
+import type { Lease } from './budget.js'
+import { CHUNK_BYTES } from './limits.js'
+import type { Pending } from './pending.js'
+import { lone, type Outbound, outbound, type SendQueue } from './send-queue.js'
+
+const EMPTY = Buffer.alloc(0)
+
+interface Asked {
+  pending: Pending
+  lease: Lease
+  out: Outbound
+  reply: { head: Buffer; body: BodyAssembly } | undefined
+  /** The other side has forgotten it: no cancel is due. */
+  over: boolean
+}
+
+export class Requester {
+  private readonly asked = new Map<number, Asked>()
+  private lastId = 0
+  private readonly queue: SendQueue
+
+  constructor(queue: SendQueue) {
+    this.queue = queue
+  }
+
+  /** Ids are nearly used up: the connection should be renewed when it is idle. */
+  get worn(): boolean {
+    return this.lastId >= 2 ** 31
+  }
+
+  get open(): number {
+    return this.asked.size
+  }
+
+  /** The lease covers the reply; it is released when the request settles. */
+  start(pending: Pending, lease: Lease): void {
+    const id = ++this.lastId
+    const { method, head } = pending.request
+    const body = pending.request.body ?? EMPTY
+    const fields = {
+      type: FRAME.request,
+      flags: 0,
+      method,
+      id,
+      number: body.length,
+      windowKib: pending.replyBytesMax / 1024,
+    }
+    const free = Math.min(body.length, FREE_WINDOW_BYTES, CHUNK_BYTES - FRAME_HEADER_BYTES - head.length)
+    const asked: Asked = {
+      pending,
+      lease,
+      out: outbound(fields, head, body, free),
+      reply: undefined,
+      over: false,
+    }
+    this.asked.set(id, asked)
+    pending.onSettled = () => this.forget(id, asked)
+    this.queue.add(asked.out)
+  }
+
+  private forget(id: number, asked: Asked): void {
+    this.asked.delete(id)
+    asked.lease.release()
+    this.queue.drop(asked.out)
+    if (asked.out.opened && !asked.over) this.queue.add(lone(FRAME.cancel, 0, id))
+  }
+
+  /** Frames of requests that have settled are late, not wrong. */
+  private find(frame: Frame): Asked | undefined {
+    if (frame.id > this.lastId) throw new AppError('malformed', `answer to request ${frame.id} that was never made`)
+    return this.asked.get(frame.id)
+  }
+
+  response(frame: Frame): void {
+    const asked = this.find(frame)
+    if (asked === undefined) return
+    const { out } = asked
+    if (!out.opened || out.sent < out.body.length || asked.reply !== undefined)
+      throw new AppError('malformed', 'a response out of turn')
+    if (frame.number > asked.pending.replyBytesMax) throw new AppError('malformed', 'a reply above its window')
+    asked.reply = { head: frame.head, body: new BodyAssembly(frame.number, frame.payload) }
+    this.settleWhenWhole(asked)
+  }
+
+  data(frame: Frame): void {
+    const asked = this.find(frame)
+    if (asked === undefined) return
+    if (asked.reply === undefined) throw new AppError('malformed', 'data before the response')
+    asked.reply.body.append(frame)
+    this.settleWhenWhole(asked)
+  }
+
+  private settleWhenWhole(asked: Asked): void {
+    const { reply } = asked
+    if (!reply?.body.whole) return
+    asked.over = true
+    asked.pending.resolve({ head: reply.head, body: reply.body.bytes })
+  }
+
+  credit(frame: Frame): void {
+    const asked = this.find(frame)
+    if (asked === undefined) return
+    const { out } = asked
+    if (!out.opened || out.allowed + frame.number > out.body.length)
+      throw new AppError('malformed', 'credit above the body')
+    this.queue.allow(out, frame.number)
+  }
+
+  error(frame: Frame): void {
+    const asked = this.find(frame)
+    if (asked === undefined) return
+    if (!asked.out.opened) throw new AppError('malformed', 'an error out of turn')
+    asked.over = true
+    asked.pending.reject(decodeError(frame.number, frame.head))
+  }
+
+  rejectAll(error: unknown): void {
+    for (const asked of [...this.asked.values()]) {
+      asked.over = true
+      asked.pending.reject(error)
+    }
+  }
+}

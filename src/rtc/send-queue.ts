@@ -1,0 +1,154 @@
+/**
+ * What one connection has to send, in fair turns: small frames first (at most eight in a row), then one frame of the
+ * next body. Pauses while the channel has enough buffered. One copy: header, head and body bytes go into one reused
+ * buffer, because the channel takes one contiguous message (two messages a frame cost more than the copy).
+ */
+
+import { FRAME_HEADER_BYTES } from '../wire/frame-limits.js'
+import { FLAG_LAST, FRAME, type FrameFields, writeFrame } from '../wire/frames.js'
+import { CHUNK_BYTES, SMALL_FRAME_BYTES_MAX, SMALL_FRAMES_IN_A_ROW_MAX, SMALL_FRAMES_QUEUED_MAX } from './limits.js'
+import type { FrameLink } from './link.js'
+
+const EMPTY = Buffer.alloc(0)
+
+/** One direction of one request, or a frame alone. */
+export interface Outbound {
+  fields: FrameFields
+  head: Buffer
+  body: Buffer
+  /** Body bytes that have left. */
+  sent: number
+  /** Body bytes that may leave. */
+  allowed: number
+  opened: boolean
+  queued: boolean
+  dropped: boolean
+  /** The last byte was handed to the channel. */
+  onSent: (() => void) | undefined
+}
+
+export function outbound(
+  fields: FrameFields,
+  head: Buffer,
+  body: Buffer,
+  allowed: number,
+  onSent?: () => void,
+): Outbound {
+  return { fields, head, body, sent: 0, allowed, opened: false, queued: false, dropped: false, onSent }
+}
+
+/** A frame without a body. */
+export function lone(type: FrameFields['type'], flags: number, id: number, number = 0, head: Buffer = EMPTY): Outbound {
+  return outbound({ type, flags, method: 0, id, number, windowKib: 0 }, head, EMPTY, 0)
+}
+
+export interface SendQueueParts {
+  link: FrameLink
+  /** Bytes that this channel may have buffered. */
+  highWater: () => number
+  onFrame: (frame: Buffer) => void
+  /** The channel refused a frame: it is gone. */
+  onRefused: () => void
+}
+
+// One buffer for all connections: a frame is written and handed over without a yield between.
+const scratch = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+
+export class SendQueue {
+  private small: Outbound[] = []
+  private bodies: Outbound[] = []
+  private smallInARow = 0
+  private stopped = false
+  private readonly parts: SendQueueParts
+
+  constructor(parts: SendQueueParts) {
+    this.parts = parts
+  }
+
+  /** Frames that could leave if the channel had room. */
+  get ready(): number {
+    return this.small.length + this.bodies.length
+  }
+
+  add(item: Outbound): void {
+    if (item.queued || item.dropped || this.stopped) return
+    item.queued = true
+    const isSmall = !item.opened && item.head.length + item.body.length <= SMALL_FRAME_BYTES_MAX
+    if (isSmall) this.small.push(item)
+    else this.bodies.push(item)
+    if (this.small.length > SMALL_FRAMES_QUEUED_MAX) {
+      this.parts.onRefused()
+      return
+    }
+    this.pump()
+  }
+
+  /** The other side lets more of the body come. */
+  allow(item: Outbound, bytes: number): void {
+    item.allowed += bytes
+    this.add(item)
+  }
+
+  /** Nothing more of it leaves; an opened one is the other side's to forget. */
+  drop(item: Outbound): void {
+    item.dropped = true
+    item.body = EMPTY
+  }
+
+  stop(): void {
+    this.stopped = true
+    this.small = []
+    this.bodies = []
+  }
+
+  /** Sends until the channel has enough. Called when it has drained and when something was added. */
+  pump(): void {
+    const highWater = this.parts.highWater()
+    while (!this.stopped && this.parts.link.bufferedBytes() < highWater) {
+      const item = this.next()
+      if (item === undefined) return
+      if (!item.dropped) this.sendFrame(item)
+    }
+  }
+
+  private next(): Outbound | undefined {
+    const takeSmall =
+      this.small.length > 0 && (this.smallInARow < SMALL_FRAMES_IN_A_ROW_MAX || this.bodies.length === 0)
+    const item = takeSmall ? this.small.shift() : this.bodies.shift()
+    if (item === undefined) return undefined
+    item.queued = false
+    this.smallInARow = takeSmall ? this.smallInARow + 1 : 0
+    return item
+  }
+
+  private sendFrame(item: Outbound): void {
+    const opening = !item.opened
+    const room = CHUNK_BYTES - FRAME_HEADER_BYTES - (opening ? item.head.length : 0)
+    const end = Math.min(item.allowed, item.sent + room)
+    const payload = item.body.subarray(item.sent, end)
+    const last = end === item.body.length && hasBody(item.fields.type) ? FLAG_LAST : 0
+    const fields = opening ? item.fields : dataFields(item.fields)
+    const size = writeFrame(scratch, { ...fields, flags: fields.flags | last }, opening ? item.head : EMPTY, payload)
+    item.opened = true
+    item.sent = end
+    const frame = scratch.subarray(0, size)
+    this.parts.onFrame(frame)
+    if (!this.parts.link.send(frame)) {
+      this.parts.onRefused()
+      return
+    }
+    if (end === item.body.length) item.onSent?.()
+    else if (end < item.allowed) {
+      item.queued = true
+      this.bodies.push(item)
+    }
+  }
+}
+
+function hasBody(type: FrameFields['type']): boolean {
+  return type === FRAME.request || type === FRAME.response
+}
+
+function dataFields(first: FrameFields): FrameFields {
+  return { type: FRAME.data, flags: first.flags, method: 0, id: first.id, number: 0, windowKib: 0 }
+}
