@@ -1,0 +1,32 @@
+/**
+ * Living mounts at process.exit(), which waits for nothing: each connection is closed, so that nobody hangs on a daemon
+ * that is gone, and then the dead mount is taken out of the tree.
+ */
+import { doorAddon } from '../../addon/door.js'
+import type { Connection } from './connection.js'
+import { unmountNowWithFusermount } from './fusermount.js'
+import { isRoot } from './mount-point.js'
+
+const living = new Map<Connection, string>()
+
+export function closeAtExit(connection: Connection, mountPoint: string): void {
+  if (living.size === 0) process.on('exit', closeAll)
+  living.set(connection, mountPoint)
+}
+
+export function forgetAtExit(connection: Connection): void {
+  living.delete(connection)
+  if (living.size === 0) process.off('exit', closeAll)
+}
+
+function closeAll(): void {
+  for (const [connection, mountPoint] of living) {
+    connection.close()
+    try {
+      if (isRoot()) doorAddon().detachNow(mountPoint)
+      else unmountNowWithFusermount(mountPoint)
+    } catch {
+      // The next mount there clears it.
+    }
+  }
+}
