@@ -1,0 +1,105 @@
+/**
+ * The control face of a running daemon: a unix socket, mode 0600, JSON lines. A request {id, method, params} is
+ * answered by any number of {id, progress} and one {id, result} or {id, error}. Closing the connection cancels what
+ * it asked for. Only the owner of the socket can speak to it; nothing here leaves the machine.
+ */
+import { chmodSync, rmSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
+import { AppError } from '../../base/errors.js'
+import type { Log } from '../../base/log.js'
+import { readLines, writeLine } from './lines.js'
+
+export interface ControlCall {
+  params: Record<string, unknown>
+  signal: AbortSignal
+  progress(value: object): void
+}
+
+export type ControlMethods = Record<string, (call: ControlCall) => Promise<object>>
+
+/** People and scripts on one machine: more at once is a loop gone wild. */
+const CONNECTIONS_MAX = 64
+/** Requests in flight on one connection. */
+const CALLS_MAX = 16
+
+export class ControlServer {
+  private readonly server: Server
+  private readonly path: string
+  private readonly sockets = new Set<Socket>()
+
+  private constructor(server: Server, path: string) {
+    this.server = server
+    this.path = path
+  }
+
+  /** Takes over a socket file that a dead daemon left; the state directory's lock has shown that it is dead. */
+  static async listen(path: string, methods: ControlMethods, log: Log): Promise<ControlServer> {
+    rmSync(path, { force: true })
+    const server = createServer()
+    const control = new ControlServer(server, path)
+    server.maxConnections = CONNECTIONS_MAX
+    server.on('connection', (socket) => control.accept(socket, methods, log))
+    const umask = process.umask(0o177)
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', (cause) => reject(new AppError('state-unwritable', `cannot listen at ${path}`, { cause })))
+        server.listen(path, resolve)
+      })
+    } finally {
+      process.umask(umask)
+    }
+    chmodSync(path, 0o600)
+    return control
+  }
+
+  private accept(socket: Socket, methods: ControlMethods, log: Log): void {
+    const closed = new AbortController()
+    let calls = 0
+    this.sockets.add(socket)
+    socket.on('error', () => undefined)
+    socket.on('close', () => {
+      this.sockets.delete(socket)
+      closed.abort(new AppError('interrupted', 'the caller has gone'))
+    })
+    const serve = async () => {
+      for await (const line of readLines(socket)) {
+        if (++calls > CALLS_MAX) throw new AppError('busy', 'too many calls on one connection', { retry: 'later' })
+        void answer(socket, line, methods, closed.signal).finally(() => calls--)
+      }
+    }
+    serve().catch((error: unknown) => {
+      log.debug({ err: error }, 'control connection ended')
+      socket.destroy()
+    })
+  }
+
+  async stop(): Promise<void> {
+    const ended = new Promise<void>((resolve) => this.server.close(() => resolve()))
+    for (const socket of this.sockets) socket.end()
+    const patience = setTimeout(() => {
+      for (const socket of this.sockets) socket.destroy()
+    }, 500)
+    await ended
+    clearTimeout(patience)
+    rmSync(this.path, { force: true })
+  }
+}
+
+async function answer(socket: Socket, line: Record<string, unknown>, methods: ControlMethods, signal: AbortSignal): Promise<void> {
+  const id = line.id
+  try {
+    const method = typeof line.method === 'string' && Object.hasOwn(methods, line.method) ? methods[line.method] : undefined
+    if (method === undefined) throw new AppError('unknown-method', `the daemon has no method ${String(line.method).slice(0, 64)}`)
+    const params = typeof line.params === 'object' && line.params !== null ? (line.params as Record<string, unknown>) : {}
+    const result = await method({ params, signal, progress: (value) => writeLine(socket, { id, progress: value }) })
+    writeLine(socket, { id, result })
+  } catch (error) {
+    writeLine(socket, { id, error: errorFacts(error) })
+  }
+}
+
+function errorFacts(error: unknown): object {
+  if (!(error instanceof AppError)) return { code: 'internal', message: String(error) }
+  const { code, message, retry, hint, details } = error
+  return { code, message, retry, hint, details }
+}

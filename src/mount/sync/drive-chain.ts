@@ -1,0 +1,186 @@
+/**
+ * The device's own view of its drive's chain: the verified state, kept in the ledger; the next record built on it; what others
+ * appended taken in. It believes no record that does not follow from what it has seen before (`drive-forked`,
+ * `drive-rolled-back`), whatever the bridge says.
+ */
+import { AppError } from '../../base/errors.js'
+import type { RandomBytes } from '../../base/random.js'
+import type { Clock } from '../../base/clock.js'
+import type { SigningKey } from '../../crypto/signing-key.js'
+import type { SecretBytes } from '../../crypto/secret.js'
+import { type ChainRecord, type Head, RECORD_KIND } from '../../model/chain.js'
+import type { DeviceId, SegmentId } from '../../model/ids.js'
+import { makeEpoch, makeWriterTerm } from '../../permits/chain-author.js'
+import { decodeEpoch } from '../../permits/chain-bodies.js'
+import { decodeRecord } from '../../permits/chain-record.js'
+import { checkHead, followRecord } from '../../permits/chain-rules.js'
+import { type ChainState, decodeChainState, encodeChainState } from '../../permits/chain-state.js'
+import { openPayload, sealPayload } from '../../permits/sealed-payload.js'
+import type { BatchChanges, Materialised, SavedRecord } from '../metadata/types.js'
+import type { ChainWriter } from './publisher.js'
+
+export interface ChainBridge {
+  head(signal: AbortSignal): Promise<Head>
+  /** Records from `sequence`, in order, at least one if there is one. */
+  records(sequence: number, signal: AbortSignal): Promise<Buffer[]>
+  append(encoded: Buffer, signal: AbortSignal): Promise<void>
+}
+
+export interface ChainLedger {
+  getMeta(key: string): Promise<Buffer | null>
+  putMeta(entries: Readonly<Record<string, Buffer | null>>, durable?: boolean): Promise<void>
+  saveHead(head: Head): Promise<void>
+  saveRecords(records: readonly SavedRecord[]): Promise<void>
+  applyBatch(operations: Buffer, epoch: number, head: Head): Promise<BatchChanges>
+  progress(): { publishedEpoch: number }
+}
+
+export interface DriveTerms {
+  /** `device-unknown` or a key that was never wrapped to this device: `key-term-unknown`. */
+  key(term: number): SecretBytes
+  /** Wraps that came with newer records. */
+  learn(state: ChainState): void
+}
+
+export interface DriveChainParts {
+  bridge: ChainBridge
+  ledger: ChainLedger
+  terms: DriveTerms
+  device: SigningKey
+  clock: Clock
+  random: RandomBytes
+  /** What another device's epoch changed here. */
+  onChanges: (changes: BatchChanges) => void
+}
+
+const STATE_KEY = 'chain-state'
+
+export async function loadChainState(ledger: Pick<ChainLedger, 'getMeta'>): Promise<ChainState | null> {
+  const text = await ledger.getMeta(STATE_KEY)
+  return text === null ? null : decodeChainState(text.toString('utf8'))
+}
+
+export async function saveChainState(ledger: Pick<ChainLedger, 'putMeta'>, state: ChainState): Promise<void> {
+  await ledger.putMeta({ [STATE_KEY]: Buffer.from(encodeChainState(state), 'utf8') })
+}
+
+export class DriveChain implements ChainWriter {
+  private readonly parts: DriveChainParts
+  private now: ChainState
+
+  constructor(state: ChainState, parts: DriveChainParts) {
+    this.now = state
+    this.parts = parts
+  }
+
+  get state(): ChainState {
+    return this.now
+  }
+
+  get isWriter(): boolean {
+    return this.now.writer === (this.parts.device.id as DeviceId)
+  }
+
+  /** Follows the bridge to its head. Throws what proves that it went back or shows another history. */
+  async follow(signal: AbortSignal): Promise<void> {
+    checkHead(this.now, await this.parts.bridge.head(signal))
+    for (;;) {
+      const records = await this.parts.bridge.records(this.now.head.sequence + 1, signal)
+      if (records.length === 0) return
+      for (const encoded of records) await this.take(decodeRecord(encoded))
+    }
+  }
+
+  /** Claims the next writer term; appends it. A lost race (`head-moved`) is told to the caller. */
+  async claimWriter(signal: AbortSignal): Promise<void> {
+    const record = makeWriterTerm(this.now, this.parts.clock.nowMs(), this.parts.device)
+    await this.parts.bridge.append(record.encoded, signal)
+    await this.advance(followRecord(this.now, record), record)
+  }
+
+  async build(epoch: number, batch: Materialised): Promise<SavedRecord> {
+    return this.sealRecord(RECORD_KIND.epoch, epoch, batch.operations, batch.confirm, batch.retire)
+  }
+
+  async buildSnapshot(epoch: number, payload: Buffer, confirm: readonly SegmentId[]): Promise<SavedRecord> {
+    return this.sealRecord(RECORD_KIND.snapshot, epoch, payload, confirm, [])
+  }
+
+  private async sealRecord(
+    kind: typeof RECORD_KIND.epoch | typeof RECORD_KIND.snapshot,
+    epoch: number,
+    plain: Buffer,
+    confirm: readonly SegmentId[],
+    retire: readonly SegmentId[],
+  ): Promise<SavedRecord> {
+    const { terms, random, clock, device } = this.parts
+    const state = this.now
+    const place = { kind, drive: state.drive, epoch, keyTerm: state.keyTerm }
+    const payload = await sealPayload(terms.key(state.keyTerm), place, plain, random(24))
+    const body = { epoch, ...payload, confirm: [...confirm], retire: [...retire] }
+    return makeEpoch(state, kind, { body, writerTerm: state.writerTerm, timeMs: clock.nowMs() }, device)
+  }
+
+  async append(record: SavedRecord, signal: AbortSignal): Promise<void> {
+    this.expectWriter()
+    await this.parts.bridge.append(record.encoded, signal)
+  }
+
+  async catchUp(record: SavedRecord, signal: AbortSignal): Promise<boolean> {
+    if (this.now.head.hash.equals(record.hash)) return true
+    for (;;) {
+      const records = await this.parts.bridge.records(this.now.head.sequence + 1, signal)
+      if (records.length === 0) return false
+      for (const encoded of records) {
+        const other = decodeRecord(encoded)
+        if (other.hash.equals(record.hash)) return true
+        await this.take(other)
+      }
+    }
+  }
+
+  async adopt(record: SavedRecord): Promise<void> {
+    if (record.hash.equals(this.now.head.hash)) return
+    const decoded = decodeRecord(record.encoded)
+    this.now = followRecord(this.now, decoded)
+    await this.parts.ledger.saveRecords([record])
+    await saveChainState(this.parts.ledger, this.now)
+  }
+
+  /** Takes one record of the bridge: verified, then applied, then remembered. */
+  private async take(record: ChainRecord): Promise<void> {
+    const next = followRecord(this.now, record)
+    const device = this.parts.device.id as DeviceId
+    if (this.isWriter && next.writer !== device) {
+      throw new AppError('writer-fenced', 'another device writes to this drive now', {
+        hint: 'what was not stored yet is kept on this device; mount again with --takeover to write from here',
+      })
+    }
+    const isNews = record.kind === RECORD_KIND.epoch && decodeEpoch(record.body).epoch > this.parts.ledger.progress().publishedEpoch
+    this.parts.terms.learn(next)
+    if (isNews) {
+      const operations = await openEpoch(record, this.parts.terms)
+      const changes = await this.parts.ledger.applyBatch(operations, decodeEpoch(record.body).epoch, next.head)
+      this.parts.onChanges(changes)
+    }
+    await this.advance(next, record)
+  }
+
+  private async advance(next: ChainState, record: ChainRecord): Promise<void> {
+    this.now = next
+    await this.parts.ledger.saveRecords([record])
+    await saveChainState(this.parts.ledger, next)
+    await this.parts.ledger.saveHead(next.head)
+  }
+
+  private expectWriter(): void {
+    if (!this.isWriter) throw new AppError('writer-fenced', 'this device does not hold the writer term')
+  }
+}
+
+/** The operations of an epoch, or the payload of a snapshot. */
+export async function openEpoch(record: ChainRecord, terms: Pick<DriveTerms, 'key'>): Promise<Buffer> {
+  const { epoch, nonce, sealed } = decodeEpoch(record.body)
+  const kind = record.kind === RECORD_KIND.snapshot ? RECORD_KIND.snapshot : RECORD_KIND.epoch
+  return openPayload(terms.key(record.keyTerm), { kind, drive: record.drive, epoch, keyTerm: record.keyTerm }, { nonce, sealed })
+}
