@@ -12,11 +12,11 @@ const fetched = path.join(root, '.cache/node-headers')
 export async function findNodeDir() {
   const found = besideNode() ?? fromFetched()
   if (found !== undefined) return found
-  await fetchHeaders()
+  const failure = await fetchHeaders()
   const now = fromFetched()
   if (now !== undefined) return now
   throw new SetupFailure(
-    `the C headers of Node ${process.version} are nowhere to be found`,
+    `the C headers of Node ${process.version} are nowhere to be found${failure === '' ? '' : `; ${failure}`}`,
     `install them (Debian: apt-get install libnode-dev, if its version is ${major}), or use a Node that brings them (nodejs.org, NodeSource, nvm)`,
   )
 }
@@ -50,16 +50,23 @@ function packageNames() {
   return [`node-${platform}-${arch}`, `node-bin-${platform}-${arch}`]
 }
 
+/** Asks for the exact version, then for any of the same major; a registry that does not answer is not asked again. */
 async function fetchHeaders() {
+  let last = ''
   for (const name of packageNames()) {
     for (const version of [process.versions.node, major]) {
-      say(`headers: none beside ${process.execPath}; fetching ${name}@${version} from the npm registry`)
+      say(`headers: none fit ${process.execPath}; fetching ${name}@${version} from the npm registry`)
+      const args = ['--no-save', '--ignore-scripts', '--fetch-retries', '1', '--prefix', fetched, `${name}@${version}`]
       try {
-        await npmRun(['install', '--no-save', '--ignore-scripts', '--prefix', fetched, `${name}@${version}`])
-        return
+        fs.mkdirSync(fetched, { recursive: true })
+        await npmRun(['install', ...args], { heartbeat: 'headers: npm install' })
+        return ''
       } catch (error) {
         if (!(error instanceof SetupFailure)) throw error
+        last = error.message
       }
+      if (!/E404|ETARGET/.test(last)) return last
     }
   }
+  return last
 }
