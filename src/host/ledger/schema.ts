@@ -1,0 +1,56 @@
+/**
+ * Tables of the host's index. Everything in it is derived from the volumes and can be built again from them; head
+ * witnesses are not, so they live in a database of their own (witnesses.ts).
+ */
+import type { Migration } from '../../sqlite/migrate.js'
+
+export const INDEX_KIND = 'SDHI'
+export const WITNESS_KIND = 'SDHW'
+
+/**
+ * volumes.indexed_to: every record below this offset is in the index. Exact at all times:
+ * indexed_to = header bytes + live_bytes + dead_bytes.
+ * covers: volume `volume` holds a record that ends or replaces one in `target`, so it must outlive `target`:
+ * without it a rebuild would bring the ended record back.
+ */
+export const INDEX_MIGRATIONS: readonly Migration[] = [
+  `CREATE TABLE volumes (
+     number INTEGER PRIMARY KEY,
+     indexed_to INTEGER NOT NULL,
+     live_bytes INTEGER NOT NULL,
+     dead_bytes INTEGER NOT NULL,
+     live_records INTEGER NOT NULL
+   ) STRICT;
+   CREATE TABLE shards (
+     pseudonym BLOB NOT NULL,
+     segment BLOB NOT NULL,
+     idx INTEGER NOT NULL,
+     shard BLOB NOT NULL,
+     volume INTEGER NOT NULL,
+     offset INTEGER NOT NULL,
+     length INTEGER NOT NULL,
+     generation INTEGER NOT NULL,
+     stored_at INTEGER NOT NULL,
+     keep_until INTEGER NOT NULL,
+     damaged INTEGER NOT NULL DEFAULT 0,
+     PRIMARY KEY (pseudonym, segment, idx)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX shards_by_id ON shards (shard, pseudonym);
+   CREATE TABLE serials (serial BLOB PRIMARY KEY, expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+   CREATE INDEX serials_by_expiry ON serials (expires);
+   CREATE TABLE covers (volume INTEGER, target INTEGER, PRIMARY KEY (volume, target)) STRICT, WITHOUT ROWID;
+   CREATE TABLE damage (
+     volume INTEGER NOT NULL,
+     offset INTEGER NOT NULL,
+     bytes INTEGER NOT NULL,
+     reason TEXT NOT NULL,
+     found_at INTEGER NOT NULL,
+     PRIMARY KEY (volume, offset)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
+]
+
+export const WITNESS_MIGRATIONS: readonly Migration[] = [
+  `CREATE TABLE witnesses (pseudonym BLOB PRIMARY KEY, sequence INTEGER NOT NULL, witness BLOB NOT NULL)
+   STRICT, WITHOUT ROWID;`,
+]

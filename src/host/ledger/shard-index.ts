@@ -1,0 +1,182 @@
+/**
+ * The host's index: which shard lies where, used serials, exact byte counters. Derived from the volumes: it may lag
+ * behind them (`indexedTo` says how far it is), never run ahead. One transaction takes in a group of records, so that
+ * rows, serials, counters and position always agree. Synchronous; every call is one short transaction or query.
+ *
+ * Failures: `no-space`, `database-damaged`, `disk-failing` and what else sqlite/failures.ts names.
+ */
+import { assert } from '../../base/assert.js'
+import { idBytes, type Pseudonym, type Serial, type ShardId } from '../../model/ids.js'
+import type { Database } from '../../sqlite/driver.js'
+import { guarded } from '../../sqlite/failures.js'
+import { openDatabase, quickCheck, transaction } from '../../sqlite/open.js'
+import { INDEX_KIND, INDEX_MIGRATIONS } from './schema.js'
+import { type IndexSql, prepareIndexSql, shardOf } from './sql.js'
+import type { DamagedRange, IndexedRecord, ShardKey, StoredShard, Totals, VolumeState } from './types.js'
+
+/** Rows of a purge in one transaction: a few milliseconds. */
+const PURGE_ROWS_MAX = 5_000
+
+export class ShardIndex {
+  private readonly db: Database
+  private readonly sql: IndexSql
+  private bytes: number
+
+  private constructor(db: Database) {
+    this.db = db
+    this.sql = prepareIndexSql(db)
+    this.bytes = (this.sql.totals.get() as Totals).volumeBytes
+  }
+
+  /** Checks the file when it was not closed in order: that costs a read of all of it. */
+  static open(file: string): ShardIndex {
+    const db = openDatabase(file, { kind: INDEX_KIND, migrations: INDEX_MIGRATIONS, exclusive: true })
+    try {
+      const index = guarded(() => new ShardIndex(db))
+      if (!index.takeFact('closed')) quickCheck(db)
+      return index
+    } catch (error) {
+      db.close()
+      throw error
+    }
+  }
+
+  close(): void {
+    this.setFact('closed')
+    this.db.close()
+  }
+
+  /** After damage: no mark of an orderly end, so that the next start looks. */
+  abandon(): void {
+    this.db.close()
+  }
+
+  /** Bytes of all volume files. */
+  get volumeBytes(): number {
+    return this.bytes
+  }
+
+  volumes(): VolumeState[] {
+    return guarded(() => this.sql.volumes.all())
+  }
+
+  totals(): Totals {
+    return guarded(() => this.sql.totals.get() as Totals)
+  }
+
+  find(key: ShardKey): StoredShard | undefined {
+    const row = guarded(() => this.sql.find.get(idBytes(key.pseudonym), idBytes(key.segment), key.index))
+    return row && shardOf(row)
+  }
+
+  /** A shard of this pseudonym by its content. Prefers an undamaged one when it lies here twice. */
+  findByContent(pseudonym: Pseudonym, shard: ShardId): StoredShard | undefined {
+    const row = guarded(() => this.sql.findByContent.get(idBytes(shard), idBytes(pseudonym)))
+    return row && shardOf(row)
+  }
+
+  serialUsed(serial: Serial): boolean {
+    return guarded(() => this.sql.serialUsed.get(idBytes(serial))) !== undefined
+  }
+
+  purgeSerials(beforeMs: number): number {
+    return guarded(() => this.sql.purgeSerials.run(beforeMs, PURGE_ROWS_MAX).changes)
+  }
+
+  addVolume(number: number, headerBytes: number): void {
+    guarded(() => this.sql.addVolume.run(number, headerBytes))
+    this.bytes += headerBytes
+  }
+
+  /** Takes in records, in the order in which they lie in the volume, up to `indexedTo`. All or nothing. */
+  apply(
+    volume: number,
+    records: readonly IndexedRecord[],
+    damaged: readonly DamagedRange[],
+    indexedTo: number,
+    nowMs: number,
+  ): void {
+    transaction(this.db, () => {
+      for (const record of records) this.applyOne(volume, record)
+      for (const range of damaged) {
+        this.sql.addDamage.run(volume, range.offset, range.bytes, range.reason, nowMs)
+        this.sql.addBytes.run(0, range.bytes, 0, volume)
+      }
+      const changed = this.sql.setIndexedTo.run(indexedTo, volume, indexedTo)
+      assert(changed.changes === 1, `counters of volume ${volume} do not add up to ${indexedTo}`)
+    })
+    this.bytes += records.reduce((sum, one) => sum + one.recordBytes, 0)
+    this.bytes += damaged.reduce((sum, one) => sum + one.bytes, 0)
+  }
+
+  private applyOne(volume: number, record: IndexedRecord): void {
+    const key = [idBytes(record.pseudonym), idBytes(record.segment), record.index] as const
+    const before = this.sql.find.get(...key)
+    this.sql.addSerial.run(idBytes(record.serial), record.serialExpiresMs)
+    if (before && before.volume !== volume) this.sql.addCover.run(volume, before.volume)
+    if (record.what === 'renewed') {
+      this.sql.addBytes.run(0, record.recordBytes, 0, volume)
+      this.sql.renew.run(record.generation, record.storedAtMs, record.keepUntilMs, ...key)
+      return
+    }
+    if (before && record.damaged && before.damaged === 0) {
+      // A sound one is there: the damaged one is dead at once.
+      this.sql.addBytes.run(0, record.recordBytes, 0, volume)
+      return
+    }
+    if (before) {
+      this.sql.addBytes.run(-before.recordBytes, before.recordBytes, -1, before.volume)
+      this.sql.remove.run(...key)
+    }
+    if (record.what === 'ended') {
+      this.sql.addBytes.run(0, record.recordBytes, 0, volume)
+      return
+    }
+    this.sql.addBytes.run(record.recordBytes, 0, 1, volume)
+    this.sql.insert.run(
+      ...key,
+      idBytes(record.shard),
+      volume,
+      record.offset,
+      record.length,
+      record.generation,
+      record.storedAtMs,
+      record.keepUntilMs,
+      record.damaged ? 1 : 0,
+    )
+  }
+
+  /** A stored payload was found wrong when it was read: it is known from now on and not served. */
+  markDamaged(key: ShardKey): void {
+    guarded(() => this.sql.markDamaged.run(idBytes(key.pseudonym), idBytes(key.segment), key.index))
+  }
+
+  damagedShards(limit: number): StoredShard[] {
+    return guarded(() => this.sql.damagedShards.all(limit)).map(shardOf)
+  }
+
+  damagedRanges(limit: number): (DamagedRange & { volume: number })[] {
+    return guarded(() => this.sql.damagedRanges.all(limit))
+  }
+
+  /** Volumes without a live record that no remaining volume needs: their files may go. Lowest number first. */
+  reclaimable(): number[] {
+    return guarded(() => this.sql.reclaimable.all()).map((row) => row.number)
+  }
+
+  /** The file is gone, durably. */
+  dropVolume(number: number): void {
+    transaction(this.db, () => {
+      for (const statement of this.sql.dropVolume) statement.run(number)
+    })
+    this.bytes = (guarded(() => this.sql.totals.get()) as Totals).volumeBytes
+  }
+
+  private takeFact(name: string): boolean {
+    return guarded(() => this.sql.takeFact.run(name).changes) === 1
+  }
+
+  private setFact(name: string): void {
+    guarded(() => this.sql.setFact.run(name))
+  }
+}

@@ -1,0 +1,65 @@
+/** What the index knows, and what it is told when a record has reached the disk. */
+import type { Pseudonym, SegmentId, Serial, ShardId } from '../../model/ids.js'
+
+/** A shard's place in a segment of a drive: at most one shard lies here for each. */
+export interface ShardKey {
+  pseudonym: Pseudonym
+  segment: SegmentId
+  index: number
+}
+
+export interface StoredShard extends ShardKey {
+  shard: ShardId
+  volume: number
+  /** Of the record in the volume. */
+  offset: number
+  /** Of the payload. */
+  length: number
+  generation: number
+  storedAtMs: number
+  keepUntilMs: number
+  damaged: boolean
+}
+
+/** One record of a volume as the index takes it in; `stored`, `ended` and `renewed` are the record types. */
+export interface IndexedRecord extends ShardKey {
+  what: 'stored' | 'ended' | 'renewed'
+  shard: ShardId
+  offset: number
+  /** Whole record, header to padding. */
+  recordBytes: number
+  length: number
+  generation: number
+  storedAtMs: number
+  keepUntilMs: number
+  serial: Serial
+  serialExpiresMs: number
+  /** The payload does not match its shard id: known, never served. */
+  damaged: boolean
+}
+
+/** Bytes of a volume that belong to no readable record. */
+export interface DamagedRange {
+  offset: number
+  bytes: number
+  reason: string
+}
+
+export interface VolumeState {
+  number: number
+  indexedTo: number
+  liveBytes: number
+  deadBytes: number
+  liveRecords: number
+}
+
+export interface Totals {
+  volumes: number
+  /** Bytes of all volume files. */
+  volumeBytes: number
+  liveBytes: number
+  deadBytes: number
+  shards: number
+  damagedShards: number
+  damagedRanges: number
+}

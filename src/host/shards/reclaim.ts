@@ -1,0 +1,31 @@
+/**
+ * Gives the space of volumes without a live record back to the disk, whole files at a time. A volume that still ends
+ * records of an older volume stays until that one is gone, so that a rebuild of the index never brings them back.
+ */
+import type { Log } from '../../base/log.js'
+import type { ShardIndex } from '../ledger/shard-index.js'
+import type { Appender } from './appender.js'
+import type { VolumeFiles } from './volume-files.js'
+
+export interface ReclaimParts {
+  index: ShardIndex
+  files: VolumeFiles
+  appender: Appender
+  log: Log
+}
+
+/** One after the other: the file is gone durably before the index and the next volume follow. */
+export async function reclaimVolumes({ index, files, appender, log }: ReclaimParts): Promise<void> {
+  for (;;) {
+    const number = index.reclaimable()[0]
+    if (number === undefined) return
+    if (number === appender.currentVolume) {
+      await appender.roll()
+      // Something may have been appended before it was closed.
+      if (index.reclaimable()[0] !== number) continue
+    }
+    await files.unlink(number)
+    index.dropVolume(number)
+    log.info({ volume: number }, 'a volume without live shards was removed')
+  }
+}

@@ -1,0 +1,277 @@
+/**
+ * The host's store of shards: volumes on disk and the index beside them, behind put, read and remove.
+ *
+ * Promises: what put or remove resolved to survives kill -9 and power loss; a serial counts once, also after a crash;
+ * bytes that do not match their shard id are never returned; counters are exact. Memory: the payloads of puts in
+ * flight, which the caller bounds.
+ *
+ * Codes: `token-used`, `old-generation`, `shard-mismatch`, `shard-not-found`, `shard-damaged`, `host-full` (the
+ * capacity lent), `no-space` (the disk), `host-read-only`.
+ */
+import { AppError } from '../../base/errors.js'
+import { KeyedMutex } from '../../base/keyed-mutex.js'
+import type { Log } from '../../base/log.js'
+import { shardTree } from '../../crypto/merkle.js'
+import type { SecretBytes } from '../../crypto/secret.js'
+import { type HostId, idBytes, type Pseudonym, type Serial, type ShardId } from '../../model/ids.js'
+import type { ShardIndex } from '../ledger/shard-index.js'
+import type { ShardKey, StoredShard, Totals } from '../ledger/types.js'
+import { Appender } from './appender.js'
+import { recordBytes, VOLUME_BYTES_MAX } from './offsets.js'
+import { reclaimVolumes } from './reclaim.js'
+import { RECORD_TYPE, type RecordType } from './record.js'
+import { type Recovered, recover } from './recovery.js'
+import { readLeaves, type ShardLeaves } from './shard-reader.js'
+import { Space } from './space.js'
+import { VolumeFiles } from './volume-files.js'
+
+export interface StoreParts {
+  /** Holds the volume files. */
+  volumesDir: string
+  indexFile: string
+  host: HostId
+  seed: SecretBytes
+  log: Log
+  /** Bridge time. */
+  nowMs: () => number
+}
+
+export interface StoreOptions {
+  /** Bytes of volume files, all told. */
+  capacityBytes: number
+  /** Left free on the disk for the index and for deletes; a put that would go below is `no-space`. */
+  diskFloorBytes?: number
+  volumeBytesMax?: number
+}
+
+export interface PutOrder extends ShardKey {
+  shard: ShardId
+  generation: number
+  serial: Serial
+  /** End of the token, tolerance included: the serial is remembered until then. */
+  serialExpiresMs: number
+}
+
+/** No put or delete token lives longer; serials replayed from volumes are remembered as long. */
+export const SERIAL_KEEP_MS = 7 * 24 * 3_600_000
+const DISK_FLOOR_BYTES = 64 * 1_048_576
+const NOTHING = Buffer.alloc(0)
+
+export class ShardStore {
+  readonly recovered: Omit<Recovered, 'index'>
+  private readonly parts: StoreParts
+  private readonly files: VolumeFiles
+  private readonly index: ShardIndex
+  private readonly appender: Appender
+  private readonly space: Space
+  private readonly places = new KeyedMutex<string>()
+  private readonly serialsInFlight = new Set<Serial>()
+  private reclaiming: Promise<void> | null = null
+
+  private constructor(parts: StoreParts, files: VolumeFiles, recovered: Recovered, options: StoreOptions) {
+    const { index, ...rest } = recovered
+    this.parts = parts
+    this.files = files
+    this.index = index
+    this.recovered = rest
+    this.appender = new Appender(
+      { files, index, nowMs: parts.nowMs, onEnded: () => this.reclaim() },
+      {
+        volume: recovered.lastVolume,
+        end: recovered.lastEnd,
+        volumeBytesMax: options.volumeBytesMax ?? volumeBytesFor(options.capacityBytes),
+      },
+    )
+    this.space = new Space({
+      capacityBytes: options.capacityBytes,
+      diskFloorBytes: options.diskFloorBytes ?? DISK_FLOOR_BYTES,
+      usedBytes: () => this.index.volumeBytes,
+      diskFreeBytes: () => files.diskFreeBytes(),
+    })
+  }
+
+  /** Looks at the files first: see recovery.ts. The folder is locked and known to be ours. */
+  static async open(parts: StoreParts, options: StoreOptions): Promise<ShardStore> {
+    const files = new VolumeFiles({ dir: parts.volumesDir, host: parts.host, seed: parts.seed })
+    const recovered = await recover({
+      files,
+      indexFile: parts.indexFile,
+      log: parts.log,
+      nowMs: parts.nowMs,
+      verify: async (payload, record) => (await shardTree(payload)).id.equals(idBytes(record.shard)),
+      serialKeepMs: SERIAL_KEEP_MS,
+    })
+    const store = new ShardStore(parts, files, recovered, options)
+    store.index.purgeSerials(parts.nowMs())
+    store.reclaim()
+    return store
+  }
+
+  /**
+   * Stores the payload, durably, or finds that it is there: then only generation and times are new. The payload is
+   * compared with its shard id here; it must not change meanwhile.
+   */
+  put(order: PutOrder, payload: Buffer): Promise<StoredShard> {
+    return this.once(order, async () => {
+      const tree = await shardTree(payload)
+      if (!tree.id.equals(idBytes(order.shard))) throw mismatch('the bytes are not the shard that the token names')
+      const before = this.index.find(order)
+      if (before && before.shard !== order.shard) throw mismatch('another shard has this place')
+      refuseOlder(order, before)
+      if (before && (await this.holds(before, payload))) await this.append(RECORD_TYPE.renewed, order, NOTHING, NOTHING)
+      else await this.append(RECORD_TYPE.shard, order, payload, tree.subtrees)
+      return this.index.find(order) as StoredShard
+    })
+  }
+
+  /** The shard is gone, durably. `shard-not-found` when it never was or is gone already. */
+  remove(order: PutOrder): Promise<void> {
+    return this.once(order, async () => {
+      const before = this.index.find(order)
+      if (!before) throw notFound()
+      if (before.shard !== order.shard) throw mismatch('another shard has this place')
+      refuseOlder(order, before)
+      await this.append(RECORD_TYPE.deleted, order, NOTHING, NOTHING)
+    })
+  }
+
+  find(pseudonym: Pseudonym, shard: ShardId): StoredShard {
+    const stored = this.index.findByContent(pseudonym, shard)
+    if (!stored) throw notFound()
+    return stored
+  }
+
+  async read(
+    pseudonym: Pseudonym,
+    shard: ShardId,
+    first: number,
+    count: number,
+  ): Promise<ShardLeaves & { length: number }> {
+    const stored = this.find(pseudonym, shard)
+    try {
+      return { ...(await readLeaves(this.files, stored, first, count)), length: stored.length }
+    } catch (error) {
+      // It may have been deleted and its volume reclaimed meanwhile.
+      const still = this.index.find(stored)
+      if (!still) throw notFound()
+      if (still.offset !== stored.offset || still.volume !== stored.volume)
+        return this.read(pseudonym, shard, first, count)
+      this.noteDamage(stored, error)
+      throw error
+    }
+  }
+
+  /** A quick check before the body of a put is taken in; put itself looks again. */
+  async checkRoom(length: number): Promise<void> {
+    if (this.appender.readOnly) throw new AppError('host-read-only', 'the host cannot write', { retry: 'elsewhere' })
+    await this.space.check(recordBytes(length))
+  }
+
+  serialUsed(serial: Serial): boolean {
+    return this.serialsInFlight.has(serial) || this.index.serialUsed(serial)
+  }
+
+  totals(): Totals {
+    return this.index.totals()
+  }
+
+  /** Exact: what may still be put, in bytes of volume files. */
+  freeBytes(): Promise<number> {
+    return this.space.freeBytes()
+  }
+
+  damagedShards(limit: number): StoredShard[] {
+    return this.index.damagedShards(limit)
+  }
+
+  damagedRanges(limit: number) {
+    return this.index.damagedRanges(limit)
+  }
+
+  /** Forgets serials whose tokens have ended. */
+  purgeSerials(): number {
+    return this.index.purgeSerials(this.parts.nowMs())
+  }
+
+  /** Appends in flight settle; new ones are refused. */
+  async stop(): Promise<void> {
+    await this.appender.stop()
+    await this.reclaiming
+    await this.files.close()
+    this.index.close()
+  }
+
+  /** One place at a time, one use of a serial. */
+  private async once<T>(order: PutOrder, work: () => Promise<T>): Promise<T> {
+    if (this.serialUsed(order.serial)) throw new AppError('token-used', 'the token was used before')
+    this.serialsInFlight.add(order.serial)
+    try {
+      return await this.places.run(`${order.pseudonym}/${order.segment}/${order.index}`, work)
+    } finally {
+      this.serialsInFlight.delete(order.serial)
+    }
+  }
+
+  private async append(type: RecordType, order: PutOrder, payload: Buffer, subtrees: Buffer): Promise<void> {
+    const { serialExpiresMs, ...fields } = order
+    const nowMs = this.parts.nowMs()
+    const record = { ...fields, type, length: payload.length, storedAtMs: nowMs, keepUntilMs: 0 }
+    const release = type !== RECORD_TYPE.deleted ? await this.space.reserve(recordBytes(payload.length)) : () => {}
+    try {
+      await this.appender.append({ record, payload, subtrees, serialExpiresMs })
+    } finally {
+      release()
+    }
+  }
+
+  private async holds(stored: StoredShard, payload: Buffer): Promise<boolean> {
+    if (stored.damaged || stored.length !== payload.length) return false
+    try {
+      const { leaves } = await readLeaves(this.files, stored, 0, Math.ceil(stored.length / 1024))
+      return leaves.equals(payload)
+    } catch (error) {
+      this.noteDamage(stored, error)
+      return false
+    }
+  }
+
+  private noteDamage(stored: StoredShard, error: unknown): void {
+    if (!(error instanceof AppError) || error.code !== 'shard-damaged') return
+    if (!stored.damaged) this.index.markDamaged(stored)
+    this.parts.log.error({ volume: stored.volume, offset: stored.offset }, 'a stored shard is damaged')
+  }
+
+  private reclaim(): void {
+    if (this.reclaiming) return
+    this.reclaiming = reclaimVolumes({
+      index: this.index,
+      files: this.files,
+      appender: this.appender,
+      log: this.parts.log,
+    })
+      .catch((error) => this.parts.log.error({ err: error }, 'volumes could not be reclaimed'))
+      .finally(() => {
+        this.reclaiming = null
+      })
+  }
+}
+
+/** Smaller volumes where little is lent, so that space comes back in small steps. */
+function volumeBytesFor(capacityBytes: number): number {
+  const sixteenth = Math.floor(capacityBytes / 16 / 8) * 8
+  return Math.min(VOLUME_BYTES_MAX, Math.max(16 * 1_048_576, sixteenth))
+}
+
+function refuseOlder(order: PutOrder, before: StoredShard | undefined): void {
+  if (before && order.generation < before.generation) {
+    throw new AppError('old-generation', `the shard is here by generation ${before.generation}`)
+  }
+}
+
+function mismatch(why: string): AppError {
+  return new AppError('shard-mismatch', why)
+}
+
+function notFound(): AppError {
+  return new AppError('shard-not-found', 'the host does not have this shard', { retry: 'elsewhere' })
+}
