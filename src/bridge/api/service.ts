@@ -1,0 +1,35 @@
+/**
+ * What the bridge can be asked, call by call (docs/protocol.md section 1), after signatures and schemas were checked
+ * and before a reply is signed. Routes call it; service-parts.ts puts the rooms behind it. Every method may fail with
+ * the codes of status.ts.
+ */
+import type { DriveId, HostId, PeerId } from '../../model/ids.js'
+import type * as api from '../../wire/api.js'
+
+/** Who asks: the key that signed, and where the request came from. */
+export interface Caller {
+  key: PeerId
+  address: string
+}
+
+export interface BridgeService {
+  info(): Promise<api.BridgeInfo>
+  createAccount(caller: Caller, request: api.AccountRequest): Promise<api.AccountReply>
+  createDrive(caller: Caller, record: Buffer, label: Buffer): Promise<api.DriveReply>
+  listDrives(caller: Caller): Promise<api.DriveList>
+  listDevices(caller: Caller, drive: DriveId): Promise<api.DeviceList>
+  head(caller: Caller, drive: DriveId): Promise<api.WriterHead>
+  /** Whole records from a sequence number on, at most 8 MiB of them. */
+  readChain(caller: Caller, drive: DriveId, from: number): Promise<Buffer[]>
+  appendRecord(caller: Caller, drive: DriveId, record: Buffer): Promise<api.HeadReply>
+  heartbeat(caller: Caller, drive: DriveId, request: api.HeartbeatRequest): Promise<api.Done>
+  place(caller: Caller, drive: DriveId, request: api.PlaceRequest): Promise<api.PlaceReply>
+  commit(caller: Caller, drive: DriveId, request: api.CommitRequest): Promise<api.CommitReply>
+  locate(caller: Caller, drive: DriveId, request: api.LocateRequest): Promise<api.LocateReply>
+  tokens(caller: Caller, drive: DriveId, request: api.TokensRequest): Promise<api.TokensReply>
+  health(caller: Caller, drive: DriveId): Promise<api.HealthReply>
+  evidence(caller: Caller, drive: DriveId, request: api.EvidenceRequest): Promise<api.Done>
+  space(caller: Caller): Promise<api.SpaceReply>
+  registerHost(caller: Caller, request: api.HostRequest): Promise<api.HostReply>
+  reportHost(caller: Caller, host: HostId, request: api.HostReport): Promise<api.Done>
+}

@@ -1,0 +1,91 @@
+/**
+ * Tells hosts what to forget, over their sockets, a few at a time, until each deletion is answered. A host that does
+ * not hold the shard, or holds a younger placement of it, has nothing to forget: that is an answer too. Everything else
+ * (too young, busy, no answer) is tried again in a later round.
+ */
+import type { Clock } from '../../base/clock.js'
+import type { HostId, PeerId, Serial } from '../../model/ids.js'
+import type { DeletedMessage } from '../../wire/socket.js'
+import type { TokenIssuer } from '../contracts/tokens.js'
+import type { Store } from '../persist/store.js'
+import type { Hub } from '../signaling/hub.js'
+import type { HostRegistry } from './registry.js'
+
+/** In flight to one host; its answers make room. */
+const WINDOW = 64
+const ANSWER_MS = 60_000
+const SETTLED_CODES = new Set(['shard-not-found', 'old-generation'])
+
+interface Waiting {
+  id: number
+  settle(): void
+}
+
+export interface DeletionsParts {
+  store: Store
+  hosts: HostRegistry
+  hub: Hub
+  tokens: TokenIssuer
+  clock: Clock
+}
+
+export class Deletions {
+  private readonly parts: DeletionsParts
+  private readonly waiting = new Map<string, Waiting>()
+  private readonly rounds = new Map<HostId, Promise<void>>()
+
+  constructor(parts: DeletionsParts) {
+    this.parts = parts
+  }
+
+  /** One round over everything that an online host has to forget; a round that runs is joined. */
+  round(host: HostId, signal: AbortSignal): Promise<void> {
+    const running = this.rounds.get(host)
+    if (running !== undefined) return running
+    const round = this.run(host, signal).finally(() => this.rounds.delete(host))
+    this.rounds.set(host, round)
+    return round
+  }
+
+  private async run(host: HostId, signal: AbortSignal): Promise<void> {
+    const row = this.parts.hosts.get(host)?.row
+    if (row === undefined) return
+    let after = 0
+    while (!signal.aborted && this.parts.hub.isOnline(host)) {
+      const page = await this.parts.store.hosts.deletionsOf(row, after, WINDOW)
+      if (page.length === 0) return
+      after = page[page.length - 1]?.id ?? after
+      const answers = page.map((one) => {
+        const { id, pseudonym, generation, segment, index, shard } = one
+        const { token, serial } = this.parts.tokens.delete(host, pseudonym, { segment, index, shard }, generation)
+        return this.ask(host, id, serial, token, signal)
+      })
+      const answered = await Promise.all(answers)
+      // A host that answers nothing at all is not asked for more in this round.
+      if (!answered.includes(true)) return
+    }
+  }
+
+  private async ask(host: HostId, id: number, serial: Serial, token: Buffer, signal: AbortSignal): Promise<boolean> {
+    const ended = new AbortController()
+    const stop = () => ended.abort()
+    signal.addEventListener('abort', stop, { once: true })
+    const key = `${host} ${serial}`
+    this.waiting.set(key, { id, settle: stop })
+    const sent = this.parts.hub.sendToHost(host, { type: 'delete', token: token.toString('hex') })
+    const timedOut = !sent || (await this.parts.clock.sleep(ANSWER_MS, ended.signal))
+    signal.removeEventListener('abort', stop)
+    return !this.waiting.delete(key) && !timedOut
+  }
+
+  /** A host's answer; unknown serials are old news. */
+  async onDeleted(host: PeerId, message: DeletedMessage): Promise<void> {
+    const key = `${host} ${message.serial}`
+    const waiting = this.waiting.get(key)
+    const row = this.parts.hosts.get(host as HostId)?.row
+    if (waiting === undefined || row === undefined) return
+    this.waiting.delete(key)
+    if (message.ok || SETTLED_CODES.has(message.code ?? '')) await this.parts.store.hosts.removeDeletion(row, waiting.id)
+    waiting.settle()
+  }
+}

@@ -1,0 +1,238 @@
+/** Segments and where their shards lie. A shard is `stored` when a receipt of its present host and generation came. */
+import {
+  type DriveId,
+  driveId,
+  type HostId,
+  hostId,
+  idBytes,
+  type Pseudonym,
+  type SegmentId,
+  type ShardId,
+  segmentId,
+  shardId,
+} from '../../model/ids.js'
+import type { Database } from '../../sqlite/driver.js'
+import { guarded } from '../../sqlite/failures.js'
+import { transaction } from '../../sqlite/open.js'
+import { prepareSegments, type RawSegment, type RawShard } from './segment-sql.js'
+
+export const SEGMENT_STATE = { placed: 0, confirmed: 1, retired: 2 } as const
+
+export interface SegmentRow {
+  row: number
+  driveRow: number
+  drive: DriveId
+  segment: SegmentId
+  /** Opaque: only the device can recompute it. */
+  root: Buffer
+  dataShards: number
+  totalShards: number
+  paddedLength: number
+  shardLength: number
+  generation: number
+  threshold: number
+  stored: number
+  state: number
+  placedAt: number
+  shards: ShardRow[]
+}
+
+export interface ShardRow {
+  index: number
+  shard: ShardId
+  hostRow: number
+  host: HostId
+  generation: number
+  offered: boolean
+  stored: boolean
+}
+
+export type NewSegment = Omit<SegmentRow, 'row' | 'driveRow' | 'drive' | 'stored' | 'state' | 'placedAt' | 'shards'> & {
+  shards: { index: number; shard: ShardId; hostRow: number; offered: boolean }[]
+}
+
+/** What a new placement of an existing segment changes. */
+export interface PlacementChange {
+  segmentRow: number
+  generation: number
+  threshold: number
+  offered: number[]
+  moves: ShardMove[]
+}
+
+export interface ShardMove {
+  index: number
+  hostRow: number
+  offered: boolean
+  /** Tells the host before that its copy, if it has one, is to go. */
+  forget: ShardForget | null
+}
+
+export interface ShardForget {
+  hostRow: number
+  pseudonym: Pseudonym
+  segment: SegmentId
+  index: number
+  shard: ShardId
+  generation: number
+}
+
+export interface StoredShard {
+  index: number
+  generation: number
+  hostRow: number
+  storedAt: number
+  receipt: Buffer
+}
+
+export class SegmentRows {
+  private readonly db: Database
+  private readonly statements: ReturnType<typeof prepareSegments>
+
+  constructor(db: Database) {
+    this.db = db
+    this.statements = prepareSegments(db)
+  }
+
+  async load(driveRow: number, segment: SegmentId): Promise<SegmentRow | null> {
+    return guarded(() => {
+      const raw = this.statements.named.get(driveRow, idBytes(segment))
+      return raw === undefined ? null : this.whole(raw)
+    })
+  }
+
+  async loadRow(row: number): Promise<SegmentRow | null> {
+    return guarded(() => {
+      const raw = this.statements.byRow.get(row)
+      return raw === undefined ? null : this.whole(raw)
+    })
+  }
+
+  private whole(raw: RawSegment): SegmentRow {
+    return {
+      row: raw.id,
+      driveRow: raw.drive_row,
+      drive: driveId(raw.drive),
+      segment: segmentId(raw.segment),
+      root: raw.root,
+      dataShards: raw.k,
+      totalShards: raw.n,
+      paddedLength: raw.padded_length,
+      shardLength: raw.shard_length,
+      generation: raw.generation,
+      threshold: raw.threshold,
+      stored: raw.stored,
+      state: raw.state,
+      placedAt: raw.placed_at,
+      shards: this.statements.shards.all(raw.id).map(shardRow),
+    }
+  }
+
+  /** New placements and changes of old ones: all or nothing. */
+  async savePlacements(driveRow: number, made: NewSegment[], changed: PlacementChange[], nowMs: number): Promise<void> {
+    transaction(this.db, () => {
+      for (const one of made) this.insert(driveRow, one, nowMs)
+      for (const one of changed) this.change(one, nowMs)
+    })
+  }
+
+  private insert(driveRow: number, one: NewSegment, nowMs: number): void {
+    const { lastInsertRowid } = this.statements.addSegment.run(
+      driveRow,
+      idBytes(one.segment),
+      one.root,
+      one.dataShards,
+      one.totalShards,
+      one.paddedLength,
+      one.shardLength,
+      one.generation,
+      one.threshold,
+      nowMs,
+    )
+    for (const { index, shard, hostRow, offered } of one.shards) {
+      this.statements.addShard.run(lastInsertRowid, index, idBytes(shard), hostRow, one.generation, offered ? 1 : 0)
+    }
+  }
+
+  private change(one: PlacementChange, nowMs: number): void {
+    this.statements.changeSegment.run(one.generation, one.threshold, one.segmentRow)
+    for (const index of one.offered) this.statements.offer.run(one.segmentRow, index)
+    for (const { index, hostRow, offered, forget } of one.moves) {
+      const { changes } = this.statements.move.run(hostRow, one.generation, offered ? 1 : 0, one.segmentRow, index)
+      if (changes === 1 && forget !== null) this.forget(forget, nowMs)
+    }
+  }
+
+  private forget(one: ShardForget, nowMs: number): void {
+    const { hostRow, pseudonym, segment, index, shard, generation } = one
+    this.statements.addDeletion.run(
+      hostRow,
+      idBytes(pseudonym),
+      idBytes(segment),
+      index,
+      idBytes(shard),
+      generation,
+      nowMs,
+    )
+  }
+
+  /** Receipts that still fit the placement count, each once. The number of stored shards, and the state. */
+  async saveReceipts(segmentRow: number, stored: StoredShard[]): Promise<{ stored: number; threshold: number }> {
+    return transaction(this.db, () => {
+      let added = 0
+      for (const { index, generation, hostRow, storedAt, receipt } of stored) {
+        added += this.statements.storeShard.run(storedAt, receipt, segmentRow, index, hostRow, generation).changes
+      }
+      if (added > 0) this.statements.addStored.run(added, segmentRow)
+      return this.statements.counts.get(segmentRow) ?? { stored: 0, threshold: 255 }
+    })
+  }
+
+  /** Rows whose time has come, oldest first: placed but never confirmed, or retired, before `beforeMs`. */
+  async expired(state: number, beforeMs: number, limit: number): Promise<number[]> {
+    const statement = state === SEGMENT_STATE.retired ? this.statements.retiredBefore : this.statements.placedBefore
+    return guarded(() => statement.all(beforeMs, limit).map((raw) => raw.id))
+  }
+
+  /** Forgets a segment and notes what its hosts must delete; false when a confirm was faster. */
+  async drop(segmentRow: number, state: number, deletions: ShardForget[], nowMs: number): Promise<boolean> {
+    return transaction(this.db, () => {
+      if (this.statements.stateOf.get(segmentRow)?.state !== state) return false
+      for (const one of deletions) this.forget(one, nowMs)
+      this.statements.removeShards.run(segmentRow)
+      this.statements.removeSegment.run(segmentRow)
+      return true
+    })
+  }
+
+  /** Confirmed segments of a drive that are short of n. */
+  async shortOf(driveRow: number, limit: number): Promise<{ segment: SegmentId; stored: number; n: number }[]> {
+    return guarded(() =>
+      this.statements.short.all(driveRow, limit).map(({ segment, stored, n }) => ({
+        segment: segmentId(segment),
+        stored,
+        n,
+      })),
+    )
+  }
+
+  /**
+   * Segments with a shard that this host should have and has not, after `afterRow`, in order of age. Only those
+   * that the uploader has left to the bridge: confirmed, or placed before `beforeMs`; and with k shards to rebuild from.
+   */
+  async missingOn(hostRow: number, afterRow: number, beforeMs: number, limit: number): Promise<number[]> {
+    return guarded(() => this.statements.missingOn.all(hostRow, afterRow, beforeMs, limit).map((raw) => raw.id))
+  }
+}
+
+function shardRow(raw: RawShard): ShardRow {
+  return {
+    index: raw.idx,
+    shard: shardId(raw.shard),
+    hostRow: raw.host_row,
+    host: hostId(raw.host),
+    generation: raw.generation,
+    offered: raw.offered === 1,
+    stored: raw.stored === 1,
+  }
+}

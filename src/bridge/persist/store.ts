@@ -1,0 +1,66 @@
+/**
+ * All SQL of the bridge behind one door. Every method is asynchronous, so that a database server can stand behind it
+ * later; every method is one transaction. Appends to a chain are on disk when they resolve (and with them everything
+ * before), the rest a moment later: receipts and placements can be had again, records cannot.
+ */
+import path from 'node:path'
+import type { Database } from '../../sqlite/driver.js'
+import { guarded } from '../../sqlite/failures.js'
+import { lockFolder } from '../../sqlite/lock.js'
+import { openDatabase } from '../../sqlite/open.js'
+import { AccountRows } from './account-rows.js'
+import { ChainRows } from './chain-rows.js'
+import { HostRows } from './host-rows.js'
+import { DATABASE_KIND, MIGRATIONS } from './schema.js'
+import { SegmentRows } from './segment-rows.js'
+
+const CACHE_BYTES = 64 * 1024 * 1024
+
+export class Store {
+  readonly accounts: AccountRows
+  readonly chain: ChainRows
+  readonly segments: SegmentRows
+  readonly hosts: HostRows
+  /** Rises when the database comes back from a backup. */
+  readonly incarnation: number
+  private readonly db: Database
+  private readonly unlock: () => void
+
+  private constructor(db: Database, unlock: () => void) {
+    this.db = db
+    this.unlock = unlock
+    this.incarnation = incarnationOf(db)
+    this.accounts = new AccountRows(db)
+    this.chain = new ChainRows(db)
+    this.segments = new SegmentRows(db)
+    this.hosts = new HostRows(db)
+  }
+
+  /** One bridge a folder: `folder-locked` for the second. */
+  static open(dir: string): Store {
+    const unlock = lockFolder(path.join(dir, 'bridge.lock'))
+    try {
+      const db = openDatabase(path.join(dir, 'bridge.db'), {
+        migrations: MIGRATIONS,
+        kind: DATABASE_KIND,
+        cacheBytes: CACHE_BYTES,
+      })
+      return new Store(db, unlock)
+    } catch (error) {
+      unlock()
+      throw error
+    }
+  }
+
+  close(): void {
+    this.db.close()
+    this.unlock()
+  }
+}
+
+function incarnationOf(db: Database): number {
+  return guarded(() => {
+    db.prepare("INSERT INTO facts VALUES ('incarnation', 1) ON CONFLICT DO NOTHING").run()
+    return (db.prepare("SELECT value FROM facts WHERE name = 'incarnation'").get() as { value: number }).value
+  })
+}
