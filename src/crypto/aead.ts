@@ -38,14 +38,7 @@ export function openInto(
   assert(room.length === sealed.length - TAG_BYTES, 'room for the plain bytes')
   key.use((bytes) => {
     try {
-      sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(
-        room,
-        null,
-        view(sealed),
-        view(associated),
-        view(nonce),
-        bytes,
-      )
+      sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(room, null, view(sealed), view(associated), view(nonce), bytes)
     } catch {
       throw broken()
     }

@@ -33,7 +33,8 @@ export class BoxKey {
 
   /** Opens a wrap. `wrap-broken`: sealed to another key, or damaged. */
   unwrap(wrap: Uint8Array): SecretBytes {
-    if (wrap.length !== WRAP_BYTES) throw new AppError('wrap-broken', `a wrap has ${WRAP_BYTES} bytes, not ${wrap.length}`)
+    if (wrap.length !== WRAP_BYTES)
+      throw new AppError('wrap-broken', `a wrap has ${WRAP_BYTES} bytes, not ${wrap.length}`)
     return SecretBytes.make(WRAPPED_KEY_BYTES, (room) => {
       const opened = this.#secretKey.use((key) => {
         return sodium.crypto_box_seal_open(room, Buffer.from(wrap), this.publicKey, key)

@@ -142,10 +142,19 @@ function stretch(passphrase: SecretBytes, salt: Buffer, cost: PassphraseCost): P
     // The derivation must not outlive its memory: results land in a plain buffer that is moved and zeroed.
     const out = Buffer.alloc(32)
     await new Promise<void>((resolve, reject) => {
-      sodium.crypto_pwhash_async(out, bytes, salt, cost.opsLimit, memoryBytes, sodium.crypto_pwhash_ALG_ARGON2ID13, (error) => {
-        if (error) reject(new AppError('out-of-memory', 'not enough memory to check the passphrase', { retry: 'later' }))
-        else resolve()
-      })
+      sodium.crypto_pwhash_async(
+        out,
+        bytes,
+        salt,
+        cost.opsLimit,
+        memoryBytes,
+        sodium.crypto_pwhash_ALG_ARGON2ID13,
+        (error) => {
+          if (error)
+            reject(new AppError('out-of-memory', 'not enough memory to check the passphrase', { retry: 'later' }))
+          else resolve()
+        },
+      )
     })
     return SecretBytes.take(out)
   })

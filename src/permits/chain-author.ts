@@ -62,7 +62,12 @@ export function makeDeviceAdd(
 }
 
 /** Follow it with makeKeyTerm: until then the revoked device can read what is written. */
-export function makeDeviceRevoke(state: ChainState, device: DeviceId, timeMs: number, account: SigningKey): ChainRecord {
+export function makeDeviceRevoke(
+  state: ChainState,
+  device: DeviceId,
+  timeMs: number,
+  account: SigningKey,
+): ChainRecord {
   return next(state, RECORD_KIND.deviceRevoke, bodies.encodeDeviceRevoke(device), timeMs, account)
 }
 

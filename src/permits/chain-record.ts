@@ -31,7 +31,10 @@ export type RecordFields = Pick<
 /** Signs and encodes; the signer is the key. `record-too-large`: the body does not fit. */
 export function signRecord(fields: RecordFields, key: SigningKey): ChainRecord {
   if (fields.body.length > RECORD_BODY_BYTES_MAX) {
-    throw new AppError('record-too-large', `a record body of ${fields.body.length} bytes, at most ${RECORD_BODY_BYTES_MAX}`)
+    throw new AppError(
+      'record-too-large',
+      `a record body of ${fields.body.length} bytes, at most ${RECORD_BODY_BYTES_MAX}`,
+    )
   }
   assert(KINDS.has(fields.kind), 'record kind')
   const writer = new ByteWriter(FIELDS_BYTES + fields.body.length)

@@ -26,7 +26,8 @@ export const KNOWN_FEATURES = { readOnlyCompatible: 0n, incompatible: 1n } as co
 
 /** The state after the genesis. `expected` is what the caller asked for: no other drive is taken for it. */
 export function startChain(record: ChainRecord, expected: { drive?: DriveId; account?: AccountId } = {}): ChainState {
-  if (record.kind !== RECORD_KIND.genesis || record.sequence !== 0) throw broken(record, 'a chain starts with its genesis')
+  if (record.kind !== RECORD_KIND.genesis || record.sequence !== 0)
+    throw broken(record, 'a chain starts with its genesis')
   if (!record.previous.equals(GENESIS_PREVIOUS)) throw broken(record, 'a genesis has no record before it')
   const body = decodeGenesis(record.body)
   if (expected.drive !== undefined && record.drive !== expected.drive) throw broken(record, 'another drive')
@@ -102,9 +103,13 @@ export function checkHead(state: ChainState, head: Head): void {
 export function checkWitness(state: ChainState, witness: Witness): boolean {
   if (!state.devices.has(witness.device)) return false
   if (witness.sequence > state.head.sequence) {
-    throw new AppError('drive-rolled-back', `a host keeps the head of record ${witness.sequence}, the bridge ends before`, {
-      details: { sequence: state.head.sequence, witnessed: witness.sequence },
-    })
+    throw new AppError(
+      'drive-rolled-back',
+      `a host keeps the head of record ${witness.sequence}, the bridge ends before`,
+      {
+        details: { sequence: state.head.sequence, witnessed: witness.sequence },
+      },
+    )
   }
   if (witness.sequence === state.head.sequence && !witness.hash.equals(state.head.hash)) {
     throw forked(state, witness.sequence)
@@ -141,10 +146,14 @@ function expectSigner(state: ChainState, record: ChainRecord): void {
   if (!isLive(state, signer)) throw new AppError('device-revoked', 'this device was removed from the drive')
   if (kind === RECORD_KIND.writerTerm) return
   if (signer !== state.writer || record.writerTerm !== state.writerTerm) {
-    throw new AppError('writer-fenced', `writer term ${record.writerTerm} is over: another mount writes to this drive`, {
-      hint: 'mount again with --takeover to write from here',
-      details: { term: state.writerTerm },
-    })
+    throw new AppError(
+      'writer-fenced',
+      `writer term ${record.writerTerm} is over: another mount writes to this drive`,
+      {
+        hint: 'mount again with --takeover to write from here',
+        details: { term: state.writerTerm },
+      },
+    )
   }
 }
 

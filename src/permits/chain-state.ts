@@ -2,7 +2,7 @@
 import Type, { type Static } from 'typebox'
 import { hexOf } from '../base/hex.js'
 import type { Head } from '../model/chain.js'
-import { type AccountId, accountId, type DeviceId, deviceId, type DriveId, driveId } from '../model/ids.js'
+import { type AccountId, accountId, type DeviceId, type DriveId, deviceId, driveId } from '../model/ids.js'
 import { Count, Hex16, Hex32 } from '../wire/api.js'
 import { decodeJson } from '../wire/check.js'
 import type { Features } from './chain-bodies.js'

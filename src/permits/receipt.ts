@@ -8,7 +8,7 @@ import { AppError } from '../base/errors.js'
 import { SIGNATURE_BYTES, type SigningKey } from '../crypto/signing-key.js'
 import * as ids from '../model/ids.js'
 import { SHARD_BYTES_MAX } from '../model/segment.js'
-import { failAs, expectHeader, expectZeros, signatureFits, signed } from './signed-bytes.js'
+import { expectHeader, expectZeros, failAs, signatureFits, signed } from './signed-bytes.js'
 
 export const RECEIPT_BYTES = 258
 

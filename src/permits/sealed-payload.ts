@@ -12,7 +12,7 @@ import { AppError } from '../base/errors.js'
 import { NONCE_BYTES, open, seal, TAG_BYTES } from '../crypto/aead.js'
 import { deriveBatchKey } from '../crypto/keys.js'
 import { type SecretBytes, wipeAfter } from '../crypto/secret.js'
-import { RECORD_KIND } from '../model/chain.js'
+import type { RECORD_KIND } from '../model/chain.js'
 import { type DriveId, idBytes } from '../model/ids.js'
 import { isZero } from './signed-bytes.js'
 
@@ -48,7 +48,10 @@ export async function sealPayload(
   const deflated: Buffer = await promisify(deflateRaw)(plain)
   const packed = deflated.length < plain.length ? deflated : plain
   const padded = Buffer.alloc(classOf(packed.length))
-  const header = new ByteWriter(HEADER_BYTES).u8(packed === plain ? 0 : 1).u32(packed.length).u32(plain.length)
+  const header = new ByteWriter(HEADER_BYTES)
+    .u8(packed === plain ? 0 : 1)
+    .u32(packed.length)
+    .u32(plain.length)
   padded.set(header.bytes())
   padded.set(packed, HEADER_BYTES)
   const key = deriveBatchKey(termKey)

@@ -9,7 +9,7 @@ import { AppError } from '../base/errors.js'
 import { SIGNATURE_BYTES, type SigningKey } from '../crypto/signing-key.js'
 import * as ids from '../model/ids.js'
 import { SHARD_BYTES_MAX } from '../model/segment.js'
-import { failAs, expectHeader, expectZeros, isZero, signatureFits, signed } from './signed-bytes.js'
+import { expectHeader, expectZeros, failAs, isZero, signatureFits, signed } from './signed-bytes.js'
 
 export const TOKEN_BYTES = 297
 /** Clocks may differ by this much before an expiry is believed. */
@@ -84,7 +84,8 @@ export function decodeToken(bytes: Uint8Array): TokenFields {
     reader.fixed(SIGNATURE_BYTES)
     reader.end()
     if (fields.notAfterMs < fields.notBeforeMs) throw reader.malformed('ends before it begins')
-    if (action === 'put' && (fields.bytes === 0 || fields.bytes > SHARD_BYTES_MAX)) throw reader.malformed('shard length')
+    if (action === 'put' && (fields.bytes === 0 || fields.bytes > SHARD_BYTES_MAX))
+      throw reader.malformed('shard length')
     if (action === 'delete' && fields.bytes !== 0) throw reader.malformed('a delete with bytes')
     return fields
   })

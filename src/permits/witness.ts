@@ -7,7 +7,7 @@ import { ByteWriter } from '../base/byte-writer.js'
 import { AppError } from '../base/errors.js'
 import { SIGNATURE_BYTES, type SigningKey } from '../crypto/signing-key.js'
 import * as ids from '../model/ids.js'
-import { failAs, expectHeader, expectZeros, signatureFits, signed } from './signed-bytes.js'
+import { expectHeader, expectZeros, failAs, signatureFits, signed } from './signed-bytes.js'
 
 export const WITNESS_BYTES = 166
 
@@ -56,10 +56,7 @@ export function decodeWitness(bytes: Uint8Array): Witness {
  * `witness-malformed`, `witness-signature`, `witness-mismatch` (another pseudonym or device). Whether the device
  * belongs to the drive is the reader's to ask of the chain (chain-rules.ts: checkWitness); a host cannot know.
  */
-export function verifyWitness(
-  bytes: Uint8Array,
-  expected: { pseudonym: ids.Pseudonym; device?: ids.PeerId },
-): Witness {
+export function verifyWitness(bytes: Uint8Array, expected: { pseudonym: ids.Pseudonym; device?: ids.PeerId }): Witness {
   const witness = decodeWitness(bytes)
   if (!signatureFits(bytes, witness.device)) {
     throw new AppError('witness-signature', 'the device did not sign this head witness')

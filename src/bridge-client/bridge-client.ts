@@ -1,0 +1,259 @@
+/**
+ * How devices and hosts speak to the bridge: one typed method for each call of docs/protocol.md section 1. The bridge's
+ * key is pinned; requests are signed by `key`, replies are verified before they are read. Every call takes a signal
+ * and has a time limit; failures are AppErrors (signed-exchange.ts).
+ *
+ * What the bridge says is checked for shape and that it answers what was asked; whether it is true (roots, chains,
+ * tokens, receipts) is for the caller to verify with permits and segment.
+ */
+import type { Static, TSchema } from 'typebox'
+import type { Clock } from '../base/clock.js'
+import { AppError } from '../base/errors.js'
+import { hexOf } from '../base/hex.js'
+import { type RandomBytes, systemRandom } from '../base/random.js'
+import type { SigningKey } from '../crypto/signing-key.js'
+import type { Head } from '../model/chain.js'
+import { type AccountId, type BridgeId, type DriveId, driveId, type HostId, type SegmentId } from '../model/ids.js'
+import type { PlacementGrant } from '../model/segment.js'
+import * as api from '../wire/api.js'
+import { decodeJson } from '../wire/check.js'
+import { BridgeClock } from './bridge-clock.js'
+import { type BridgeUrlOptions, parseBridgeUrl } from './bridge-url.js'
+import * as replies from './replies.js'
+import { type ExchangeParts, exchange, type OutgoingCall } from './signed-exchange.js'
+
+export interface BridgeClientParts {
+  url: string
+  /** Pinned. */
+  bridge: BridgeId
+  key: SigningKey
+  clock: Clock
+  random?: RandomBytes
+}
+
+export interface BridgeClientOptions extends BridgeUrlOptions {
+  /** Of a call with small bodies. */
+  timeoutMs?: number
+  /** Of a call with records: 9 MB on a slow line. */
+  bytesTimeoutMs?: number
+}
+
+export interface CallOptions {
+  signal?: AbortSignal
+  timeoutMs?: number
+}
+
+export const CALL_TIMEOUT_MS = 20_000
+export const BYTES_TIMEOUT_MS = 120_000
+const JSON_REPLY_MAX = api.API_LIMITS.jsonReplyBytesMax
+
+export class BridgeClient {
+  /** Bridge time for tokens and descriptions. */
+  readonly time: BridgeClock
+  readonly url: URL
+  readonly bridge: BridgeId
+  readonly key: SigningKey
+  private readonly exchangeParts: ExchangeParts
+  private readonly timeoutMs: number
+  private readonly bytesTimeoutMs: number
+
+  constructor(parts: BridgeClientParts, options: BridgeClientOptions = {}) {
+    this.url = parseBridgeUrl(parts.url, options)
+    this.bridge = parts.bridge
+    this.key = parts.key
+    this.time = new BridgeClock(parts.clock)
+    this.exchangeParts = {
+      url: this.url,
+      bridge: parts.bridge,
+      clock: parts.clock,
+      bridgeClock: this.time,
+      random: parts.random ?? systemRandom,
+    }
+    this.timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS
+    this.bytesTimeoutMs = options.bytesTimeoutMs ?? BYTES_TIMEOUT_MS
+  }
+
+  info(options: CallOptions = {}): Promise<api.BridgeInfo> {
+    return this.get('/v1/bridge', api.BridgeInfo, options).then((info) => replies.checkInfo(info, this.bridge))
+  }
+
+  // Accounts and drives (signed by the account, where the protocol says so)
+
+  createAccount(account: AccountId, recoveryKey: Uint8Array, options: CallOptions = {}): Promise<api.AccountReply> {
+    return this.post('/v1/accounts', { account, recoveryKey: hexOf(recoveryKey) }, api.AccountReply, options)
+  }
+
+  /** `genesis`: the encoded record. `label`: the sealed drive name. */
+  async createDrive(
+    genesis: Uint8Array,
+    label: Uint8Array,
+    options: CallOptions = {},
+  ): Promise<{ drive: DriveId; head: Head }> {
+    const headers = { [api.HEADER.label]: hexOf(label) }
+    const reply = await this.postBytes('/v1/drives', genesis, api.DriveReply, options, headers)
+    return { drive: driveId(reply.drive), head: replies.headOf(reply.head) }
+  }
+
+  async drives(options: CallOptions = {}): Promise<replies.DriveEntry[]> {
+    return replies.driveEntries(await this.get('/v1/drives', api.DriveList, options))
+  }
+
+  async devices(drive: DriveId, options: CallOptions = {}): Promise<replies.DeviceEntry[]> {
+    return replies.deviceEntries(await this.get(`/v1/drives/${drive}/devices`, api.DeviceList, options))
+  }
+
+  // The chain
+
+  async head(drive: DriveId, options: CallOptions = {}): Promise<replies.WriterHead> {
+    return replies.writerHead(await this.get(`/v1/drives/${drive}/head`, api.WriterHead, options))
+  }
+
+  /** One page of records from `sequence` on, as permits/chain-record.ts: splitRecords takes it; empty behind the head. */
+  async chainPage(drive: DriveId, sequence: number, options: CallOptions = {}): Promise<Buffer> {
+    return this.run({
+      method: 'GET',
+      path: `/v1/drives/${drive}/chain?from=${sequence}`,
+      replyBytesMax: api.API_LIMITS.bytesMax,
+      timeoutMs: options.timeoutMs ?? this.bytesTimeoutMs,
+      idempotent: true,
+      ...signalOf(options),
+    })
+  }
+
+  /** The head after it. `head-moved` carries details sequence and hash. Appending what already stands there succeeds. */
+  async append(drive: DriveId, record: Uint8Array, options: CallOptions = {}): Promise<Head> {
+    return replies.headOf(await this.postBytes(`/v1/drives/${drive}/chain`, record, api.HeadReply, options))
+  }
+
+  async heartbeat(drive: DriveId, beat: api.HeartbeatRequest, options: CallOptions = {}): Promise<void> {
+    await this.post(`/v1/drives/${drive}/heartbeat`, beat, api.Done, options)
+  }
+
+  // Segments
+
+  /** Answers in the order asked. Split into requests the bridge takes; all or nothing is not promised. */
+  async place(
+    drive: DriveId,
+    segments: readonly replies.PlaceEntry[],
+    options: CallOptions = {},
+  ): Promise<PlacementGrant[]> {
+    const { placeSegmentsMax, placeShardsMax } = api.API_LIMITS
+    const grants: PlacementGrant[] = []
+    for (const batch of replies.batches(segments, placeSegmentsMax, placeShardsMax, (one) => one.shards.length)) {
+      const request = { segments: batch.map(replies.placeRow) }
+      const reply = await this.post(`/v1/drives/${drive}/place`, request, api.PlaceReply, options)
+      grants.push(...replies.grants(batch, reply))
+    }
+    return grants
+  }
+
+  commit(
+    drive: DriveId,
+    segment: SegmentId,
+    receipts: readonly Uint8Array[],
+    options: CallOptions = {},
+  ): Promise<{ stored: number; committed: boolean }> {
+    const request = { segment, receipts: receipts.map(hexOf) }
+    return this.post(`/v1/drives/${drive}/commit`, request, api.CommitReply, options).then((reply) => {
+      if (reply.segment !== segment) throw new AppError('malformed', 'commit reply: another segment')
+      return { stored: reply.stored, committed: reply.committed }
+    })
+  }
+
+  /** Segments that the bridge does not know are absent. `totalShards`: the largest n among them, when known. */
+  async locate(
+    drive: DriveId,
+    segments: readonly SegmentId[],
+    options: CallOptions & { totalShards?: number } = {},
+  ): Promise<replies.LocatedSegment[]> {
+    const { locateSegmentsMax, locateShardsMax } = api.API_LIMITS
+    const found: replies.LocatedSegment[] = []
+    for (const batch of replies.batches(segments, locateSegmentsMax, locateShardsMax, () => options.totalShards ?? 1)) {
+      const reply = await this.post(`/v1/drives/${drive}/locate`, { segments: batch }, api.LocateReply, options)
+      found.push(...replies.located(batch, reply))
+    }
+    return found
+  }
+
+  /** GET tokens by host. Hosts that the bridge does not know are absent. */
+  async tokens(drive: DriveId, hosts: readonly HostId[], options: CallOptions = {}): Promise<Map<HostId, Buffer>> {
+    const found = new Map<HostId, Buffer>()
+    for (const batch of replies.batches(hosts, api.API_LIMITS.tokenHostsMax, Number.POSITIVE_INFINITY, () => 1)) {
+      const reply = await this.post(`/v1/drives/${drive}/tokens`, { hosts: batch }, api.TokensReply, options)
+      for (const [host, token] of replies.tokens(batch, reply)) found.set(host, token)
+    }
+    return found
+  }
+
+  health(drive: DriveId, options: CallOptions = {}): Promise<api.HealthReply> {
+    return this.get(`/v1/drives/${drive}/health`, api.HealthReply, options)
+  }
+
+  /** Sent once: a lost report of a bad host is better than one that counts twice. */
+  async evidence(drive: DriveId, evidence: api.EvidenceRequest, options: CallOptions = {}): Promise<void> {
+    await this.post(`/v1/drives/${drive}/evidence`, evidence, api.Done, options, false)
+  }
+
+  space(options: CallOptions = {}): Promise<api.SpaceReply> {
+    return this.get('/v1/space', api.SpaceReply, options)
+  }
+
+  // Hosts
+
+  registerHost(request: api.HostRequest, options: CallOptions = {}): Promise<api.HostReply> {
+    return this.post('/v1/hosts', request, api.HostReply, options)
+  }
+
+  async reportHost(host: HostId, report: api.HostReport, options: CallOptions = {}): Promise<void> {
+    await this.post(`/v1/hosts/${host}/report`, report, api.Done, options)
+  }
+
+  private async get<T extends TSchema>(path: string, schema: T, options: CallOptions): Promise<Static<T>> {
+    const timeoutMs = options.timeoutMs ?? this.timeoutMs
+    const call = { method: 'GET' as const, path, replyBytesMax: JSON_REPLY_MAX, timeoutMs, idempotent: true }
+    return decodeJson(schema, await this.run({ ...call, ...signalOf(options) }), `GET ${path}`)
+  }
+
+  private async post<T extends TSchema>(
+    path: string,
+    request: object,
+    schema: T,
+    options: CallOptions,
+    idempotent = true,
+  ): Promise<Static<T>> {
+    const body = Buffer.from(JSON.stringify(request), 'utf8')
+    if (body.length > api.API_LIMITS.jsonBytesMax) throw new AppError('too-large', `POST ${path}: ${body.length} bytes`)
+    const timeoutMs = options.timeoutMs ?? this.timeoutMs
+    const call = { method: 'POST' as const, path, body, contentType: api.JSON_TYPE, replyBytesMax: JSON_REPLY_MAX }
+    return decodeJson(schema, await this.run({ ...call, timeoutMs, idempotent, ...signalOf(options) }), `POST ${path}`)
+  }
+
+  private async postBytes<T extends TSchema>(
+    path: string,
+    body: Uint8Array,
+    schema: T,
+    options: CallOptions,
+    headers: Record<string, string> = {},
+  ): Promise<Static<T>> {
+    if (body.length > api.API_LIMITS.bytesMax) throw new AppError('too-large', `POST ${path}: ${body.length} bytes`)
+    const timeoutMs = options.timeoutMs ?? this.bytesTimeoutMs
+    const call = {
+      method: 'POST' as const,
+      path,
+      body,
+      contentType: api.BYTES_TYPE,
+      headers,
+      replyBytesMax: JSON_REPLY_MAX,
+    }
+    const reply = await this.run({ ...call, timeoutMs, idempotent: true, ...signalOf(options) })
+    return decodeJson(schema, reply, `POST ${path}`)
+  }
+
+  private run(call: OutgoingCall): Promise<Buffer> {
+    return exchange(this.exchangeParts, this.key, call)
+  }
+}
+
+function signalOf(options: CallOptions): { signal?: AbortSignal } {
+  return options.signal ? { signal: options.signal } : {}
+}
