@@ -13,6 +13,7 @@ import path from 'node:path'
 import { compiledTests } from './one-test.mjs'
 import { setUp } from './setup.mjs'
 import { root, run, SetupFailure, say, seconds, tell } from './steps/console.mjs'
+import { countTap, failedLines } from './tap-lines.mjs'
 
 const plans = {
   all: [
@@ -126,35 +127,9 @@ function report(name, counts, { ok, end, out, err, took }) {
     say(`ok       ${name} (${passed}${skipped > 0 ? `, ${skipped} skipped` : ''}; ${took})`)
     return { name, passed, failed, skipped, tail: '' }
   }
-  const tail = [failures(out), err.trimEnd(), `${name}: ${end}`].filter((part) => part !== '').join('\n')
+  const tail = [failedLines(out), err.trimEnd(), `${name}: ${end}`].filter((part) => part !== '').join('\n')
   say(`NOT OK   ${name} (${passed} passed, ${failed} failed; ${took})\n${tail}\n         again: npm run t -- ${name}`)
   return { name, passed, failed, skipped, tail }
-}
-
-/** A test = a top-level point of the file (a named t.test, or a bare assertion). */
-export function countTap(out) {
-  const counts = { passed: 0, failed: 0, skipped: 0 }
-  for (const line of out.split('\n')) {
-    const point = /^(not )?ok \d+/.exec(line)
-    if (point === null) continue
-    if (/ # (skip|todo)/i.test(line)) counts.skipped++
-    else if (point[1] === undefined) counts.passed++
-    else counts.failed++
-  }
-  return counts
-}
-
-/** The failed points with their diagnostics; what passed is left out. */
-function failures(out) {
-  const kept = []
-  let inFailure = false
-  for (const line of out.split('\n')) {
-    const text = line.trimStart()
-    if (/^not ok \d+/.test(text)) inFailure = true
-    else if (/^(ok \d+|# Subtest|\d+\.\.\d+)/.test(text)) inFailure = false
-    if (inFailure) kept.push(`         ${line}`)
-  }
-  return kept.slice(0, 200).join('\n')
 }
 
 function killGroup(child) {

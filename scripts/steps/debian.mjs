@@ -22,8 +22,8 @@ const needs = {
 }
 
 /** Makes sure that the programs of the named groups exist. A program that is there is never replaced by another. */
-export async function ensurePrograms(groups) {
-  const missing = groups.flatMap((group) => needs[group]).filter(isMissing)
+export async function ensurePrograms(groups, known = needs) {
+  const missing = groups.flatMap((group) => known[group]).filter(isMissing)
   if (missing.length === 0) return
   const packages = missing.map((need) => need.package)
   const names = missing.map((need) => need.programs.join(' or ')).join(', ')

@@ -76,18 +76,15 @@ t.test('SQL stands only where the tables are', async (t) => {
 })
 
 t.test('secrets are never arguments', async (t) => {
-  const option =
-    /['"](?:option\()?-{0,2}((?:[a-z]+-)*(?:phrase|passphrase|password|secret|mnemonic|private-key|api-key))['"]/g
+  const secret = /(?:^|-)(?:phrase|passphrase|password|secret|mnemonic|private-key|api-key)$/
+  const declared =
+    /\.(?:option|positional)\(\s*['"]([\w-]+)['"]|['"]?([\w-]+)['"]?\s*:\s*\{\s*(?:type|describe|alias)\s*:/g
   const wrong = source
-    .filter((file) => file.name.startsWith('src/app/commands/'))
-    .flatMap((file) => [...codeOnly(file.text).matchAll(/\.(?:option|positional)\(\s*['"]([\w-]+)['"]/g)])
-    .map((match) => `'${match[1]}'`)
-    .filter((name) => name.match(option) !== null)
-  t.same(
-    wrong,
-    [],
-    'every user of the machine reads the arguments of every process: take a file, the environment, or ask',
-  )
+    .filter((file) => file.name.startsWith('src/app/'))
+    .flatMap((file) => [...codeOnly(file.text).matchAll(declared)])
+    .map((match) => match[1] ?? match[2] ?? '')
+    .filter((name) => secret.test(name.replace(/[A-Z]/g, (one) => `-${one.toLowerCase()}`)))
+  t.same(wrong, [], 'other users read the arguments of every process: take a file, the environment, or ask')
 })
 
 t.test('nothing names a folder of the machine it was written on', async (t) => {
