@@ -81,7 +81,7 @@ export class BridgeSocket {
 
   /** Answers a delete token. False: the line is down; the bridge asks again. */
   sendDeleted(answer: Omit<DeletedMessage, 'type'>): boolean {
-    return this.ready && this.link !== null && this.link.send({ type: 'deleted', ...answer })
+    return this.ready && this.link?.send({ type: 'deleted', ...answer }) === true
   }
 
   onSignal(listener: (from: PeerId, session: string, payload: Buffer) => void): Unsubscribe {
