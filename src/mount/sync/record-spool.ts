@@ -1,0 +1,49 @@
+import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import { assert } from '../../base/assert.js'
+import { AppError } from '../../base/errors.js'
+
+/**
+ * Chain records of a recovery, on disk instead of in memory: the chain is verified from its start, but only what comes
+ * behind the snapshot is applied, and which snapshot that is shows at the end. Removed by close().
+ */
+export class RecordSpool {
+  private readonly path: string
+  private readonly fd: number
+  private readonly places: { offset: number; length: number }[] = []
+  private end = 0
+
+  constructor(path: string) {
+    this.path = path
+    this.fd = openSync(path, 'w+', 0o600)
+  }
+
+  /** Number of the record in this spool. */
+  add(encoded: Buffer): number {
+    try {
+      assert(writeSync(this.fd, encoded, 0, encoded.length, this.end) === encoded.length, 'a record is written whole')
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'ENOSPC') throw cause
+      throw new AppError('no-space', 'the disk is full', { cause, hint: 'free some space and run the command again' })
+    }
+    this.places.push({ offset: this.end, length: encoded.length })
+    this.end += encoded.length
+    return this.places.length - 1
+  }
+
+  read(number: number): Buffer {
+    const place = this.places[number]
+    assert(place !== undefined, 'a record of the spool')
+    const encoded = Buffer.alloc(place.length)
+    assert(readSync(this.fd, encoded, 0, place.length, place.offset) === place.length, 'a record is read whole')
+    return encoded
+  }
+
+  get count(): number {
+    return this.places.length
+  }
+
+  close(): void {
+    closeSync(this.fd)
+    rmSync(this.path, { force: true })
+  }
+}

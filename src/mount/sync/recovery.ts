@@ -1,0 +1,142 @@
+/**
+ * A drive from nothing but its chain: the whole chain is verified from the genesis, then the newest snapshot that can be
+ * read is imported and every epoch behind it applied. The result is the state of the last published epoch, exactly.
+ *
+ * A snapshot that cannot be read or does not fit its hash is passed over for the older one, and that for the log from its start.
+ */
+import { AppError, isCode } from '../../base/errors.js'
+import type { Log } from '../../base/log.js'
+import { type ChainRecord, type Head, RECORD_KIND } from '../../model/chain.js'
+import type { AccountId, DriveId } from '../../model/ids.js'
+import type { SegmentInfo } from '../../model/segment.js'
+import { decodeEpoch } from '../../permits/chain-bodies.js'
+import { decodeRecord } from '../../permits/chain-record.js'
+import { followRecord, startChain } from '../../permits/chain-rules.js'
+import type { ChainState } from '../../permits/chain-state.js'
+import type { BatchChanges, SavedRecord, SnapshotMark } from '../metadata/types.js'
+import { type ChainBridge, type DriveTerms, openEpoch, saveChainState } from './drive-chain.js'
+import type { RecordSpool } from './record-spool.js'
+import { decodeSnapshotPayload, readSnapshot, type SegmentSource } from './snapshot-payload.js'
+
+export interface RecoveryLedger {
+  putMeta(entries: Readonly<Record<string, Buffer | null>>, durable?: boolean): Promise<void>
+  applyBatch(operations: Buffer, epoch: number, head: Head): Promise<BatchChanges>
+  importSnapshot(operations: AsyncIterable<Buffer>, epoch: number, head: Head): Promise<void>
+  recordSnapshot(mark: SnapshotMark, segments: readonly SegmentInfo[]): Promise<void>
+  saveHead(head: Head): Promise<void>
+  saveRecords(records: readonly SavedRecord[]): Promise<void>
+  sync(): Promise<void>
+}
+
+export interface RecoveryParts {
+  bridge: ChainBridge
+  ledger: RecoveryLedger
+  segments: SegmentSource
+  log: Log
+  progress: (done: number, total: number, note: string) => void
+}
+
+export interface VerifiedChain {
+  state: ChainState
+  /** Positions in the spool of what carries operations, in order. */
+  epochs: { epoch: number; at: number }[]
+  /** Newest last. */
+  snapshots: { epoch: number; at: number }[]
+}
+
+/** Reads the chain from its genesis and verifies every record; the records lie in the spool afterwards. */
+export async function readChain(
+  bridge: ChainBridge,
+  expected: { drive: DriveId; account: AccountId },
+  spool: RecordSpool,
+  signal: AbortSignal,
+  progress: (done: number, total: number) => void = () => undefined,
+): Promise<VerifiedChain> {
+  const head = await bridge.head(signal)
+  let state: ChainState | null = null
+  const epochs: VerifiedChain['epochs'] = []
+  const snapshots: VerifiedChain['snapshots'] = []
+  for (;;) {
+    const records: Buffer[] = await bridge.records(state === null ? 0 : state.head.sequence + 1, signal)
+    if (records.length === 0) break
+    for (const encoded of records) {
+      const record: ChainRecord = decodeRecord(encoded)
+      state = state === null ? startChain(record, expected) : followRecord(state, record)
+      const at = spool.add(encoded)
+      if (record.kind === RECORD_KIND.epoch) epochs.push({ epoch: decodeEpoch(record.body).epoch, at })
+      if (record.kind === RECORD_KIND.snapshot) snapshots.push({ epoch: decodeEpoch(record.body).epoch, at })
+    }
+    progress(state === null ? 0 : state.head.sequence, head.sequence)
+  }
+  if (state === null) throw new AppError('not-found', 'the bridge has no records of this drive')
+  if (state.head.sequence < head.sequence) {
+    throw new AppError('chain-broken', `the bridge speaks of record ${head.sequence} and shows ${state.head.sequence}`)
+  }
+  return { state, epochs, snapshots }
+}
+
+/** Builds the tree in an empty ledger. Answers the epoch that the drive stands at. */
+export async function rebuildLedger(
+  chain: VerifiedChain,
+  spool: RecordSpool,
+  terms: DriveTerms,
+  parts: RecoveryParts,
+  signal: AbortSignal,
+): Promise<number> {
+  const { ledger, progress } = parts
+  terms.learn(chain.state)
+  let done = await importNewest(chain, spool, terms, parts, signal)
+  const rest = chain.epochs.filter((one) => one.epoch > done)
+  for (const [number, { epoch, at }] of rest.entries()) {
+    signal.throwIfAborted()
+    const record = decodeRecord(spool.read(at))
+    await ledger.applyBatch(await openEpoch(record, terms), epoch, headOf(record))
+    done = epoch
+    progress(number + 1, rest.length, 'epochs')
+  }
+  await keepTail(chain, spool, ledger)
+  await saveChainState(ledger, chain.state)
+  await ledger.saveHead(chain.state.head)
+  await ledger.sync()
+  return done
+}
+
+/** The epoch of the snapshot that was imported; 0 when there is none to read. */
+async function importNewest(
+  chain: VerifiedChain,
+  spool: RecordSpool,
+  terms: DriveTerms,
+  { ledger, segments, log, progress }: RecoveryParts,
+  signal: AbortSignal,
+): Promise<number> {
+  for (const { epoch, at } of chain.snapshots.slice(-2).reverse()) {
+    const record = decodeRecord(spool.read(at))
+    try {
+      const payload = decodeSnapshotPayload(await openEpoch(record, terms))
+      progress(0, payload.operationBytes, 'snapshot')
+      const pieces = readSnapshot(payload, segments, signal, (done) => progress(done, payload.operationBytes, 'snapshot'))
+      await ledger.importSnapshot(pieces, epoch, headOf(record))
+      const ids = payload.segments.map((one) => one.segment)
+      await ledger.recordSnapshot({ epoch, sequence: record.sequence, segments: ids }, payload.segments)
+      return epoch
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!(error instanceof AppError) || isCode(error, 'no-space')) throw error
+      log.warn({ code: error.code, epoch }, 'a snapshot cannot be used, trying what is older')
+    }
+  }
+  return 0
+}
+
+/** The records back to the older kept snapshot stay here, for a bridge that loses its end of the chain. */
+async function keepTail(chain: VerifiedChain, spool: RecordSpool, ledger: RecoveryLedger): Promise<void> {
+  const from = chain.snapshots.at(-2)?.at ?? chain.snapshots.at(-1)?.at ?? 0
+  for (let at = from; at < spool.count; at++) {
+    const record = decodeRecord(spool.read(at))
+    await ledger.saveRecords([{ sequence: record.sequence, hash: record.hash, encoded: record.encoded }])
+  }
+}
+
+function headOf(record: ChainRecord): Head {
+  return { sequence: record.sequence, hash: record.hash }
+}

@@ -1,0 +1,80 @@
+/**
+ * One writer at a time. The right to write is a record of the chain (the highest writer term); that its holder is alive is a
+ * heartbeat at the bridge, advisory: it decides whether a mount claims at once or becomes a reader.
+ */
+import type { Clock } from '../../base/clock.js'
+import { AppError, isCode } from '../../base/errors.js'
+import type { Log } from '../../base/log.js'
+import type { DeviceId } from '../../model/ids.js'
+import type { DriveChain } from './drive-chain.js'
+
+export interface LeaseBridge {
+  head(signal: AbortSignal): Promise<{ writer: { device: DeviceId; term: number; heartbeatAtMs: number } | null }>
+  heartbeat(beat: { term: number; released?: boolean }, signal?: AbortSignal): Promise<void>
+  /** Bridge time, Unix ms. */
+  nowMs(): number
+}
+
+export interface LeaseParts {
+  bridge: LeaseBridge
+  chain: DriveChain
+  device: DeviceId
+  clock: Clock
+  log: Log
+}
+
+/** A writer whose last heartbeat is older is taken for gone. */
+const LIVE_MS = 60_000
+/** Three beats fit: one lost request does not look like a death. */
+const BEAT_EVERY_MS = 20_000
+const CLAIM_ATTEMPTS = 8
+
+export type LeaseOutcome = { writes: true } | { writes: false; reason: string }
+
+export class WriterLease {
+  private readonly parts: LeaseParts
+
+  constructor(parts: LeaseParts) {
+    this.parts = parts
+  }
+
+  /** Needs the bridge, except for the device that holds the term already. */
+  async acquire(options: { takeover: boolean }, signal: AbortSignal): Promise<LeaseOutcome> {
+    const { bridge, chain, clock, device } = this.parts
+    for (let attempt = 1; ; attempt++) {
+      if (chain.isWriter) return { writes: true }
+      const { writer } = await bridge.head(signal)
+      const isLive = writer !== null && writer.device !== device && bridge.nowMs() - writer.heartbeatAtMs < LIVE_MS
+      if (isLive && !options.takeover) {
+        return { writes: false, reason: 'another device has this drive mounted for writing; --takeover writes from here' }
+      }
+      try {
+        await chain.claimWriter(signal)
+        return { writes: true }
+      } catch (error) {
+        if (!isCode(error, 'head-moved') || attempt >= CLAIM_ATTEMPTS) throw error
+        await clock.sleep(50 * attempt, signal)
+        await chain.follow(signal)
+      }
+    }
+  }
+
+  /** Beats until the signal fires; then says that it is gone, so that the next mount need not wait. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { bridge, chain, clock, log } = this.parts
+    do {
+      if (!chain.isWriter) continue
+      await bridge.heartbeat({ term: chain.state.writerTerm }, signal).catch((error: unknown) => this.explain(error, log))
+    } while (await clock.sleep(BEAT_EVERY_MS, signal))
+    if (!chain.isWriter) return
+    await bridge.heartbeat({ term: chain.state.writerTerm, released: true }, AbortSignal.timeout(RELEASE_MS)).catch(() => undefined)
+  }
+
+  private explain(error: unknown, log: Log): void {
+    if (!(error instanceof AppError) && !(error instanceof Error && error.name === 'AbortError')) throw error
+    log.debug({ err: error }, 'no heartbeat')
+  }
+}
+
+/** An unmount does not wait longer for a bridge that does not answer. */
+const RELEASE_MS = 1_000
