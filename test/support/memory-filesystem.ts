@@ -2,7 +2,6 @@
  * A FileSystem in memory: the smallest honest conformer of src/mount/fuse/filesystem.ts. For tests of the door, as a
  * reference for the vfs, and to measure what the door alone costs. Answers everything at once.
  */
-import { AppError } from '../../src/base/errors.js'
 import type {
   AllocateFlags,
   AttributeChanges,
@@ -10,33 +9,25 @@ import type {
   CreateReply,
   DirectoryEntry,
   FileSystem,
-  FileSystemErrorCode,
   FileSystemStatistics,
   OpenFlags,
   OpenReply,
   RequestContext,
   Timestamp,
 } from '../../src/mount/fuse/filesystem.js'
-import { DIRECTORY, Inode, keyOf, now, REGULAR, SYMLINK, TYPE_MASK } from './memory-inodes.js'
+import { DIRECTORY, keyOf, now, REGULAR, SYMLINK, TYPE_MASK } from './memory-inodes.js'
+import { failure, MemoryTree, NAME_MAX } from './memory-tree.js'
 
 const SETGID = 0o2000
-const NAME_MAX = 255
 
-const failure = (code: FileSystemErrorCode): AppError => new AppError(code, code)
-
-export class MemoryFileSystem implements FileSystem {
-  readonly inodes = new Map<number, Inode>()
-  readonly handles = new Map<number, Inode>()
+export class MemoryFileSystem extends MemoryTree implements FileSystem {
+  readonly birthTimes: boolean
   /** For tests: what came in last, and how much at once. */
   readonly seen = { largestWrite: 0, largestRead: 0, lastCaller: { uid: -1, gid: -1, pid: -1 }, releases: 0, fsyncs: 0 }
-  private nextIno = 2
-  private nextHandle = 1
 
-  constructor() {
-    const root = new Inode(1, DIRECTORY | 0o755, { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 })
-    root.nlink = 2
-    root.parent = root
-    this.inodes.set(1, root)
+  constructor(options: { birthTimes?: boolean } = {}) {
+    super()
+    this.birthTimes = options.birthTimes === true
   }
 
   lookup(parent: number, name: Buffer): Attributes | null {
@@ -236,11 +227,7 @@ export class MemoryFileSystem implements FileSystem {
     return found
   }
 
-  copyRange(
-    from: { ino: number; offset: number },
-    to: { ino: number; offset: number },
-    length: number,
-  ): number {
+  copyRange(from: { ino: number; offset: number }, to: { ino: number; offset: number }, length: number): number {
     const data = Buffer.concat(this.inode(from.ino).readAt(from.offset, length))
     this.inode(to.ino).writeAt(to.offset, data)
     this.inode(to.ino).touch()
@@ -297,66 +284,6 @@ export class MemoryFileSystem implements FileSystem {
 
   syncAll(): void {
     this.seen.fsyncs++
-  }
-
-  private inode(ino: number): Inode {
-    const inode = this.inodes.get(ino)
-    if (inode === undefined) throw failure('stale')
-    return inode
-  }
-
-  private directory(ino: number): Inode {
-    const inode = this.inode(ino)
-    if (!inode.isDirectory) throw failure('not-a-directory')
-    return inode
-  }
-
-  private child(parent: number, name: Buffer): Inode {
-    const dentry = this.directory(parent).entries.get(keyOf(name))
-    if (dentry === undefined) throw failure('not-found')
-    return dentry.inode
-  }
-
-  private make(parent: number, name: Buffer, mode: number, ctx: RequestContext, target?: Buffer): Inode {
-    if (name.length > NAME_MAX) throw failure('name-too-long')
-    const directory = this.directory(parent)
-    if (directory.entries.has(keyOf(name))) throw failure('exists')
-    const inode = this.newInode(directory, mode, ctx, target)
-    directory.add(name, inode)
-    return inode
-  }
-
-  private newInode(directory: Inode, mode: number, ctx: RequestContext, target?: Buffer): Inode {
-    const gid = (directory.mode & SETGID) === 0 ? ctx.gid : directory.gid
-    const inode = new Inode(this.nextIno++, mode, { uid: ctx.uid, gid }, target)
-    inode.lookups = 1
-    this.inodes.set(inode.ino, inode)
-    return inode
-  }
-
-  private place(directory: Inode, name: Buffer, inode: Inode, before: Inode): void {
-    directory.add(name, inode)
-    if (!inode.isDirectory) return
-    before.nlink--
-    directory.nlink++
-    inode.parent = directory
-  }
-
-  private handleOn(inode: Inode): number {
-    const fh = this.nextHandle++
-    this.handles.set(fh, inode)
-    inode.handles++
-    return fh
-  }
-
-  private unlinked(inode: Inode): void {
-    inode.nlink--
-    inode.ctime = now()
-    this.drop(inode)
-  }
-
-  private drop(inode: Inode): void {
-    if (inode.nlink === 0 && inode.lookups <= 0 && inode.handles === 0) this.inodes.delete(inode.ino)
   }
 }
 

@@ -17,7 +17,8 @@
  *  - Lookup counts: an inode number may be spoken by the kernel until it is forgotten. Each successful lookup (not
  *    null), create, tmpFile, makeNode, makeDirectory, makeSymlink and link adds one, as does each call of remember()
  *    (readdirplus, for the entries that fitted); forget() takes away. Root is never forgotten. Inodes
- *    with a count, a handle or a link must stay addressable (orphans!). When the mount ends, all counts are gone.
+ *    with a count, a handle or a link must stay addressable (orphans!). When the mount ends, all counts and all
+ *    handles are gone, without a forget() or release() for each.
  *  - The kernel trusts attributes, names and the absence of names for hours. A change that did not come through the
  *    door must be told to the mount's invalidate functions (door.ts), never from inside a method of this interface
  *    that the same inode is waiting for.
@@ -170,6 +171,12 @@ export interface AllocateFlags {
 }
 
 export interface FileSystem {
+  /**
+   * True: statx(2) shows birth times (Attributes.btime). The kernel cannot take them from a lookup: each inode then costs
+   * one more request the first time that a program asks for them, and Node's and Rust's stat always ask.
+   */
+  readonly birthTimes?: boolean
+
   /** null: the name does not exist, and the kernel may remember that. */
   lookup(parent: number, name: Buffer, ctx: RequestContext): MaybePromise<Attributes | null>
   /** Unknown inode numbers are ignored. Answers at once. */

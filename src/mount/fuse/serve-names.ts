@@ -40,7 +40,8 @@ export const NAME_SERVICES = {
     to.settle(call, fs.getAttributes(r.ino, r.fh, call), (a) => to.body(call, to.out.attributesBody(a)))
   },
   [OP.STATX]: (fs, to, call, r) => {
-    to.settle(call, fs.getAttributes(r.ino, r.fh, call), (a) => to.body(call, to.out.statxBody(a)))
+    if (fs.birthTimes !== true) to.error(call, ERRNO.ENOSYS)
+    else to.settle(call, fs.getAttributes(r.ino, r.fh, call), (a) => to.body(call, to.out.statxBody(a)))
   },
   [OP.SETATTR]: (fs, to, call, r) => {
     to.settle(call, fs.setAttributes(r.ino, r.changes, call), (a) => to.body(call, to.out.attributesBody(a)))
