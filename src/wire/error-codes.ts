@@ -41,6 +41,7 @@ const NUMBERS = {
   'witness-older': 48,
   'witness-signature': 49,
   'witness-mismatch': 50,
+  'no-space': 51,
 } as const
 
 export type WireCode = keyof typeof NUMBERS

@@ -6,6 +6,7 @@ import { sha256 } from '../../src/crypto/hash.js'
 import { shardTree } from '../../src/crypto/merkle.js'
 import { SecretBytes } from '../../src/crypto/secret.js'
 import { SigningKey } from '../../src/crypto/signing-key.js'
+import { Kept } from '../../src/host/ledger/kept.js'
 import { type PutOrder, ShardStore, type StoreOptions } from '../../src/host/shards/shard-store.js'
 import { hostId, pseudonymId, segmentId, serialId, shardId } from '../../src/model/ids.js'
 import { rampBytes } from './ramp.js'
@@ -13,7 +14,8 @@ import { rampBytes } from './ramp.js'
 export const HOST_SEED = Buffer.alloc(32, 7)
 export const NOW_MS = 1_800_000_000_000
 
-export function openStore(
+/** Closes what it opened beside the store when the store stops. */
+export async function openStore(
   dir: string,
   options: Partial<StoreOptions> & { nowMs?: () => number } = {},
 ): Promise<ShardStore> {
@@ -22,8 +24,17 @@ export function openStore(
   const host = hostId(SigningKey.fromSeed(seed).publicKey)
   const volumesDir = path.join(dir, 'volumes')
   fs.mkdirSync(volumesDir, { recursive: true })
-  const parts = { volumesDir, indexFile: path.join(dir, 'index.db'), host, seed, log: silentLog, nowMs }
-  return ShardStore.open(parts, { capacityBytes: 2 ** 31, diskFloorBytes: 0, ...rest })
+  const kept = Kept.open(path.join(dir, 'kept.db'))
+  const parts = { volumesDir, indexFile: path.join(dir, 'index.db'), host, seed, kept, log: silentLog, nowMs }
+  try {
+    const store = await ShardStore.open(parts, { capacityBytes: 2 ** 31, diskFloorBytes: 0, ...rest })
+    const stop = store.stop.bind(store)
+    store.stop = () => stop().finally(() => kept.close())
+    return store
+  } catch (error) {
+    kept.close()
+    throw error
+  }
 }
 
 /** 32 bytes that only this name and number give. */

@@ -1,17 +1,18 @@
 /**
- * Tables of the host's index. Everything in it is derived from the volumes and can be built again from them; head
- * witnesses are not, so they live in a database of their own (witnesses.ts).
+ * Tables of the host's index. Everything in it is derived from the volumes and can be built again from them; what is
+ * not lives in a database of its own (kept.ts).
  */
 import type { Migration } from '../../sqlite/migrate.js'
 
 export const INDEX_KIND = 'SDHI'
-export const WITNESS_KIND = 'SDHW'
+export const KEPT_KIND = 'SDHK'
 
 /**
  * volumes.indexed_to: every record below this offset is in the index. Exact at all times:
  * indexed_to = header bytes + live_bytes + dead_bytes.
  * covers: volume `volume` holds a record that ends or replaces one in `target`, so it must outlive `target`:
  * without it a rebuild would bring the ended record back.
+ * serials.volume: 0 when its volume is gone.
  */
 export const INDEX_MIGRATIONS: readonly Migration[] = [
   `CREATE TABLE volumes (
@@ -36,7 +37,8 @@ export const INDEX_MIGRATIONS: readonly Migration[] = [
      PRIMARY KEY (pseudonym, segment, idx)
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX shards_by_id ON shards (shard, pseudonym);
-   CREATE TABLE serials (serial BLOB PRIMARY KEY, expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+   CREATE TABLE serials (serial BLOB PRIMARY KEY, expires INTEGER NOT NULL, volume INTEGER NOT NULL)
+   STRICT, WITHOUT ROWID;
    CREATE INDEX serials_by_expiry ON serials (expires);
    CREATE TABLE covers (volume INTEGER, target INTEGER, PRIMARY KEY (volume, target)) STRICT, WITHOUT ROWID;
    CREATE TABLE damage (
@@ -50,7 +52,8 @@ export const INDEX_MIGRATIONS: readonly Migration[] = [
    CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
 ]
 
-export const WITNESS_MIGRATIONS: readonly Migration[] = [
+export const KEPT_MIGRATIONS: readonly Migration[] = [
   `CREATE TABLE witnesses (pseudonym BLOB PRIMARY KEY, sequence INTEGER NOT NULL, witness BLOB NOT NULL)
-   STRICT, WITHOUT ROWID;`,
+   STRICT, WITHOUT ROWID;
+   CREATE TABLE serials (serial BLOB PRIMARY KEY, expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
 ]

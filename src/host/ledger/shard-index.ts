@@ -12,7 +12,7 @@ import { guarded } from '../../sqlite/failures.js'
 import { openDatabase, quickCheck, transaction } from '../../sqlite/open.js'
 import { INDEX_KIND, INDEX_MIGRATIONS } from './schema.js'
 import { type IndexSql, prepareIndexSql, shardOf } from './sql.js'
-import type { DamagedRange, IndexedRecord, ShardKey, StoredShard, Totals, VolumeState } from './types.js'
+import type { DamagedRange, IndexedRecord, ShardKey, StoredShard, Totals, UsedSerial, VolumeState } from './types.js'
 
 /** Rows of a purge in one transaction: a few milliseconds. */
 const PURGE_ROWS_MAX = 5_000
@@ -79,6 +79,17 @@ export class ShardIndex {
     return guarded(() => this.sql.serialUsed.get(idBytes(serial))) !== undefined
   }
 
+  serialsOf(volume: number): UsedSerial[] {
+    return guarded(() => this.sql.serialsOf.all(volume))
+  }
+
+  /** Serials that no volume holds any more. */
+  addSerials(serials: readonly UsedSerial[]): void {
+    transaction(this.db, () => {
+      for (const one of serials) this.sql.addSerial.run(one.serial, one.expires, 0)
+    })
+  }
+
   purgeSerials(beforeMs: number): number {
     return guarded(() => this.sql.purgeSerials.run(beforeMs, PURGE_ROWS_MAX).changes)
   }
@@ -112,7 +123,7 @@ export class ShardIndex {
   private applyOne(volume: number, record: IndexedRecord): void {
     const key = [idBytes(record.pseudonym), idBytes(record.segment), record.index] as const
     const before = this.sql.find.get(...key)
-    this.sql.addSerial.run(idBytes(record.serial), record.serialExpiresMs)
+    this.sql.addSerial.run(idBytes(record.serial), record.serialExpiresMs, volume)
     if (before && before.volume !== volume) this.sql.addCover.run(volume, before.volume)
     if (record.what === 'renewed') {
       this.sql.addBytes.run(0, record.recordBytes, 0, volume)

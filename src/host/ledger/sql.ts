@@ -1,7 +1,7 @@
 /** Statements of the index, prepared once. */
 import { pseudonymId, segmentId, shardId } from '../../model/ids.js'
 import type { Database, Statement } from '../../sqlite/driver.js'
-import type { DamagedRange, StoredShard, Totals, VolumeState } from './types.js'
+import type { DamagedRange, StoredShard, Totals, UsedSerial, VolumeState } from './types.js'
 
 export interface ShardRow {
   pseudonym: Buffer
@@ -67,7 +67,8 @@ export function prepareIndexSql(db: Database) {
     markDamaged: one<[Buffer, Buffer, number]>(`UPDATE shards SET damaged = 1 WHERE ${KEY}`),
     damagedShards: one<[number], ShardRow>(`SELECT ${SHARD} FROM shards WHERE damaged <> 0 LIMIT ?`),
     serialUsed: one<[Buffer]>('SELECT 1 FROM serials WHERE serial = ?'),
-    addSerial: one<[Buffer, number]>('INSERT INTO serials VALUES (?, ?) ON CONFLICT DO NOTHING'),
+    addSerial: one<[Buffer, number, number]>('INSERT INTO serials VALUES (?, ?, ?) ON CONFLICT DO NOTHING'),
+    serialsOf: one<[number], UsedSerial>('SELECT serial, expires FROM serials WHERE volume = ?'),
     purgeSerials: one<[number, number]>(
       'DELETE FROM serials WHERE serial IN (SELECT serial FROM serials WHERE expires < ? LIMIT ?)',
     ),
@@ -93,6 +94,7 @@ export function prepareIndexSql(db: Database) {
       one<[number]>('DELETE FROM covers WHERE target = ?'),
       one<[number]>('DELETE FROM damage WHERE volume = ?'),
       one<[number]>('DELETE FROM shards WHERE volume = ?'),
+      one<[number]>('UPDATE serials SET volume = 0 WHERE volume = ?'),
       one<[number]>('DELETE FROM volumes WHERE number = ?'),
     ],
     takeFact: one<[string]>('DELETE FROM facts WHERE name = ?'),

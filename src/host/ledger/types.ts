@@ -38,6 +38,12 @@ export interface IndexedRecord extends ShardKey {
   damaged: boolean
 }
 
+/** A serial as raw bytes, and when it may be forgotten. */
+export interface UsedSerial {
+  serial: Buffer
+  expires: number
+}
+
 /** Bytes of a volume that belong to no readable record. */
 export interface DamagedRange {
   offset: number

@@ -4,10 +4,19 @@
  */
 import type { Log } from '../../base/log.js'
 import type { ShardIndex } from '../ledger/shard-index.js'
+import type { UsedSerial } from '../ledger/types.js'
 import type { Appender } from './appender.js'
 import type { VolumeFiles } from './volume-files.js'
 
+/** Remembers used serials beyond the volume that held them: a rebuilt index must still know them. */
+export interface SerialKeeper {
+  saveSerials(serials: readonly UsedSerial[], nowMs: number): void
+  loadSerials(): UsedSerial[]
+}
+
 export interface ReclaimParts {
+  kept: SerialKeeper
+  nowMs: () => number
   index: ShardIndex
   files: VolumeFiles
   appender: Appender
@@ -15,7 +24,7 @@ export interface ReclaimParts {
 }
 
 /** One after the other: the file is gone durably before the index and the next volume follow. */
-export async function reclaimVolumes({ index, files, appender, log }: ReclaimParts): Promise<void> {
+export async function reclaimVolumes({ index, files, appender, kept, nowMs, log }: ReclaimParts): Promise<void> {
   for (;;) {
     const number = index.reclaimable()[0]
     if (number === undefined) return
@@ -24,6 +33,10 @@ export async function reclaimVolumes({ index, files, appender, log }: ReclaimPar
       // Something may have been appended before it was closed.
       if (index.reclaimable()[0] !== number) continue
     }
+    kept.saveSerials(
+      index.serialsOf(number).filter((one) => one.expires >= nowMs()),
+      nowMs(),
+    )
     await files.unlink(number)
     index.dropVolume(number)
     log.info({ volume: number }, 'a volume without live shards was removed')

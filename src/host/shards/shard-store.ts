@@ -18,7 +18,7 @@ import type { ShardIndex } from '../ledger/shard-index.js'
 import type { ShardKey, StoredShard, Totals } from '../ledger/types.js'
 import { Appender } from './appender.js'
 import { recordBytes, VOLUME_BYTES_MAX } from './offsets.js'
-import { reclaimVolumes } from './reclaim.js'
+import { reclaimVolumes, type SerialKeeper } from './reclaim.js'
 import { RECORD_TYPE, type RecordType } from './record.js'
 import { type Recovered, recover } from './recovery.js'
 import { readLeaves, type ShardLeaves } from './shard-reader.js'
@@ -31,6 +31,7 @@ export interface StoreParts {
   indexFile: string
   host: HostId
   seed: SecretBytes
+  kept: SerialKeeper
   log: Log
   /** Bridge time. */
   nowMs: () => number
@@ -102,7 +103,9 @@ export class ShardStore {
       serialKeepMs: SERIAL_KEEP_MS,
     })
     const store = new ShardStore(parts, files, recovered, options)
+    store.index.addSerials(parts.kept.loadSerials())
     store.index.purgeSerials(parts.nowMs())
+    await store.space.freeBytes()
     store.reclaim()
     return store
   }
@@ -162,9 +165,9 @@ export class ShardStore {
   }
 
   /** A quick check before the body of a put is taken in; put itself looks again. */
-  async checkRoom(length: number): Promise<void> {
+  checkRoom(length: number): void {
     if (this.appender.readOnly) throw new AppError('host-read-only', 'the host cannot write', { retry: 'elsewhere' })
-    await this.space.check(recordBytes(length))
+    this.space.check(recordBytes(length))
   }
 
   serialUsed(serial: Serial): boolean {
@@ -243,12 +246,9 @@ export class ShardStore {
 
   private reclaim(): void {
     if (this.reclaiming) return
-    this.reclaiming = reclaimVolumes({
-      index: this.index,
-      files: this.files,
-      appender: this.appender,
-      log: this.parts.log,
-    })
+    const { index, files, appender } = this
+    const { kept, nowMs, log } = this.parts
+    this.reclaiming = reclaimVolumes({ index, files, appender, kept, nowMs, log })
       .catch((error) => this.parts.log.error({ err: error }, 'volumes could not be reclaimed'))
       .finally(() => {
         this.reclaiming = null

@@ -23,17 +23,11 @@ export class Space {
     this.parts = parts
   }
 
-  /** `host-full` or `no-space` when so many bytes more do not fit. */
-  async check(bytes: number): Promise<void> {
-    await this.look()
-    this.checkNow(bytes)
-  }
-
   /** Sets the bytes aside until the value is called (once). */
   async reserve(bytes: number): Promise<() => void> {
     await this.look()
     // await-free: what was checked is set aside
-    this.checkNow(bytes)
+    this.check(bytes)
     this.reserved += bytes
     this.diskFree -= bytes
     return () => {
@@ -47,7 +41,8 @@ export class Space {
     return Math.max(0, Math.min(lent, this.diskFree - this.parts.diskFloorBytes))
   }
 
-  private checkNow(bytes: number): void {
+  /** `host-full` or `no-space` when so many bytes more do not fit, as far as the last look at the disk says. */
+  check(bytes: number): void {
     if (this.parts.usedBytes() + this.reserved + bytes > this.parts.capacityBytes) {
       throw new AppError('host-full', 'the space that this host lends is used up', { retry: 'elsewhere' })
     }
