@@ -90,9 +90,12 @@ function run(program: string, args: readonly string[], commSocket?: number): Pro
 }
 
 function mountRefused(stderr: string): AppError {
-  const message = stderr.replace(/^fusermount3?: /, '') || 'fusermount failed'
+  const message = stderr.replace(/^\S*fusermount3?: /, '') || 'fusermount failed'
   if (/user_allow_other/.test(stderr)) {
     return new AppError('mount-denied', message, { hint: 'write the line user_allow_other into /etc/fuse.conf' })
+  }
+  if (/\/dev\/fuse: Permission denied/.test(stderr)) {
+    return new AppError('mount-denied', message, { hint: 'let users open it, as udev usually does: chmod 666 /dev/fuse' })
   }
   if (/\/dev\/fuse|device not found/.test(stderr)) {
     return new AppError('fuse-missing', message, { hint: 'load the kernel module: modprobe fuse' })
