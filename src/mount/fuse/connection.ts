@@ -65,13 +65,17 @@ export class Connection {
     this.nextNotice = id === NOTICE_ID_MAX ? 0 : id + 1
     const errno = this.session.notify(id, message)
     if (errno !== 0) {
-      return Promise.reject(new AppError('busy', `a notification was not taken: ${errnoName(errno)}`, { retry: 'later' }))
+      return Promise.reject(
+        new AppError('busy', `a notification was not taken: ${errnoName(errno)}`, { retry: 'later' }),
+      )
     }
     return new Promise((resolve, reject) => {
       this.notices.set(id, (outcome) => {
-        const harmless = outcome === 0 || outcome === ERRNO.ENOENT || outcome === ERRNO.ENODEV || outcome === ERRNO.ENOTCONN
+        const harmless =
+          outcome === 0 || outcome === ERRNO.ENOENT || outcome === ERRNO.ENODEV || outcome === ERRNO.ENOTCONN
         if (harmless) resolve()
-        else reject(new AppError('busy', `the kernel refused a notification: ${errnoName(outcome)}`, { retry: 'later' }))
+        else
+          reject(new AppError('busy', `the kernel refused a notification: ${errnoName(outcome)}`, { retry: 'later' }))
       })
     })
   }

@@ -3,6 +3,7 @@
  * outside of what was received. Names, values and targets are copied, the data of WRITE is not.
  */
 import type { AllocateFlags, AttributeChanges, OpenFlags, Timestamp } from './filesystem.js'
+import * as at from './offsets.js'
 import {
   ALLOCATE_BIT,
   FSYNC_DATA_ONLY,
@@ -16,9 +17,8 @@ import {
   WRITE_BIT,
   XATTR_BIT,
 } from './opcodes.js'
-import * as at from './offsets.js'
-import { malformed, type RequestBytes } from './request-bytes.js'
 import type { Header, InitOffer, Request } from './request.js'
+import { malformed, type RequestBytes } from './request-bytes.js'
 
 const BODY = at.IN_HEADER.size
 /** XATTR_NAME_MAX and XATTR_SIZE_MAX of Linux. */
@@ -239,9 +239,7 @@ function decodeChanges(from: RequestBytes): AttributeChanges {
     size: has(SETATTR_BIT.SIZE) ? from.u64(BODY + at.SETATTR_IN.fileSize) : undefined,
     atime: time(SETATTR_BIT.ATIME, SETATTR_BIT.ATIME_NOW, at.SETATTR_IN.atime, at.SETATTR_IN.atimeNsec),
     mtime: time(SETATTR_BIT.MTIME, SETATTR_BIT.MTIME_NOW, at.SETATTR_IN.mtime, at.SETATTR_IN.mtimeNsec),
-    ctime: has(SETATTR_BIT.CTIME)
-      ? from.time(BODY + at.SETATTR_IN.ctime, BODY + at.SETATTR_IN.ctimeNsec)
-      : undefined,
+    ctime: has(SETATTR_BIT.CTIME) ? from.time(BODY + at.SETATTR_IN.ctime, BODY + at.SETATTR_IN.ctimeNsec) : undefined,
     fh: has(SETATTR_BIT.FH) ? from.u64(BODY + at.SETATTR_IN.fh) : undefined,
     killSuidGid: has(SETATTR_BIT.KILL_SUIDGID),
   }

@@ -19,7 +19,10 @@ const COMM_FD = 3
 
 /** fusermount3 where there is one, else the one of fuse 2. Throws `fuse-missing`. */
 export function findFusermount(): string {
-  const folders = [...(process.env.PATH ?? '').split(path.delimiter).filter((p) => path.isAbsolute(p)), ...SYSTEM_FOLDERS]
+  const folders = [
+    ...(process.env.PATH ?? '').split(path.delimiter).filter((p) => path.isAbsolute(p)),
+    ...SYSTEM_FOLDERS,
+  ]
   for (const name of ['fusermount3', 'fusermount']) {
     for (const folder of folders) {
       const file = path.join(folder, name)
@@ -39,7 +42,11 @@ function isExecutable(file: string): boolean {
 }
 
 /** Returns the descriptor of the new connection. `options` are those of mount -o. */
-export async function mountWithFusermount(mountPoint: string, options: string, allowNonEmpty: boolean): Promise<number> {
+export async function mountWithFusermount(
+  mountPoint: string,
+  options: string,
+  allowNonEmpty: boolean,
+): Promise<number> {
   const program = findFusermount()
   // Only the program of fuse 2 asks for this, and only it knows the word.
   const all = allowNonEmpty && path.basename(program) === 'fusermount' ? `${options},nonempty` : options
@@ -95,7 +102,9 @@ function mountRefused(stderr: string): AppError {
     return new AppError('mount-denied', message, { hint: 'write the line user_allow_other into /etc/fuse.conf' })
   }
   if (/\/dev\/fuse: Permission denied/.test(stderr)) {
-    return new AppError('mount-denied', message, { hint: 'let users open it, as udev usually does: chmod 666 /dev/fuse' })
+    return new AppError('mount-denied', message, {
+      hint: 'let users open it, as udev usually does: chmod 666 /dev/fuse',
+    })
   }
   if (/\/dev\/fuse|device not found/.test(stderr)) {
     return new AppError('fuse-missing', message, { hint: 'load the kernel module: modprobe fuse' })

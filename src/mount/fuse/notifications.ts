@@ -1,6 +1,7 @@
 /** Messages that make the kernel forget what it caches. */
-import { NOTIFY } from './opcodes.js'
+
 import * as at from './offsets.js'
+import { NOTIFY } from './opcodes.js'
 
 const BODY = at.OUT_HEADER.size
 

@@ -2,7 +2,17 @@
  * Where the fields of the kernel's structures lie, in bytes. Little or big endian as the machine is; all machines that
  * this program runs on are little endian. Offsets of a request's body count from its own start (after the header).
  */
-export const IN_HEADER = { length: 0, opcode: 4, unique: 8, nodeid: 16, uid: 24, gid: 28, pid: 32, extLength: 36, size: 40 }
+export const IN_HEADER = {
+  length: 0,
+  opcode: 4,
+  unique: 8,
+  nodeid: 16,
+  uid: 24,
+  gid: 28,
+  pid: 32,
+  extLength: 36,
+  size: 40,
+}
 export const OUT_HEADER = { length: 0, error: 4, unique: 8, size: 16 }
 
 export const FORGET_IN = { count: 0, size: 8 }

@@ -83,7 +83,10 @@ export class Replies {
   fail(call: Call, error: unknown): void {
     const errno = errnoOf(error)
     if (errno === undefined) {
-      this.log.error({ code: codeOf(error), opcode: call.opcode, at: framesOf(error) }, 'unexpected failure of a request')
+      this.log.error(
+        { code: codeOf(error), opcode: call.opcode, at: framesOf(error) },
+        'unexpected failure of a request',
+      )
     }
     this.error(call, errno ?? ERRNO.EIO)
   }

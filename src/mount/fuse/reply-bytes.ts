@@ -1,8 +1,8 @@
 /** One reply as the kernel reads it, put together in memory that the native door sends from. Header, then body. */
 import type { Attributes, FileSystemStatistics, OpenReply, Timestamp } from './filesystem.js'
 import type { InitAnswer } from './init.js'
-import { OPEN_REPLY_BIT, STATX_BASIC, STATX_BTIME } from './opcodes.js'
 import * as at from './offsets.js'
+import { OPEN_REPLY_BIT, STATX_BASIC, STATX_BTIME } from './opcodes.js'
 
 const BODY = at.OUT_HEADER.size
 const TWO_32 = 2 ** 32

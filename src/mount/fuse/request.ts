@@ -59,7 +59,12 @@ export type Request =
     })
   | (Handle & { readonly op: Op['RELEASE'] | Op['RELEASEDIR'] | Op['FLUSH'] })
   | (Handle & { readonly op: Op['FSYNC'] | Op['FSYNCDIR']; readonly dataOnly: boolean })
-  | (Named & { readonly op: Op['SETXATTR']; readonly value: Buffer; readonly create: boolean; readonly replace: boolean })
+  | (Named & {
+      readonly op: Op['SETXATTR']
+      readonly value: Buffer
+      readonly create: boolean
+      readonly replace: boolean
+    })
   | (Named & { readonly op: Op['GETXATTR']; readonly room: number })
   | (At & { readonly op: Op['LISTXATTR']; readonly room: number })
   | (At & { readonly op: Op['INIT']; readonly offer: InitOffer })

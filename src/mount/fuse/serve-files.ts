@@ -4,8 +4,8 @@ import type { Call } from './call.js'
 import { entriesMax, packDirectory } from './directory-page.js'
 import { ERRNO } from './errno.js'
 import type { CreateReply, FileSystem } from './filesystem.js'
-import { OP } from './opcodes.js'
 import { ENTRY_OUT } from './offsets.js'
+import { OP } from './opcodes.js'
 import type { Replies } from './replies.js'
 import type { Request } from './request.js'
 import type { Serve, Services } from './serve-names.js'
@@ -86,7 +86,8 @@ export const FILE_SERVICES = {
   },
   [OP.LSEEK]: (fs, to, call, r) => {
     if (r.whence === undefined) to.error(call, ERRNO.EINVAL)
-    else to.settle(call, fs.seek(r.ino, r.fh, r.offset, r.whence, call), (found) => to.body(call, to.out.u64Body(found)))
+    else
+      to.settle(call, fs.seek(r.ino, r.fh, r.offset, r.whence, call), (found) => to.body(call, to.out.u64Body(found)))
   },
   [OP.COPY_FILE_RANGE]: copyRange,
   [OP.COPY_FILE_RANGE_64]: copyRange,
