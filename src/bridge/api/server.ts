@@ -3,15 +3,14 @@
  * in all; replies, errors included, are signed once the request named a nonce. Nothing of a request is logged but its
  * method, route and outcome.
  */
-import type { Socket } from 'node:net'
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Clock } from '../../base/clock.js'
 import { AppError } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
 import type { SigningKey } from '../../crypto/signing-key.js'
-import type { PeerId } from '../../model/ids.js'
 import { type Headers, nonceOf, signReply } from '../../permits/request-signature.js'
 import { API_LIMITS, BYTES_TYPE, HEADER, JSON_TYPE } from '../../wire/api.js'
+import type { AddressOf } from './address.js'
 import type { Gate } from './gate.js'
 import { ROUTES, type Route } from './routes.js'
 import type { BridgeService } from './service.js'
@@ -23,6 +22,7 @@ export interface ServerParts {
   key: SigningKey
   clock: Clock
   log: Log
+  addressOf: AddressOf
 }
 
 /** Bodies that are being received or answered, in all: 28 of the largest. */
@@ -39,7 +39,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
     exposeHeadRoutes: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    forceCloseConnections: true,
+    forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 64, caseSensitive: true },
     http: { maxHeaderSize: HEADER_BYTES_MAX },
     onProtoPoisoning: 'error',
@@ -61,7 +61,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
 function boundBodies(app: FastifyInstance, parts: ServerParts): void {
   let bytesInWork = 0
   app.addHook('onRequest', async (request, reply) => {
-    parts.gate.admitAddress(addressOf(request.raw.socket))
+    parts.gate.admitAddress(parts.addressOf(request.raw))
     const limit = request.routeOptions.bodyLimit ?? API_LIMITS.bytesMax
     const told = request.headers['content-length']
     const size = request.method === 'GET' ? 0 : Math.min(told === undefined ? limit : Number(told) || 0, limit)
@@ -96,7 +96,7 @@ function addRoute(app: FastifyInstance, parts: ServerParts, route: Route): void 
       const { key } = parts.gate.admit({ method: request.method, path: request.url, headers, body })
       const label = headers[HEADER.label]
       const answer = await route.run(parts.service, {
-        caller: { key, address: addressOf(request.raw.socket) },
+        caller: { key, address: parts.addressOf(request.raw) },
         params: request.params as Record<string, string>,
         query: flat(request.query as Record<string, unknown>),
         body,
@@ -140,9 +140,3 @@ function mapped(error: FastifyError): unknown {
   }
   return error
 }
-
-export function addressOf(socket: Socket): string {
-  return socket.remoteAddress ?? 'unknown'
-}
-
-export type SocketCaller = { key: PeerId; address: string }

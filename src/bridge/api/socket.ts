@@ -23,8 +23,8 @@ import {
   SOCKET_PATH,
 } from '../../wire/socket.js'
 import type { Hub, HubPeer } from '../signaling/hub.js'
+import type { AddressOf } from './address.js'
 import type { Gate } from './gate.js'
-import { addressOf } from './server.js'
 import { replyForError } from './status.js'
 
 export interface SocketParts {
@@ -33,6 +33,7 @@ export interface SocketParts {
   clock: Clock
   log: Log
   key: SigningKey
+  addressOf: AddressOf
   /** What a key may be here; fails with `unknown-key`. Called before the peer counts as connected. */
   roleOf(key: PeerId, address: string): Promise<'device' | 'host'>
   onDeleted(host: PeerId, message: DeletedMessage): void
@@ -69,7 +70,7 @@ export class SocketDoor {
   }
 
   private async admit(request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> {
-    const address = addressOf(request.socket)
+    const address = this.parts.addressOf(request)
     this.parts.gate.admitAddress(address)
     if (request.url !== SOCKET_PATH || request.method !== 'GET') {
       throw new AppError('unknown-call', 'the bridge has no such call')

@@ -55,7 +55,8 @@ export type NewSegment = Omit<SegmentRow, 'row' | 'driveRow' | 'drive' | 'stored
 export interface PlacementChange {
   segmentRow: number
   generation: number
-  threshold: number
+  /** null: as it is. */
+  threshold: number | null
   offered: number[]
   moves: ShardMove[]
 }
@@ -217,11 +218,19 @@ export class SegmentRows {
   }
 
   /**
-   * Segments with a shard that this host should have and has not, after `afterRow`, in order of age. Only those
-   * that the uploader has left to the bridge: confirmed, or placed before `beforeMs`; and with k shards to rebuild from.
+   * Segments with a shard that this host should have and has not, after `afterRow`, in order of age, with k shards to
+   * rebuild from: only those that the uploader has had its time for.
    */
-  async missingOn(hostRow: number, afterRow: number, beforeMs: number, limit: number): Promise<number[]> {
-    return guarded(() => this.statements.missingOn.all(hostRow, afterRow, beforeMs, limit).map((raw) => raw.id))
+  async missingOn(
+    hostRow: number,
+    afterRow: number,
+    placedBefore: { confirmedMs: number; unconfirmedMs: number },
+    limit: number,
+  ): Promise<number[]> {
+    const { confirmedMs, unconfirmedMs } = placedBefore
+    return guarded(() =>
+      this.statements.missingOn.all(hostRow, afterRow, confirmedMs, unconfirmedMs, limit).map((raw) => raw.id),
+    )
   }
 }
 

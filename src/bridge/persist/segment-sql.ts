@@ -63,9 +63,9 @@ function prepareReads(db: Database) {
     missingOn: db.prepare(
       `SELECT segments.id FROM shards JOIN segments ON segments.id = segment_row
        WHERE shards.host_row = ? AND shards.stored = 0 AND segment_row > ?
-         AND (state = 1 OR (state = 0 AND placed_at <= ?)) AND segments.stored >= k
+         AND ((state = 1 AND placed_at <= ?) OR (state = 0 AND placed_at <= ?)) AND segments.stored >= k
        ORDER BY segment_row LIMIT ?`,
-    ) as Statement<[number, number, number, number], Id>,
+    ) as Statement<[number, number, number, number, number], Id>,
   }
 }
 
@@ -79,7 +79,9 @@ function prepareWrites(db: Database) {
     addShard: db.prepare(
       `INSERT INTO shards (segment_row, idx, shard, host_row, generation, offered, stored) VALUES (?, ?, ?, ?, ?, ?, 0)`,
     ),
-    changeSegment: db.prepare('UPDATE segments SET generation = ?, threshold = ? WHERE id = ?'),
+    changeSegment: db.prepare(
+      'UPDATE segments SET generation = MAX(generation, ?), threshold = COALESCE(?, threshold) WHERE id = ?',
+    ),
     offer: db.prepare('UPDATE shards SET offered = 1 WHERE segment_row = ? AND idx = ?'),
     move: db.prepare(
       `UPDATE shards SET host_row = ?, generation = ?, offered = ? WHERE segment_row = ? AND idx = ? AND stored = 0`,

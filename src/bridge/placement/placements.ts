@@ -6,7 +6,7 @@
 import type { Clock } from '../../base/clock.js'
 import { AppError } from '../../base/errors.js'
 import { hexOf } from '../../base/hex.js'
-import { KeyedMutex } from '../../base/keyed-mutex.js'
+import type { KeyedMutex } from '../../base/keyed-mutex.js'
 import { type DeviceId, type DriveId, type PeerId, segmentId, shardId } from '../../model/ids.js'
 import { SHARD_BYTES_MAX } from '../../model/segment.js'
 import { API_LIMITS, type PlaceReply, type PlaceRequest, type Policy } from '../../wire/api.js'
@@ -32,6 +32,8 @@ export interface PlacementsParts {
   policy: Policy
   /** A number in [0, 1): which host is drawn. */
   lot: () => number
+  /** One change of a drive's placements at a time. */
+  placing: KeyedMutex<DriveId>
 }
 
 type Wanted = PlaceRequest['segments'][number]
@@ -57,7 +59,6 @@ interface Plan {
 
 export class Placements {
   private readonly parts: PlacementsParts
-  private readonly placing = new KeyedMutex<DriveId>()
 
   constructor(parts: PlacementsParts) {
     this.parts = parts
@@ -66,7 +67,7 @@ export class Placements {
   /** `bad-scheme`, `too-many-shards`, `segment-conflict`, `not-enough-hosts`, `hosts-full`, `too-many-unconfirmed`. */
   async place(key: PeerId, drive: DriveId, request: PlaceRequest): Promise<PlaceReply> {
     expectSound(request.segments)
-    return this.placing.run(drive, async () => {
+    return this.parts.placing.run(drive, async () => {
       const { drive: row, device } = await this.parts.access.deviceOf(key, drive)
       if (row.unconfirmed + request.segments.length > UNCONFIRMED_MAX) {
         throw new AppError('too-many-unconfirmed', 'too many segments wait for a chain record', { retry: 'later' })

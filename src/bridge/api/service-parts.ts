@@ -1,0 +1,46 @@
+/** The rooms behind the calls of the API. */
+import type { Clock } from '../../base/clock.js'
+import { AppError } from '../../base/errors.js'
+import type { Rooms } from '../rooms.js'
+import type { BridgeService } from './service.js'
+
+export function makeService(rooms: Rooms, facts: { clock: Clock; version: string }): BridgeService {
+  const { accounts, chains, placements, commits, views, hosts, config, tokens } = rooms
+  return {
+    info: async () => ({
+      bridge: tokens.bridge,
+      incarnation: rooms.store.incarnation,
+      time: Math.round(facts.clock.nowMs()),
+      policy: config.policy,
+      version: facts.version,
+      ice: config.ice ?? [],
+      scheme: { k: config.scheme.dataShards, n: config.scheme.totalShards },
+    }),
+    createAccount: ({ key }, request) => accounts.create(key, request),
+    createDrive: ({ key }, record, label) => accounts.createDrive(key, record, label),
+    listDrives: ({ key }) => accounts.listDrives(key),
+    listDevices: ({ key }, drive) => accounts.listDevices(key, drive),
+    head: ({ key }, drive) => chains.head(key, drive),
+    readChain: ({ key }, drive, from) => chains.read(key, drive, from),
+    appendRecord: ({ key }, drive, record) => chains.append(key, drive, record),
+    heartbeat: ({ key }, drive, request) => chains.heartbeat(key, drive, request),
+    place: ({ key }, drive, request) => placements.place(key, drive, request),
+    commit: ({ key }, drive, request) => commits.commit(key, drive, request),
+    locate: ({ key }, drive, request) => views.locate(key, drive, request),
+    tokens: ({ key }, drive, request) => views.tokens(key, drive, request),
+    health: ({ key }, drive) => views.health(key, drive),
+    evidence: ({ key }, drive, request) => views.evidence(key, drive, request),
+    space: async ({ key }) => {
+      if (!(await rooms.access.isDevice(key))) throw new AppError('unknown-key', 'this key is of no device')
+      return hosts.space(config.scheme)
+    },
+    registerHost: async ({ key, address }, request) => {
+      await hosts.register(key, address, request)
+      return { host: request.host, incarnation: rooms.store.incarnation }
+    },
+    reportHost: async ({ key }, host, report) => {
+      await hosts.report(key, host, report)
+      return {}
+    },
+  }
+}

@@ -1,0 +1,102 @@
+/** The rooms of one bridge, built and connected: what stands behind the API. No timers, no network of its own. */
+import type { Clock } from '../base/clock.js'
+import { KeyedMutex } from '../base/keyed-mutex.js'
+import type { Log } from '../base/log.js'
+import type { RandomBytes } from '../base/random.js'
+import type { SigningKey } from '../crypto/signing-key.js'
+import type { DriveId } from '../model/ids.js'
+import type { Transport } from '../rtc/transport.js'
+import { Access } from './accounts/access.js'
+import { Accounts } from './accounts/accounts.js'
+import { type BridgeConfig, REPLACE_AFTER_MS } from './config.js'
+import { Commits } from './contracts/commits.js'
+import { TokenIssuer } from './contracts/tokens.js'
+import { Deletions } from './hosts/deletions.js'
+import { HostRegistry } from './hosts/registry.js'
+import type { Store } from './persist/store.js'
+import { Placements } from './placement/placements.js'
+import { Completer } from './repairs/completer.js'
+import { CompletionQueue } from './repairs/completion.js'
+import { ShardTraffic } from './repairs/shard-traffic.js'
+import { Chains } from './segments/chains.js'
+import { Sweeper } from './segments/sweeper.js'
+import { Views } from './segments/views.js'
+import type { Hub } from './signaling/hub.js'
+
+export interface RoomsParts {
+  store: Store
+  config: BridgeConfig
+  key: SigningKey
+  clock: Clock
+  random: RandomBytes
+  log: Log
+  hub: Hub
+  /** Without one nothing is completed. */
+  transport: Transport | null
+}
+
+export interface Rooms {
+  store: Store
+  config: BridgeConfig
+  access: Access
+  accounts: Accounts
+  chains: Chains
+  hosts: HostRegistry
+  tokens: TokenIssuer
+  placements: Placements
+  commits: Commits
+  views: Views
+  sweeper: Sweeper
+  deletions: Deletions
+  completion: CompletionQueue | null
+}
+
+export async function buildRooms(parts: RoomsParts): Promise<Rooms> {
+  const { store, config, key, clock, random, log, hub } = parts
+  const { policy } = config
+  const { incarnation } = store
+  const placing = new KeyedMutex<DriveId>()
+  const lot = () => random(6).readUIntBE(0, 6) / 2 ** 48
+  const access = new Access({ store, clock })
+  const hosts = await HostRegistry.load({ store, clock, isOnline: (host) => hub.isOnline(host) })
+  const tokens = new TokenIssuer({ key, incarnation, clock, random })
+  const commits = new Commits({ store, access, clock })
+  const rooms = { store, config, access, hosts, tokens, commits }
+  const completion = buildCompletion(parts, rooms, { lot, placing })
+  return {
+    ...rooms,
+    accounts: new Accounts({ store, access, clock }),
+    chains: new Chains({
+      store,
+      access,
+      clock,
+      onRevoked: async (device) => {
+        if (!(await access.isDevice(device))) hub.expel(device)
+      },
+    }),
+    placements: new Placements({ store, access, hosts, tokens, clock, policy, lot, placing }),
+    views: new Views({ store, access, hosts, tokens, clock, policy }),
+    sweeper: new Sweeper({ store, clock, log }),
+    deletions: new Deletions({ store, hosts, hub, tokens, clock }),
+    completion,
+  }
+}
+
+function buildCompletion(
+  parts: RoomsParts,
+  rooms: Pick<Rooms, 'hosts' | 'tokens' | 'commits'>,
+  shared: { lot: () => number; placing: KeyedMutex<DriveId> },
+): CompletionQueue | null {
+  const { store, config, clock, log, transport } = parts
+  if (transport === null) return null
+  const { hosts, tokens, commits } = rooms
+  const replaceAfterMs = config.replaceAfterMs ?? REPLACE_AFTER_MS
+  const traffic = new ShardTraffic({ transport, tokens, clock })
+  const completer = new Completer({
+    ...{ store, hosts, commits, traffic, clock, log, ...shared, replaceAfterMs },
+    policy: config.policy,
+    startedAtMs: clock.nowMs(),
+    bridge: tokens.bridge,
+  })
+  return new CompletionQueue({ store, hosts, completer, clock, log, replaceAfterMs })
+}
