@@ -75,6 +75,10 @@ export class Connection {
     })
   }
 
+  get isClosed(): boolean {
+    return this.closed
+  }
+
   get open(): number {
     return this.requester.open + this.responder.open
   }
@@ -168,9 +172,10 @@ export class Connection {
     this.closed = true
     this.queue.stop()
     this.parts.link.close()
+    // First out of the set: what is freed below must not start anything here.
+    this.parts.onClosed(this, wanted)
     this.requester.rejectAll(error)
     this.responder.endAll(error)
-    this.parts.onClosed(this, wanted)
   }
 }
 

@@ -1,17 +1,17 @@
 /**
  * The transport over any kind of link: for each peer a set of connections (one, unless told otherwise), dialed on
- * demand, kept warm, closed after minutes without use, at most 256 peers with the least recently used idle one
- * going first. Whoever has a connection to a peer uses it, whichever side dialed.
+ * demand, kept warm, closed after minutes without use; at most 256 peers, the least recently used idle one going
+ * first. Whoever has a connection to a peer uses it, whichever side dialed.
  */
 import type { Clock } from '../base/clock.js'
 import { AppError } from '../base/errors.js'
 import type { PeerId } from '../model/ids.js'
 import { BODY_BYTES_MAX, REQUESTS_PER_PEER_MAX } from '../wire/frame-limits.js'
 import { Budget } from './budget.js'
-import { Connection, highWaterOf } from './connection.js'
 import { newCounters, type TransportCounters } from './counters.js'
 import * as limits from './limits.js'
 import type { Dialer, FrameLink } from './link.js'
+import { lost, PeerSet, type PeerSetOptions, type PeerSetParts } from './peer-set.js'
 import { checkRequest, openPending, type Pending } from './pending.js'
 import type { Serving } from './responder.js'
 import type { FrameTap, RequestGate, RequestServer, Transport, TransportReply, TransportRequest } from './transport.js'
@@ -29,72 +29,71 @@ export interface PeerNetworkOptions {
   peersMax?: number
   idleCloseMs?: number
   dialMs?: number
-  /** Bodies in flight, for each half. */
+  /** Bodies in flight, for each half: own requests, and requests served. */
   inFlightBytesMax?: number
   inFlightBytesPerPeerMax?: number
 }
 
-interface Peer {
-  id: PeerId
-  connections: { connection: Connection; dialed: boolean }[]
-  dialing: AbortController | undefined
-  /** Requests that wait for a connection. */
-  waiting: Set<Pending>
-  /** Requests that wait for memory or a turn. */
-  queued: Set<Pending>
-  failedAtMs: number
-  failure: AppError | undefined
+/** Memory in use now; what the bounds of limits.ts bound. */
+export interface TransportUsage {
+  askingBytes: number
+  servingBytes: number
+  heldBytes: number
+  waiting: number
+  connections: number
 }
 
 export class PeerNetwork implements Transport {
   readonly counters: TransportCounters
   /** Least recently used first. */
-  private readonly peers = new Map<PeerId, Peer>()
+  private readonly peers = new Map<PeerId, PeerSet>()
   private readonly pending = new Set<Pending>()
   private readonly budget: Budget
   private readonly serving: Serving
-  private readonly parts: PeerNetworkParts
-  private readonly options: Required<PeerNetworkOptions>
+  private readonly clock: Clock
+  private readonly dialer: Dialer<PeerId>
+  private readonly setParts: PeerSetParts
+  private readonly setOptions: PeerSetOptions
+  private readonly peersMax: number
   private readonly stopping = new AbortController()
-  private connectionCount = 0
+  private stopped: Promise<void> | undefined
 
   constructor(parts: PeerNetworkParts, options: PeerNetworkOptions = {}) {
-    this.parts = parts
-    this.options = {
-      connectionsPerPeer: options.connectionsPerPeer ?? 1,
-      peersMax: options.peersMax ?? limits.PEERS_MAX,
-      idleCloseMs: options.idleCloseMs ?? limits.IDLE_CLOSE_MS,
-      dialMs: options.dialMs ?? limits.DIAL_MS,
-      inFlightBytesMax: options.inFlightBytesMax ?? limits.IN_FLIGHT_BYTES_MAX,
-      inFlightBytesPerPeerMax: options.inFlightBytesPerPeerMax ?? limits.IN_FLIGHT_BYTES_PER_PEER_MAX,
-    }
+    const { dialer, clock, tap } = parts
+    this.clock = clock
+    this.dialer = dialer
+    this.peersMax = options.peersMax ?? limits.PEERS_MAX
     this.counters = parts.counters ?? newCounters()
-    const bytes = {
-      bytesMax: this.options.inFlightBytesMax,
-      // One request with the largest body and the largest reply always fits.
-      bytesPerPeerMax: Math.max(2 * BODY_BYTES_MAX, this.options.inFlightBytesPerPeerMax),
-      countPerPeerMax: REQUESTS_PER_PEER_MAX,
-    }
-    this.budget = new Budget({ ...bytes, waitingPerPeerMax: limits.WAITING_PER_PEER_MAX })
+    const bounds = boundsOf(options)
+    this.budget = new Budget({ ...bounds, waitingPerPeerMax: limits.WAITING_PER_PEER_MAX })
     this.serving = {
       server: undefined,
       gate: undefined,
-      budget: new Budget({ ...bytes, waitingPerPeerMax: REQUESTS_PER_PEER_MAX }),
+      budget: new Budget({ ...bounds, waitingPerPeerMax: REQUESTS_PER_PEER_MAX }),
       heldBytes: 0,
       counters: this.counters,
-      nowMs: () => parts.clock.monotonicMs(),
+      nowMs: () => clock.monotonicMs(),
     }
-    parts.dialer.accept((peer, link) => this.accept(peer, link))
+    const open = { connections: 0 }
+    this.setParts = { dialer, clock, tap, budget: this.budget, serving: this.serving, open }
+    this.setOptions = {
+      connectionsPerPeer: options.connectionsPerPeer ?? 1,
+      idleCloseMs: options.idleCloseMs ?? limits.IDLE_CLOSE_MS,
+      dialMs: options.dialMs ?? limits.DIAL_MS,
+    }
+    dialer.accept((peer, link) => this.accept(peer, link))
     void this.watch()
   }
 
   async request(peer: PeerId, request: TransportRequest): Promise<TransportReply> {
     if (this.stopping.signal.aborted) throw stopped()
     checkRequest(request)
-    const { pending, promise } = openPending(request, this.parts.clock.monotonicMs(), (one) => this.pending.delete(one))
+    const { pending, promise } = openPending(request, this.clock.monotonicMs(), (one) => this.pending.delete(one))
     this.pending.add(pending)
     this.counters.requests += 1
-    this.place(peer, pending)
+    const set = this.touch(peer)
+    if (set === undefined) pending.reject(new AppError('busy', 'every peer has open requests', { retry: 'later' }))
+    else set.place(pending)
     return promise
   }
 
@@ -105,64 +104,42 @@ export class PeerNetwork implements Transport {
 
   warm(peers: Iterable<PeerId>): void {
     if (this.stopping.signal.aborted) return
-    for (const id of peers) {
-      const peer = this.touch(id)
-      if (peer !== undefined) this.dialWhenNeeded(peer)
-    }
+    for (const id of peers) this.touch(id)?.dialWhenNeeded()
   }
 
   connected(): PeerId[] {
-    return [...this.peers.values()].filter((peer) => peer.connections.length > 0).map((peer) => peer.id)
+    return [...this.peers.values()].filter((peer) => peer.connected).map((peer) => peer.id)
   }
 
-  async stop(): Promise<void> {
-    if (this.stopping.signal.aborted) return
+  usage(): TransportUsage {
+    return {
+      askingBytes: this.budget.bytesInUse,
+      servingBytes: this.serving.budget.bytesInUse,
+      heldBytes: this.serving.heldBytes,
+      waiting: this.budget.waiting + this.serving.budget.waiting,
+      connections: this.setParts.open.connections,
+    }
+  }
+
+  stop(): Promise<void> {
+    this.stopped ??= this.end()
+    return this.stopped
+  }
+
+  private async end(): Promise<void> {
     const reason = stopped()
     this.stopping.abort(reason)
-    for (const peer of [...this.peers.values()]) {
-      peer.dialing?.abort(reason)
-      for (const { connection } of [...peer.connections]) connection.close(reason)
-    }
-    for (const pending of [...this.pending]) pending.reject(reason)
+    for (const peer of [...this.peers.values()]) peer.close(reason)
     this.peers.clear()
-    await this.parts.dialer.stop()
+    await this.dialer.stop()
   }
 
-  /** To a connection if there is one, else to those that wait for it. */
-  private place(id: PeerId, pending: Pending): void {
-    const peer = this.touch(id)
-    if (peer === undefined) {
-      pending.reject(new AppError('busy', 'every peer has open requests', { retry: 'later' }))
-      return
-    }
-    const failed = this.freshFailure(peer)
-    if (failed !== undefined) {
-      pending.reject(failed)
-      return
-    }
-    this.dialWhenNeeded(peer)
-    if (peer.connections.length > 0) {
-      this.startSoon(peer, pending)
-      return
-    }
-    peer.waiting.add(pending)
-    pending.onSettled = () => peer.waiting.delete(pending)
-  }
-
-  /** The peer's entry, marked as used; undefined when all 256 are in use. */
-  private touch(id: PeerId): Peer | undefined {
+  /** The peer's set, marked as used; undefined when all 256 are in use. */
+  private touch(id: PeerId): PeerSet | undefined {
     let peer = this.peers.get(id)
     if (peer === undefined) {
-      if (this.peers.size >= this.options.peersMax && !this.evictOne()) return undefined
-      peer = {
-        id,
-        connections: [],
-        dialing: undefined,
-        waiting: new Set(),
-        queued: new Set(),
-        failedAtMs: 0,
-        failure: undefined,
-      }
+      if (this.peers.size >= this.peersMax && !this.evictOne()) return undefined
+      peer = new PeerSet(id, this.setParts, this.setOptions)
     }
     this.peers.delete(id)
     this.peers.set(id, peer)
@@ -171,57 +148,12 @@ export class PeerNetwork implements Transport {
 
   private evictOne(): boolean {
     for (const peer of this.peers.values()) {
-      if (peer.waiting.size + peer.queued.size > 0 || peer.connections.some(({ connection }) => connection.open > 0))
-        continue
+      if (!peer.idle) continue
       this.peers.delete(peer.id)
-      peer.dialing?.abort(new AppError('peer-unreachable', 'evicted', { retry: 'later' }))
-      for (const { connection } of [...peer.connections]) connection.close(lost('closed for another peer'))
+      peer.close(lost('closed for another peer'))
       return true
     }
     return false
-  }
-
-  private freshFailure(peer: Peer): AppError | undefined {
-    if (peer.failure === undefined || peer.connections.length > 0 || peer.dialing !== undefined) return undefined
-    return this.parts.clock.monotonicMs() - peer.failedAtMs < limits.DIAL_AGAIN_MS ? peer.failure : undefined
-  }
-
-  private dialWhenNeeded(peer: Peer): void {
-    if (peer.dialing !== undefined || this.freshFailure(peer) !== undefined) return
-    const have = peer.connections.length
-    const allBusy = peer.connections.every(({ connection }) => connection.open > 0)
-    if (have === 0 || (have < this.options.connectionsPerPeer && allBusy)) void this.dial(peer)
-  }
-
-  private async dial(peer: Peer): Promise<void> {
-    const attempt = new AbortController()
-    peer.dialing = attempt
-    this.counters.dials += 1
-    const late = new AppError('peer-unreachable', `no connection within ${this.options.dialMs} ms`, {
-      retry: 'elsewhere',
-    })
-    const over = new AbortController()
-    void this.parts.clock.sleep(this.options.dialMs, over.signal).then((slept) => slept && attempt.abort(late))
-    try {
-      const link = await untilAborted(this.parts.dialer.dial(peer.id, attempt.signal), attempt.signal, (unused) =>
-        unused.close(),
-      )
-      peer.dialing = undefined
-      this.adopt(peer, link, true)
-    } catch (error) {
-      if (peer.dialing === attempt) this.dialFailed(peer, error)
-    } finally {
-      over.abort()
-    }
-  }
-
-  private dialFailed(peer: Peer, error: unknown): void {
-    peer.dialing = undefined
-    this.counters.dialsFailed += 1
-    peer.failedAtMs = this.parts.clock.monotonicMs()
-    peer.failure = error instanceof AppError ? error : unreachable(error)
-    if (peer.connections.length > 0) return
-    for (const pending of [...peer.waiting]) pending.reject(peer.failure)
   }
 
   private accept(id: PeerId, link: FrameLink): void {
@@ -231,113 +163,33 @@ export class PeerNetwork implements Transport {
       return
     }
     this.counters.accepted += 1
-    // Both sides dialed, or the peer lost its end: what it opened last is what it uses.
-    const { dialing } = peer
-    peer.dialing = undefined
-    dialing?.abort(new AppError('peer-unreachable', 'the peer dialed', { retry: 'later' }))
-    this.adopt(peer, link, false)
-  }
-
-  private adopt(peer: Peer, link: FrameLink, dialed: boolean): void {
-    peer.failure = undefined
-    this.connectionCount += 1
-    const connection = new Connection({
-      peer: peer.id,
-      link,
-      serving: this.serving,
-      clock: this.parts.clock,
-      tap: this.parts.tap,
-      highWater: () => highWaterOf(this.connectionCount, limits.BUFFERED_TOTAL_BYTES_MAX),
-      onClosed: (closed, wanted) => this.drop(peer, closed, wanted),
-    })
-    peer.connections.push({ connection, dialed })
-    while (peer.connections.length > this.options.connectionsPerPeer) {
-      peer.connections[0]?.connection.close(lost('replaced by a newer connection'))
-    }
-    const waiting = [...peer.waiting]
-    peer.waiting.clear()
-    for (const pending of waiting) this.startSoon(peer, pending)
-  }
-
-  private drop(peer: Peer, connection: Connection, wanted: boolean): void {
-    this.connectionCount -= 1
-    if (!wanted) this.counters.peersLost += 1
-    peer.connections = peer.connections.filter((one) => one.connection !== connection)
-    if (peer.connections.length > 0) return
-    for (const pending of [...peer.queued]) pending.reject(lost('the connection ended before the request left'))
-  }
-
-  /** When there is memory for the reply and a turn. */
-  private startSoon(peer: Peer, pending: Pending): void {
-    const start = () => {
-      peer.queued.delete(pending)
-      const open = peer.connections.map(({ connection }) => connection).sort((a, b) => a.open - b.open)[0]
-      if (open === undefined) return pending.reject(lost('the connection ended before the request left'))
-      open.start(pending, lease)
-    }
-    let lease: ReturnType<Budget['acquire']>
-    try {
-      lease = this.budget.acquire(peer.id, pending.replyBytesMax, start)
-    } catch (error) {
-      pending.reject(error)
-      return
-    }
-    pending.onSettled = () => {
-      peer.queued.delete(pending)
-      lease.release()
-    }
-    if (lease.granted) {
-      start()
-      return
-    }
-    peer.queued.add(pending)
+    peer.accept(link)
   }
 
   private async watch(): Promise<void> {
-    const { clock } = this.parts
-    let lastMs = clock.monotonicMs()
-    while (await clock.sleep(limits.TICK_MS, this.stopping.signal)) {
-      const now = clock.monotonicMs()
-      const stillMs = now - lastMs - limits.TICK_MS
-      lastMs = now
+    let lastMs = this.clock.monotonicMs()
+    while (await this.clock.sleep(limits.TICK_MS, this.stopping.signal)) {
+      const nowMs = this.clock.monotonicMs()
+      const lateMs = nowMs - lastMs - limits.TICK_MS
+      lastMs = nowMs
       for (const pending of [...this.pending]) {
-        if (now >= pending.deadlineAtMs) pending.reject(timedOut(pending))
+        if (nowMs >= pending.deadlineAtMs) pending.reject(timedOut(pending))
       }
-      for (const peer of [...this.peers.values()]) this.tickPeer(peer, now, stillMs > limits.TICK_MS * 5 ? stillMs : 0)
+      for (const peer of [...this.peers.values()]) {
+        // What peers said while this process stood still is yet to be read.
+        peer.tick(nowMs, lateMs > 5 * limits.TICK_MS ? lateMs : 0)
+        if (peer.empty) this.peers.delete(peer.id)
+      }
     }
   }
-
-  private tickPeer(peer: Peer, nowMs: number, stillMs: number): void {
-    for (const { connection, dialed } of [...peer.connections]) {
-      if (stillMs > 0) connection.forgive(stillMs)
-      connection.tick(nowMs)
-      // The dialing side closes first, so that rarely both do while one of them asks.
-      const idleMax = dialed ? this.options.idleCloseMs : 2 * this.options.idleCloseMs
-      if (connection.open === 0 && nowMs - connection.usedAtMs > idleMax) connection.close(lost('idle'))
-    }
-    const gone = peer.connections.length === 0 && peer.dialing === undefined && peer.waiting.size === 0
-    if (gone && this.freshFailure(peer) === undefined) this.peers.delete(peer.id)
-  }
 }
 
-/** Settles with the signal's reason at once; a link that comes later goes to `unused`. */
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal, unused: (value: T) => void): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    work.then(
-      (value) => (signal.aborted ? unused(value) : resolve(value)),
-      (error) => reject(error),
-    )
-  })
-}
-
-function unreachable(cause: unknown): AppError {
-  return new AppError('peer-unreachable', 'no connection to the peer', { retry: 'elsewhere', cause })
-}
-
-function lost(why: string): AppError {
-  return new AppError('peer-lost', why, { retry: 'elsewhere' })
+function boundsOf(options: PeerNetworkOptions) {
+  // One request with the largest body and the largest reply always fits.
+  const least = 2 * BODY_BYTES_MAX
+  const total = Math.max(least, options.inFlightBytesMax ?? limits.IN_FLIGHT_BYTES_MAX)
+  const perPeer = Math.max(least, options.inFlightBytesPerPeerMax ?? limits.IN_FLIGHT_BYTES_PER_PEER_MAX)
+  return { bytesMax: total, bytesPerPeerMax: Math.min(total, perPeer), countPerPeerMax: REQUESTS_PER_PEER_MAX }
 }
 
 function stopped(): AppError {
