@@ -35,6 +35,7 @@
         "util/secret.c",
         "util/sha256.c",
         "util/sha256-ni.c",
+        "util/slab.c",
         "util/stripe.c"
       ]
     },

@@ -9,6 +9,7 @@
 #include "util/args.h"
 #include "util/job.h"
 #include "util/secret.h"
+#include "util/slab.h"
 #include "util/stripe.h"
 
 // 256 KiB is 40 us with AES-NI, less than a trip to the pool; portable it is 2 ms.
@@ -29,7 +30,7 @@ static void run(job *base) {
   open_job *o = (open_job *)base;
   uint8_t *to = o->sealed.data;
   if (!o->in_place) {
-    o->plain = job_memory(o->sealed.length);
+    o->plain = slab_new(o->sealed.length);
     to = o->plain;
   }
   if (to == NULL) {
@@ -54,7 +55,7 @@ static napi_value result(napi_env env, job *base) {
 static void destroy(job *base) {
   open_job *o = (open_job *)base;
   secret_free(o->key);
-  free(o->plain);
+  slab_free(o->plain, o->sealed.length);
   free(o);
 }
 

@@ -6,6 +6,7 @@
 #include "codec.h"
 #include "util/args.h"
 #include "util/job.h"
+#include "util/slab.h"
 #include "util/stripe.h"
 
 // All k inputs and four outputs of 16 KiB stay in the second-level cache up to k = 60.
@@ -31,7 +32,7 @@ static void run(job *base) {
     return;
   }
   for (uint32_t i = 0; i < r->wanted_count; i++) {
-    r->out[i] = job_memory(r->length);
+    r->out[i] = slab_new(r->length);
     if (r->out[i] == NULL) return;
   }
   for (size_t from = 0; from < r->length; from += STRIP_SIZE) {
@@ -59,7 +60,7 @@ static napi_value result(napi_env env, job *base) {
 
 static void destroy(job *base) {
   rebuild_job *r = (rebuild_job *)base;
-  for (uint32_t i = 0; i < r->wanted_count; i++) free(r->out[i]);
+  for (uint32_t i = 0; i < r->wanted_count; i++) slab_free(r->out[i], r->length);
   free(r->present);
   free(r->wanted);
   free(r->matrix);

@@ -15,6 +15,7 @@
 #include "util/args.h"
 #include "util/job.h"
 #include "util/secret.h"
+#include "util/slab.h"
 #include "util/stripe.h"
 
 // A segment of 16 MiB packed of files of 16 bytes; more is a mistake of the caller.
@@ -46,7 +47,7 @@ static size_t subtrees_size(const seal_job *s) { return ids_size(s) * s->layout.
 static void run(job *base) {
   seal_job *s = (seal_job *)base;
   const code_path *path = path_current();
-  s->shards = job_memory(shards_size(s));
+  s->shards = slab_new(shards_size(s));
   s->hashes = malloc(ids_size(s) + subtrees_size(s));
   if (s->shards == NULL || s->hashes == NULL) {
     base->error = "out of memory";
@@ -97,7 +98,7 @@ static void destroy(job *base) {
   seal_job *s = (seal_job *)base;
   secret_free(s->secret);
   free(s->pieces);
-  free(s->shards);
+  slab_free(s->shards, shards_size(s));
   free(s->hashes);
   free(s);
 }

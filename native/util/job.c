@@ -1,11 +1,8 @@
 #include "job.h"
 
 #include <stdint.h>
-#include <stdlib.h>
-
 #include "args.h"
-
-#define CACHE_LINE 64
+#include "slab.h"
 
 static napi_value failure(napi_env env, const char *message) {
   napi_value code, text, error;
@@ -68,23 +65,18 @@ napi_value job_now(napi_env env, job *self) {
   return value;
 }
 
-void *job_memory(size_t size) {
-  return aligned_alloc(CACHE_LINE, (size + CACHE_LINE) / CACHE_LINE * CACHE_LINE);
-}
-
 static void finalize(napi_env env, void *data, void *hint) {
   (void)env;
-  (void)hint;
-  free(data);
+  slab_free(data, (size_t)(uintptr_t)hint);
 }
 
 napi_value job_adopt(napi_env env, void **memory, size_t size) {
   napi_value buffer;
   const napi_status status =
-      napi_create_external_buffer(env, size, *memory, finalize, NULL, &buffer);
+      napi_create_external_buffer(env, size, *memory, finalize, (void *)(uintptr_t)size, &buffer);
   if (status == napi_no_external_buffers_allowed) {
     if (napi_create_buffer_copy(env, size, *memory, NULL, &buffer) != napi_ok) return NULL;
-    free(*memory);
+    slab_free(*memory, size);
   }
   // After any other failure the runtime may or may not hold the memory: leaking it is
   // the safe side, freeing it twice is not.

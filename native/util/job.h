@@ -28,11 +28,9 @@ napi_value job_start(napi_env env, job *self, napi_value inputs);
 // Runs at once and returns the result itself. Takes the job over.
 napi_value job_now(napi_env env, job *self);
 
-// Memory that one Buffer shall own, aligned to 64 bytes. Freed with free().
-void *job_memory(size_t size);
-
-// Makes a Buffer that owns *memory and sets *memory to NULL. Without copying, where
-// the runtime allows that. NULL: failed; free(*memory) stays right.
+// Makes a Buffer that owns *memory (from slab_new, `size` bytes) and sets *memory to
+// NULL. Without copying, where the runtime allows that. NULL: failed; freeing *memory
+// stays right.
 napi_value job_adopt(napi_env env, void **memory, size_t size);
 
 #endif
