@@ -100,7 +100,7 @@ export class SocketDoor {
       key,
       role,
       send: (message) => this.send(socket, message),
-      end: (reason) => socket.close(SOCKET_CLOSE.replaced, reason),
+      end: (reason) => socket.close(SOCKET_CLOSE[reason], reason),
     }
     const heard = () => {
       live.heardAt = this.parts.clock.monotonicMs()
