@@ -1,0 +1,96 @@
+import t from 'tap'
+import { AppError } from '../../../../src/base/errors.js'
+import { decodeHeader, decodeRequest } from '../../../../src/mount/fuse/decode.js'
+import { OP } from '../../../../src/mount/fuse/opcodes.js'
+import type { Request } from '../../../../src/mount/fuse/request.js'
+import { Dice, testSeed } from '../../../support/dice.js'
+import { body, kernelRequest, received, text, u32, u64 } from '../../../support/kernel-requests.js'
+import { SAMPLES, type Sample } from './samples.js'
+
+const nameOf = (opcode: number): string => Object.entries(OP).find(([, code]) => code === opcode)?.[0] ?? String(opcode)
+
+function decode(bytes: Buffer, poison?: number): Request {
+  const from = received(bytes, poison)
+  const header = decodeHeader(from)
+  return decodeRequest(from, header.opcode, header.ino)
+}
+
+t.test('every kind of request has a sample here', async (t) => {
+  const kinds = new Set(SAMPLES.map((sample) => sample.opcode))
+  t.same(
+    Object.values(OP).filter((opcode) => !kinds.has(opcode)),
+    [],
+  )
+})
+
+t.test('a header says who asks, about which inode, and under which number', async (t) => {
+  const header = decodeHeader(received(kernelRequest({ opcode: 1, ino: 2 ** 50, unique: 2 ** 33 + 6, body: text('a') })))
+  const ids = { uid: 1000, gid: 1001, pid: 4242 }
+  t.strictSame(header, { opcode: 1, uniqueLow: 6, uniqueHigh: 2, ino: 2 ** 50, ...ids })
+})
+
+for (const sample of SAMPLES) {
+  t.test(`${nameOf(sample.opcode)} means what the kernel says`, async (t) => {
+    t.strictSame(decode(kernelRequest(sample)), sample.means)
+  })
+}
+
+t.test('names that a kernel never sends are refused', async (t) => {
+  const refused = { code: 'malformed' }
+  for (const name of ['', 'a/b', 'x'.repeat(1025)]) {
+    t.throws(() => decode(kernelRequest({ opcode: OP.LOOKUP, body: text(name) })), refused, `"${name.slice(0, 5)}"`)
+  }
+  t.throws(() => decode(kernelRequest({ opcode: OP.LOOKUP, body: Buffer.from('endless') })), refused)
+})
+
+t.test('integers above 2^53 and wrong lengths are refused', async (t) => {
+  const refused = { code: 'malformed' }
+  const write = body(u64(5), u64(2n ** 53n), u32(0), u32(0), u64(0), u32(0), u32(0))
+  t.throws(() => decode(kernelRequest({ opcode: OP.WRITE, body: write })), refused)
+  t.throws(() => decode(kernelRequest({ opcode: OP.FORGET, body: u64(-1) })), refused)
+  const short = kernelRequest({ opcode: OP.STATFS })
+  short.writeUInt32LE(41, 0)
+  t.throws(() => decode(short), refused)
+  t.throws(() => decode(kernelRequest({ opcode: OP.BATCH_FORGET, body: body(u32(0xffffffff), u32(0)) })), refused)
+})
+
+t.test('an unknown kind is known to be unknown', async (t) => {
+  t.strictSame(decode(kernelRequest({ opcode: 4095, ino: 3 })), { op: 0, ino: 3 })
+})
+
+/** Cut, stretched, flipped or all noise; the header stays sound, because the kernel's framing is what carries us. */
+function damage(dice: Dice, sample: Sample): Buffer {
+  const kind = dice.roll(0, 3)
+  let content = Buffer.from(sample.body)
+  if (kind === 0) content = content.subarray(0, dice.roll(0, content.length))
+  else if (kind === 1) content = Buffer.concat([content, dice.bytes(dice.roll(1, 32))])
+  else if (kind === 2) content = dice.bytes(dice.roll(0, 128))
+  for (let flips = dice.roll(0, 3); flips > 0 && content.length > 0; flips--) {
+    content[dice.roll(0, content.length - 1)] = dice.roll(0, 255)
+  }
+  return kernelRequest({ ...sample, body: content })
+}
+
+function outcome(bytes: Buffer, poison: number): unknown {
+  try {
+    return decode(bytes, poison)
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'malformed') return 'malformed'
+    throw error
+  }
+}
+
+t.test('damaged requests are decoded or refused, from their own bytes alone', async (t) => {
+  const seed = testSeed()
+  t.comment(`SEED=${seed}`)
+  const dice = new Dice(seed)
+  for (const sample of SAMPLES) {
+    let differ = 0
+    for (let i = 0; i < 2000; i++) {
+      const bytes = damage(dice, sample)
+      const [one, other] = [outcome(bytes, 0x00), outcome(bytes, 0xff)]
+      if (JSON.stringify(one) !== JSON.stringify(other)) differ++
+    }
+    t.equal(differ, 0, `${nameOf(sample.opcode)}: bytes outside of the request are not looked at`)
+  }
+})
