@@ -14,18 +14,32 @@ import { rampBytes } from './ramp.js'
 export const HOST_SEED = Buffer.alloc(32, 7)
 export const NOW_MS = 1_800_000_000_000
 
+export interface TestStoreOptions {
+  nowMs?: () => number
+  /** Index and kept facts are not on disk: as if they had been lost, and quicker. */
+  inMemory?: boolean
+}
+
 /** Closes what it opened beside the store when the store stops. */
 export async function openStore(
   dir: string,
-  options: Partial<StoreOptions> & { nowMs?: () => number } = {},
+  options: Partial<StoreOptions> & TestStoreOptions = {},
 ): Promise<ShardStore> {
-  const { nowMs = () => NOW_MS, ...rest } = options
+  const { nowMs = () => NOW_MS, inMemory = false, ...rest } = options
   const seed = SecretBytes.take(Buffer.from(HOST_SEED))
   const host = hostId(SigningKey.fromSeed(seed).publicKey)
   const volumesDir = path.join(dir, 'volumes')
   fs.mkdirSync(volumesDir, { recursive: true })
-  const kept = Kept.open(path.join(dir, 'kept.db'))
-  const parts = { volumesDir, indexFile: path.join(dir, 'index.db'), host, seed, kept, log: silentLog, nowMs }
+  const kept = Kept.open(inMemory ? ':memory:' : path.join(dir, 'kept.db'))
+  const parts = {
+    volumesDir,
+    indexFile: inMemory ? ':memory:' : path.join(dir, 'index.db'),
+    host,
+    seed,
+    kept,
+    log: silentLog,
+    nowMs,
+  }
   try {
     const store = await ShardStore.open(parts, { capacityBytes: 2 ** 31, diskFloorBytes: 0, ...rest })
     const stop = store.stop.bind(store)
@@ -87,4 +101,10 @@ export function countersAgree(store: ShardStore, dir: string): boolean {
   const names = fs.readdirSync(path.join(dir, 'volumes')).filter((name) => name.endsWith('.vol'))
   const onDisk = names.reduce((sum, name) => sum + fs.statSync(path.join(dir, 'volumes', name)).size, 0)
   return totals.volumeBytes === onDisk && totals.liveBytes + totals.deadBytes + 64 * totals.volumes === onDisk
+}
+
+/** Sizes around every border, by number. */
+export function sizeOfShard(number: number): number {
+  const sizes = [1, 700, 1024, 5000, 65_536, 65_537, 150_000, 400_000]
+  return sizes[number % sizes.length] as number
 }

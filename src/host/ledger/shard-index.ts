@@ -6,6 +6,7 @@
  * Failures: `no-space`, `database-damaged`, `disk-failing` and what else sqlite/failures.ts names.
  */
 import { assert } from '../../base/assert.js'
+import { isCode } from '../../base/errors.js'
 import { idBytes, type Pseudonym, type Serial, type ShardId } from '../../model/ids.js'
 import type { Database } from '../../sqlite/driver.js'
 import { guarded } from '../../sqlite/failures.js'
@@ -21,6 +22,7 @@ export class ShardIndex {
   private readonly db: Database
   private readonly sql: IndexSql
   private bytes: number
+  private damaged = false
 
   private constructor(db: Database) {
     this.db = db
@@ -41,14 +43,30 @@ export class ShardIndex {
     }
   }
 
+  /** Marks an orderly end, unless damage was met: then the next start looks at all of it. */
   close(): void {
-    this.setFact('closed')
+    try {
+      if (!this.damaged) this.run(() => this.sql.setFact.run('closed'))
+    } finally {
+      this.db.close()
+    }
+  }
+
+  abandon(): void {
     this.db.close()
   }
 
-  /** After damage: no mark of an orderly end, so that the next start looks. */
-  abandon(): void {
-    this.db.close()
+  private run<T>(work: () => T): T {
+    try {
+      return guarded(work)
+    } catch (error) {
+      this.damaged ||= isCode(error, 'database-damaged')
+      throw error
+    }
+  }
+
+  private change(work: () => void): void {
+    this.run(() => transaction(this.db, work))
   }
 
   /** Bytes of all volume files. */
@@ -57,45 +75,45 @@ export class ShardIndex {
   }
 
   volumes(): VolumeState[] {
-    return guarded(() => this.sql.volumes.all())
+    return this.run(() => this.sql.volumes.all())
   }
 
   totals(): Totals {
-    return guarded(() => this.sql.totals.get() as Totals)
+    return this.run(() => this.sql.totals.get() as Totals)
   }
 
   find(key: ShardKey): StoredShard | undefined {
-    const row = guarded(() => this.sql.find.get(idBytes(key.pseudonym), idBytes(key.segment), key.index))
+    const row = this.run(() => this.sql.find.get(idBytes(key.pseudonym), idBytes(key.segment), key.index))
     return row && shardOf(row)
   }
 
   /** A shard of this pseudonym by its content. Prefers an undamaged one when it lies here twice. */
   findByContent(pseudonym: Pseudonym, shard: ShardId): StoredShard | undefined {
-    const row = guarded(() => this.sql.findByContent.get(idBytes(shard), idBytes(pseudonym)))
+    const row = this.run(() => this.sql.findByContent.get(idBytes(shard), idBytes(pseudonym)))
     return row && shardOf(row)
   }
 
   serialUsed(serial: Serial): boolean {
-    return guarded(() => this.sql.serialUsed.get(idBytes(serial))) !== undefined
+    return this.run(() => this.sql.serialUsed.get(idBytes(serial))) !== undefined
   }
 
   serialsOf(volume: number): UsedSerial[] {
-    return guarded(() => this.sql.serialsOf.all(volume))
+    return this.run(() => this.sql.serialsOf.all(volume))
   }
 
   /** Serials that no volume holds any more. */
   addSerials(serials: readonly UsedSerial[]): void {
-    transaction(this.db, () => {
+    this.change(() => {
       for (const one of serials) this.sql.addSerial.run(one.serial, one.expires, 0)
     })
   }
 
   purgeSerials(beforeMs: number): number {
-    return guarded(() => this.sql.purgeSerials.run(beforeMs, PURGE_ROWS_MAX).changes)
+    return this.run(() => this.sql.purgeSerials.run(beforeMs, PURGE_ROWS_MAX).changes)
   }
 
   addVolume(number: number, headerBytes: number): void {
-    guarded(() => this.sql.addVolume.run(number, headerBytes))
+    this.run(() => this.sql.addVolume.run(number, headerBytes))
     this.bytes += headerBytes
   }
 
@@ -103,13 +121,13 @@ export class ShardIndex {
   apply(
     volume: number,
     records: readonly IndexedRecord[],
-    damaged: readonly DamagedRange[],
+    ranges: readonly DamagedRange[],
     indexedTo: number,
     nowMs: number,
   ): void {
-    transaction(this.db, () => {
+    this.change(() => {
       for (const record of records) this.applyOne(volume, record)
-      for (const range of damaged) {
+      for (const range of ranges) {
         this.sql.addDamage.run(volume, range.offset, range.bytes, range.reason, nowMs)
         this.sql.addBytes.run(0, range.bytes, 0, volume)
       }
@@ -117,7 +135,7 @@ export class ShardIndex {
       assert(changed.changes === 1, `counters of volume ${volume} do not add up to ${indexedTo}`)
     })
     this.bytes += records.reduce((sum, one) => sum + one.recordBytes, 0)
-    this.bytes += damaged.reduce((sum, one) => sum + one.bytes, 0)
+    this.bytes += ranges.reduce((sum, one) => sum + one.bytes, 0)
   }
 
   private applyOne(volume: number, record: IndexedRecord): void {
@@ -159,35 +177,31 @@ export class ShardIndex {
 
   /** A stored payload was found wrong when it was read: it is known from now on and not served. */
   markDamaged(key: ShardKey): void {
-    guarded(() => this.sql.markDamaged.run(idBytes(key.pseudonym), idBytes(key.segment), key.index))
+    this.run(() => this.sql.markDamaged.run(idBytes(key.pseudonym), idBytes(key.segment), key.index))
   }
 
   damagedShards(limit: number): StoredShard[] {
-    return guarded(() => this.sql.damagedShards.all(limit)).map(shardOf)
+    return this.run(() => this.sql.damagedShards.all(limit)).map(shardOf)
   }
 
   damagedRanges(limit: number): (DamagedRange & { volume: number })[] {
-    return guarded(() => this.sql.damagedRanges.all(limit))
+    return this.run(() => this.sql.damagedRanges.all(limit))
   }
 
   /** Volumes without a live record that no remaining volume needs: their files may go. Lowest number first. */
   reclaimable(): number[] {
-    return guarded(() => this.sql.reclaimable.all()).map((row) => row.number)
+    return this.run(() => this.sql.reclaimable.all()).map((row) => row.number)
   }
 
   /** The file is gone, durably. */
   dropVolume(number: number): void {
-    transaction(this.db, () => {
+    this.change(() => {
       for (const statement of this.sql.dropVolume) statement.run(number)
     })
-    this.bytes = (guarded(() => this.sql.totals.get()) as Totals).volumeBytes
+    this.bytes = (this.run(() => this.sql.totals.get()) as Totals).volumeBytes
   }
 
   private takeFact(name: string): boolean {
-    return guarded(() => this.sql.takeFact.run(name).changes) === 1
-  }
-
-  private setFact(name: string): void {
-    guarded(() => this.sql.setFact.run(name))
+    return this.run(() => this.sql.takeFact.run(name).changes) === 1
   }
 }

@@ -166,8 +166,13 @@ export class ShardStore {
 
   /** A quick check before the body of a put is taken in; put itself looks again. */
   checkRoom(length: number): void {
-    if (this.appender.readOnly) throw new AppError('host-read-only', 'the host cannot write', { retry: 'elsewhere' })
+    if (this.readOnly) throw new AppError('host-read-only', 'the host cannot write', { retry: 'elsewhere' })
     this.space.check(recordBytes(length))
+  }
+
+  /** Writing stopped after a failure of the disk; reading goes on. */
+  get readOnly(): boolean {
+    return this.appender.readOnly
   }
 
   serialUsed(serial: Serial): boolean {

@@ -1,0 +1,168 @@
+/**
+ * A host's folder: `host.key` (its identity), `host.json` (its bridge and what it lends), `volumes/`, `index.db`,
+ * `kept.db`. The volumes folder carries the host's id, so that a disk that is not mounted there is noticed before
+ * anything is written to the empty folder below it. One process at a time.
+ */
+import fs from 'node:fs'
+import path from 'node:path'
+import Type, { type Static } from 'typebox'
+import { AppError, isCode } from '../base/errors.js'
+import type { RandomBytes } from '../base/random.js'
+import { SecretBytes, wipeAfter } from '../crypto/secret.js'
+import { SEED_BYTES, SigningKey } from '../crypto/signing-key.js'
+import { type HostId, hostId } from '../model/ids.js'
+import { lockFolder } from '../sqlite/lock.js'
+import { Hex32 } from '../wire/api.js'
+import { decodeJson } from '../wire/check.js'
+import { decodeHostKey, encodeHostKey } from './host-key.js'
+
+export const HostConfig = Type.Object(
+  {
+    version: Type.Literal(1),
+    bridgeUrl: Type.String({ minLength: 1, maxLength: 2_048 }),
+    /** The bridge's key, pinned. */
+    bridge: Hex32,
+    capacityBytes: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
+    /** Who operates it: hosts of one operator share no segment. */
+    domain: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9._:-]{1,128}$' })),
+    /** Fixed UDP port; without it any. */
+    udpPort: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
+  },
+  { additionalProperties: false },
+)
+export type HostConfig = Static<typeof HostConfig>
+
+export interface HostFolder {
+  dir: string
+  config: HostConfig
+  host: HostId
+  key: SigningKey
+  /** Of the key: volume checksums derive from it. */
+  seed: SecretBytes
+  volumesDir: string
+  indexFile: string
+  keptFile: string
+  /** Gives the lock back and wipes the keys. */
+  release(): void
+}
+
+const KEY_FILE = 'host.key'
+const CONFIG_FILE = 'host.json'
+const MARK_FILE = 'host.id'
+const CONFIG_BYTES_MAX = 65_536
+
+/** Makes the folder of a new host. `host-exists` when there is one; what a stopped init left behind is finished. */
+export function initHostFolder(dir: string, config: HostConfig, random: RandomBytes): HostId {
+  return explained(dir, () => {
+    const volumesDir = path.join(dir, 'volumes')
+    fs.mkdirSync(volumesDir, { recursive: true, mode: 0o700 })
+    if (fs.existsSync(path.join(dir, CONFIG_FILE))) {
+      throw new AppError('host-exists', `${dir} holds a host already`, { hint: 'start it with: shardrive host run' })
+    }
+    const seed = SecretBytes.random(SEED_BYTES, random)
+    return wipeAfter([seed], () => {
+      const key = SigningKey.fromSeed(seed)
+      const host = hostId(key.publicKey)
+      key.wipe()
+      const encoded = encodeHostKey(seed)
+      writeDurably(path.join(dir, KEY_FILE), encoded)
+      encoded.fill(0)
+      writeDurably(path.join(volumesDir, MARK_FILE), `${host}\n`)
+      // Last: a folder with a configuration is whole.
+      writeHostConfig(dir, config)
+      return host
+    })
+  })
+}
+
+export function writeHostConfig(dir: string, config: HostConfig): void {
+  writeDurably(path.join(dir, CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`)
+}
+
+export function readHostConfig(dir: string): HostConfig {
+  return decodeJson(HostConfig, readSmall(dir, CONFIG_FILE), CONFIG_FILE)
+}
+
+/** `host-folder-wrong`, `host-already-running`, `malformed`. Does not look into volumes. */
+export function openHostFolder(dir: string): HostFolder {
+  return explained(dir, () => {
+    const config = readHostConfig(dir)
+    const release = lock(dir)
+    try {
+      const encoded = readSmall(dir, KEY_FILE)
+      const seed = decodeHostKey(encoded)
+      encoded.fill(0)
+      const key = SigningKey.fromSeed(seed)
+      const host = hostId(key.publicKey)
+      const volumesDir = path.join(dir, 'volumes')
+      if (readSmall(volumesDir, MARK_FILE).toString('latin1').trim() !== host) {
+        throw wrongFolder(volumesDir, 'belongs to another host')
+      }
+      const wipe = () => {
+        key.wipe()
+        seed.wipe()
+        release()
+      }
+      const files = { indexFile: path.join(dir, 'index.db'), keptFile: path.join(dir, 'kept.db') }
+      return { dir, config, host, key, seed, volumesDir, ...files, release: wipe }
+    } catch (error) {
+      release()
+      throw error
+    }
+  })
+}
+
+function lock(dir: string): () => void {
+  try {
+    return lockFolder(path.join(dir, 'host.lock'))
+  } catch (error) {
+    if (!isCode(error, 'folder-locked')) throw error
+    throw new AppError('host-already-running', `another process runs the host in ${dir}`, { cause: error })
+  }
+}
+
+function readSmall(dir: string, name: string): Buffer {
+  const file = path.join(dir, name)
+  const state = fs.statSync(file, { throwIfNoEntry: false })
+  if (state === undefined) throw wrongFolder(dir, `has no ${name}`)
+  if (state.size > CONFIG_BYTES_MAX) throw new AppError('malformed', `${file} has ${state.size} bytes`)
+  return fs.readFileSync(file)
+}
+
+function wrongFolder(dir: string, why: string): AppError {
+  return new AppError('host-folder-wrong', `${dir} ${why}`, {
+    hint: 'is the disk mounted? a new host is made with: shardrive host init',
+  })
+}
+
+/** 0600, whole or not at all, on disk when it returns. */
+function writeDurably(file: string, content: string | Buffer): void {
+  const draft = `${file}.draft`
+  const fd = fs.openSync(draft, 'w', 0o600)
+  try {
+    fs.writeFileSync(fd, content)
+    fs.fsyncSync(fd)
+  } finally {
+    fs.closeSync(fd)
+  }
+  fs.renameSync(draft, file)
+  const folder = fs.openSync(path.dirname(file), 'r')
+  try {
+    fs.fsyncSync(folder)
+  } finally {
+    fs.closeSync(folder)
+  }
+}
+
+function explained<T>(dir: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (error instanceof AppError || typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) throw error
+    if (code === 'ENOSPC' || code === 'EDQUOT') {
+      throw new AppError('no-space', `the disk of ${dir} is full`, { hint: 'free some disk space', cause: error })
+    }
+    throw new AppError('state-unwritable', `${dir} cannot be used (${code})`, { cause: error })
+  }
+}
