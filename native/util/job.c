@@ -71,9 +71,11 @@ static void finalize(napi_env env, void *data, void *hint) {
 }
 
 napi_value job_adopt(napi_env env, void **memory, size_t size) {
-  napi_value buffer;
-  const napi_status status =
-      napi_create_external_buffer(env, size, *memory, finalize, (void *)(uintptr_t)size, &buffer);
+  napi_value buffer = NULL;
+  const napi_status status = napi_create_external_buffer(
+      env, size, *memory, finalize, (void *)(uintptr_t)size, &buffer);
+  // The thread is being ended: refused before anything was taken over.
+  if (status == napi_pending_exception && buffer == NULL) return NULL;
   if (status == napi_no_external_buffers_allowed) {
     if (napi_create_buffer_copy(env, size, *memory, NULL, &buffer) != napi_ok) return NULL;
     slab_free(*memory, size);
