@@ -1,0 +1,129 @@
+/** The chain's side of the ledger: head, records, batches and snapshots coming in, small facts. */
+import { ByteReader } from '../../base/byte-reader.js'
+import { ByteWriter } from '../../base/byte-writer.js'
+import { AppError } from '../../base/errors.js'
+import type { Head } from '../../model/chain.js'
+import type { FileId } from '../../model/ids.js'
+import { apply } from './apply.js'
+import { lastPublished, pendingRows, putRecord, removeMappings } from './epochs.js'
+import { ROOT_INO } from './inodes.js'
+import { decodeBatch } from './operation-codec.js'
+import * as o from './operations.js'
+import type { Tables } from './tables.js'
+import type { BatchChanges, SavedRecord } from './types.js'
+
+const HEAD = 'ledger.head'
+/** More than this and the kernel's caches are dropped as a whole. */
+const CHANGES_MAX = 10_000
+const RECORDS_BYTES_MAX = 8 * 1024 * 1024
+
+export function getMeta(t: Tables, key: string): Buffer | null {
+  return t.database.sql<[string], { value: Buffer }>('SELECT value FROM meta WHERE key = ?').get(key)?.value ?? null
+}
+
+export function putMeta(t: Tables, key: string, value: Buffer | null): void {
+  if (value === null) t.database.sql('DELETE FROM meta WHERE key = ?').run(key)
+  else t.database.sql('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)').run(key, value)
+}
+
+export function putHead(t: Tables, head: Head): void {
+  putMeta(t, HEAD, new ByteWriter(40).u64(head.sequence).fixed(head.hash, 32).bytes())
+}
+
+export function getHead(t: Tables): Head | null {
+  const bytes = getMeta(t, HEAD)
+  if (bytes === null) return null
+  const reader = new ByteReader(bytes, 'saved head')
+  return { sequence: reader.u64(), hash: Buffer.from(reader.fixed(32)) }
+}
+
+export function saveRecords(t: Tables, records: readonly SavedRecord[]): void {
+  t.database.alone(() => {
+    for (const record of records) putRecord(t, record)
+  }, true)
+}
+
+export function loadRecords(t: Tables, sequence: number): SavedRecord[] {
+  const found: SavedRecord[] = []
+  let bytes = 0
+  const text = 'SELECT sequence, hash, encoded FROM record WHERE sequence >= ? ORDER BY sequence'
+  for (const record of t.database.sql<[number], SavedRecord>(text).iterate(sequence)) {
+    bytes += record.encoded.length
+    if (found.length > 0 && bytes > RECORDS_BYTES_MAX) break
+    found.push(record)
+  }
+  return found
+}
+
+/** Refuses to mix what others published with what nobody knows yet. */
+export function expectNoLocalChanges(t: Tables): void {
+  const published = lastPublished(t)?.log_to ?? 0
+  if (pendingRows(t).length === 0 && t.counters.peek('log') - 1 <= published) return
+  throw new AppError('local-changes', 'there are operations here that are not published')
+}
+
+const NOT_IN_EPOCHS = new Set<number>([o.KIND.putInode, o.KIND.putDentry, o.KIND.stagedWrite])
+
+export function applyBatch(t: Tables, operations: Buffer, epoch: number, head: Head): BatchChanges {
+  expectNoLocalChanges(t)
+  if (epoch < t.counters.peek('epoch')) throw new AppError('chain-mismatch', 'an epoch comes twice or out of order')
+  const changes = new ChangeList()
+  t.database.alone(() => {
+    t.counters.raise('epoch', epoch)
+    decodeBatch(operations, (operation) => {
+      if (NOT_IN_EPOCHS.has(operation.kind)) throw new AppError('malformed', 'an epoch holds a snapshot operation')
+      changes.note(t, operation)
+      apply(t, operation, 0, epoch)
+      changes.note(t, operation)
+    })
+    t.segments.flush()
+    markPublished(t, epoch, head)
+  }, true)
+  return changes.answer()
+}
+
+/** Everything here is what the chain says at `epoch`. */
+export function markPublished(t: Tables, epoch: number, head: Head): void {
+  const text = `INSERT INTO epoch (epoch, log_from, log_to, staged_to, operation_bytes, staged_bytes, first_ms, time_ms,
+    stage) VALUES (?, ?, ?, ?, 0, 0, ?, ?, 'published')`
+  const log = t.counters.peek('log') - 1
+  t.database.sql(text).run(epoch, log, log, t.counters.peek('staged') - 1, t.nowMs(), t.nowMs())
+  t.database.sql("DELETE FROM epoch WHERE stage = 'published' AND epoch < ?").run(epoch)
+  t.counters.raise('epoch', epoch + 1)
+  removeMappings(t)
+  putHead(t, head)
+}
+
+class ChangeList {
+  private readonly inodes = new Set<number>()
+  private readonly names = new Map<string, { parent: number; name: Buffer }>()
+  private all = false
+
+  /** Called before and after an operation: some of its files exist only on one side. */
+  note(t: Tables, op: o.Operation): void {
+    if (this.all) return
+    if ('file' in op) this.noteFile(t, op.file)
+    if ('name' in op && 'parent' in op) this.noteName(t, op.parent, op.name)
+    if (op.kind === o.KIND.rename) this.noteName(t, op.newParent, op.newName)
+    this.all = this.inodes.size + this.names.size > CHANGES_MAX
+  }
+
+  private noteFile(t: Tables, file: FileId): void {
+    const node = t.inodes.byFileId(file)
+    if (node !== null) this.inodes.add(node.ino)
+  }
+
+  private noteName(t: Tables, parent: FileId, name: Buffer): void {
+    const node = t.inodes.byFileId(parent)
+    if (node === null) return
+    this.inodes.add(node.ino)
+    this.names.set(`${node.ino}/${name.toString('latin1')}`, { parent: node.ino, name })
+    const dentry = t.dentries.get(node.ino, name)
+    if (dentry !== null && dentry.ino !== ROOT_INO) this.inodes.add(dentry.ino)
+  }
+
+  answer(): BatchChanges {
+    if (this.all) return { all: true, inodes: [], names: [] }
+    return { all: false, inodes: [...this.inodes], names: [...this.names.values()] }
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * The ledger's only writing connection and its group transaction. Steps run at once inside an open transaction; COMMIT
+ * comes by time, by size or by sync(). Dirty pages stay in memory until then (cache_spill off), so a full disk shows
+ * at COMMIT and nowhere else: SQLite then rolls the whole group back, and `replay` builds it again from the steps that
+ * were kept, in memory, with the same ids. So nothing acknowledged is lost, and reads go on as before.
+ */
+import { assert } from '../../base/assert.js'
+import { AppError, isCode } from '../../base/errors.js'
+import type { Database, Statement } from '../../sqlite/driver.js'
+import { sqliteFailure } from '../../sqlite/failures.js'
+import { flushToDisk, openDatabase } from '../../sqlite/open.js'
+import { LEDGER_KIND, LEDGER_MIGRATIONS } from './schema.js'
+
+/** Keeps things in memory between statements: writes them before a COMMIT, drops them after a rollback. */
+export interface WriteBack {
+  flush(): void
+  drop(): void
+}
+
+/** 16 KiB: blobs of 1 MiB take few overflow pages, rows still share pages. */
+const PAGE_BYTES = 16_384
+const CACHE_BYTES = 64 * 1024 * 1024
+/** Steps kept for replay; more than this and the group commits. */
+const STEPS_MAX = 20_000
+
+export class LedgerDatabase {
+  readonly db: Database
+  readonly file: string
+  private readonly writeBacks: WriteBack[] = []
+  private steps: (() => void)[] = []
+  private readonly statements = new Map<string, Statement>()
+  /** The last COMMIT failed for want of space; everything is in the open transaction and in `steps`. */
+  stuck: AppError | null = null
+
+  constructor(file: string) {
+    this.file = file
+    this.db = openDatabase(file, {
+      migrations: LEDGER_MIGRATIONS,
+      kind: LEDGER_KIND,
+      pageSizeBytes: PAGE_BYTES,
+      incrementalVacuum: true,
+      cacheBytes: CACHE_BYTES,
+    })
+    this.db.pragma('cache_spill = OFF')
+    // 64 MiB: data is written twice, and a longer log makes the second writing more orderly.
+    this.db.pragma('wal_autocheckpoint = 4096')
+    this.db.defaultSafeIntegers(false)
+  }
+
+  register(writeBack: WriteBack): void {
+    this.writeBacks.push(writeBack)
+  }
+
+  /** Prepared once; `raw`-free, typed by the caller. */
+  sql<P extends unknown[] = unknown[], R = unknown>(text: string): Statement<P, R> {
+    let found = this.statements.get(text)
+    if (found === undefined) {
+      found = this.db.prepare(text) as Statement
+      this.statements.set(text, found)
+    }
+    return found as Statement<P, R>
+  }
+
+  get groupOpen(): boolean {
+    return this.steps.length > 0
+  }
+
+  get groupFull(): boolean {
+    return this.steps.length >= STEPS_MAX
+  }
+
+  /**
+   * Runs a step in the group. What cannot be done must be found out before the step changes anything, by an AppError:
+   * any other failure takes the step back by building the group anew without it.
+   */
+  step<T>(work: () => T): T {
+    if (!this.db.inTransaction) this.db.exec('BEGIN IMMEDIATE')
+    let result: T
+    try {
+      result = work()
+    } catch (error) {
+      this.rebuild()
+      throw sqliteFailure(error)
+    }
+    this.steps.push(work)
+    return result
+  }
+
+  /** Memory into tables, so that SQL sees everything. Inside of the group. */
+  flush(): void {
+    if (!this.db.inTransaction) return
+    for (const one of this.writeBacks) one.flush()
+  }
+
+  /** Throws `no-space` and keeps everything when the disk is full: call again later. */
+  commit(): void {
+    if (!this.db.inTransaction) return
+    try {
+      this.flush()
+      this.db.exec('COMMIT')
+    } catch (error) {
+      const failure = sqliteFailure(error)
+      this.rebuild()
+      if (isCode(failure, 'no-space')) this.stuck = failure as AppError
+      throw failure
+    }
+    this.steps = []
+    this.stuck = null
+  }
+
+  /** COMMIT, then everything so far onto the disk. */
+  sync(): void {
+    this.commit()
+    flushToDisk(this.db)
+  }
+
+  /** A transaction of its own, after everything before it. Nothing of it stays when it throws. */
+  alone<T>(work: () => T, durable: boolean): T {
+    this.commit()
+    let result: T
+    this.db.exec('BEGIN IMMEDIATE')
+    try {
+      result = work()
+      this.flush()
+      this.db.exec('COMMIT')
+    } catch (error) {
+      this.rollback()
+      throw sqliteFailure(error)
+    }
+    if (durable) flushToDisk(this.db)
+    return result
+  }
+
+  /** Ends a transaction that others began by hand. */
+  abandon(): void {
+    this.rollback()
+  }
+
+  private rollback(): void {
+    if (this.db.inTransaction) this.db.exec('ROLLBACK')
+    for (const one of this.writeBacks) one.drop()
+  }
+
+  private rebuild(): void {
+    this.rollback()
+    if (this.steps.length === 0) return
+    this.db.exec('BEGIN IMMEDIATE')
+    for (const work of this.steps) work()
+  }
+
+  close(): void {
+    assert(!this.db.inTransaction, 'ledger closed with an open transaction')
+    this.db.pragma('wal_checkpoint(TRUNCATE)')
+    this.db.close()
+  }
+
+  freelistBytes(): number {
+    return (this.db.pragma('freelist_count', { simple: true }) as number) * PAGE_BYTES
+  }
+}
+
+export function damaged(message: string): AppError {
+  return new AppError('database-damaged', `the local ledger is damaged: ${message}`, {
+    hint: 'recover the drive from the network: shardrive recover',
+  })
+}

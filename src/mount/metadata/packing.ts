@@ -1,0 +1,138 @@
+/**
+ * What travels between the main thread and the ledger's worker. Structured clone is cheap for numbers and strings, dear for
+ * objects and pooled buffers (a slice clones its whole pool): so inodes are flat arrays, names are strings of bytes
+ * (latin1), and bytes are arrays of their own, transferred when they are large.
+ */
+import { AppError, type Retry } from '../../base/errors.js'
+import type { FileId } from '../../model/ids.js'
+import type { Changed, DirectoryPage, Inode, Piece, Plan, Progress } from './types.js'
+
+export type PackedInode = readonly (number | string)[]
+export type Call = [id: number, method: string, ...args: unknown[]]
+/** id, whether it succeeded, the value or the packed error. */
+export type Reply = [id: number, ok: boolean, value: unknown]
+export interface ReplyBatch {
+  readonly replies: Reply[]
+  readonly progress: Progress
+  readonly readOnly: string | null
+}
+
+/** Smaller buffers are cheaper to copy than to hand over. */
+const TRANSFER_BYTES_MIN = 16_384
+
+export function packBytes(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+}
+
+export function unpackBytes(text: string): Buffer {
+  return Buffer.from(text, 'latin1')
+}
+
+/** Bytes in an ArrayBuffer of their own; into `transfer` when that pays. */
+export function ownBytes(bytes: Uint8Array, transfer: ArrayBuffer[]): Uint8Array {
+  const whole = bytes.byteLength === bytes.buffer.byteLength && bytes.buffer instanceof ArrayBuffer
+  const own = whole ? new Uint8Array(bytes.buffer) : new Uint8Array(bytes)
+  if (own.byteLength >= TRANSFER_BYTES_MIN) transfer.push(own.buffer as ArrayBuffer)
+  return own
+}
+
+export function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+export function packInode(i: Inode): PackedInode {
+  return [
+    ...[i.ino, i.file, i.mode, i.nlink, i.uid, i.gid, i.rdev, i.size, i.blocks],
+    ...[i.atime.sec, i.atime.nsec, i.mtime.sec, i.mtime.nsec, i.ctime.sec, i.ctime.nsec, i.btime.sec, i.btime.nsec],
+  ]
+}
+
+export function unpackInode(p: PackedInode): Inode {
+  const n = p as number[]
+  return {
+    ...{ ino: n[0] as number, file: p[1] as FileId, mode: n[2] as number, nlink: n[3] as number },
+    ...{ uid: n[4] as number, gid: n[5] as number, rdev: n[6] as number, size: n[7] as number },
+    blocks: n[8] as number,
+    atime: { sec: n[9] as number, nsec: n[10] as number },
+    mtime: { sec: n[11] as number, nsec: n[12] as number },
+    ctime: { sec: n[13] as number, nsec: n[14] as number },
+    btime: { sec: n[15] as number, nsec: n[16] as number },
+  }
+}
+
+export function packChanged(changed: Changed): PackedInode[] {
+  return changed.inodes.map(packInode)
+}
+
+export function unpackChanged(value: unknown): Changed {
+  return { inodes: (value as PackedInode[]).map(unpackInode) }
+}
+
+export function unpackInodeOrNull(value: unknown): Inode | null {
+  return value === null ? null : unpackInode(value as PackedInode)
+}
+
+type PackedEntry = [name: string, ino: number, type: number, cookie: number, inode: PackedInode | null]
+
+export function packPage(page: DirectoryPage): unknown {
+  const entries = page.entries.map((e): PackedEntry => {
+    return [packBytes(e.name), e.ino, e.type, e.cookie, e.inode === undefined ? null : packInode(e.inode)]
+  })
+  return [entries, page.end, page.parent]
+}
+
+export function unpackPage(value: unknown): DirectoryPage {
+  const [packed, end, parent] = value as [PackedEntry[], boolean, number]
+  const entries = packed.map(([name, ino, type, cookie, inode]) => {
+    return { name: unpackBytes(name), ino, type, cookie, inode: inode === null ? undefined : unpackInode(inode) }
+  })
+  return { entries, end, parent }
+}
+
+export function packPlan(plan: Plan, transfer: ArrayBuffer[]): unknown {
+  const pieces = plan.pieces.map((piece) => {
+    if (piece.kind === 'bytes') return { ...piece, bytes: ownBytes(piece.bytes, transfer) }
+    return piece
+  })
+  return { pieces, size: plan.size }
+}
+
+export function unpackPlan(value: unknown): Plan {
+  const plan = value as { pieces: Piece[]; size: number }
+  return { pieces: plan.pieces.map(unpackPiece), size: plan.size }
+}
+
+function unpackPiece(piece: Piece): Piece {
+  if (piece.kind === 'bytes') return { ...piece, bytes: bufferOf(piece.bytes) }
+  if (piece.kind === 'zeros') return piece
+  return { ...piece, segment: { ...piece.segment, root: bufferOf(piece.segment.root) } }
+}
+
+interface PackedError {
+  code: string
+  message: string
+  retry: Retry
+  hint: string | undefined
+  details: Record<string, string | number | boolean> | undefined
+  stack: string | undefined
+}
+
+export function packError(error: unknown): PackedError {
+  if (error instanceof AppError) {
+    const { code, message, retry, hint, details } = error
+    return { code, message, retry, hint, details, stack: undefined }
+  }
+  const { message, stack } = error instanceof Error ? error : new Error(String(error))
+  return { code: '', message, retry: 'never', hint: undefined, details: undefined, stack }
+}
+
+export function unpackError(value: unknown): Error {
+  const { code, message, retry, hint, details, stack } = value as PackedError
+  if (code !== '') {
+    const options = { retry, ...(hint === undefined ? {} : { hint }), ...(details === undefined ? {} : { details }) }
+    return new AppError(code, message, options)
+  }
+  const error = new Error(message)
+  if (stack !== undefined) error.stack = stack
+  return error
+}
