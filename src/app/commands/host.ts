@@ -1,0 +1,80 @@
+/** `shardrive host init | run`: lend disk space to the network. */
+import path from 'node:path'
+import type { Argv } from 'yargs'
+import { AppError } from '../../base/errors.js'
+import { openLog } from '../../base/log.js'
+import type { Arguments, Command, CommandGroup } from '../command.js'
+import { formatBytes, parseBytes } from '../numbers.js'
+import { followParent, leaveParent, tellParent } from '../parent.js'
+import { listenForStop } from '../stop.js'
+import type { Terminal } from '../terminal.js'
+
+interface InitArguments {
+  dir: string
+  bridge: string
+  space: string
+  domain?: string
+  udpPort?: number
+}
+
+const init: Command<InitArguments> = {
+  declare: (yargs: Argv) =>
+    yargs
+      .option('dir', { type: 'string', demandOption: true, describe: 'folder that will hold the shards and the identity of this host' })
+      .option('bridge', { type: 'string', demandOption: true, describe: 'address of the bridge' })
+      .option('space', { type: 'string', demandOption: true, describe: 'how much to lend, like 500GiB' })
+      .option('domain', { type: 'string', describe: 'who operates this host: hosts of one operator share no data' })
+      .option('udp-port', { type: 'number', describe: 'one fixed UDP port, for a router that forwards it' })
+      .example('shardrive host init --dir /srv/shardrive --bridge https://bridge.example.org --space 500GiB', '') as unknown as Argv<InitArguments>,
+  async run(args: Arguments<InitArguments>, terminal: Terminal) {
+    const { initHost } = await import('../host-process.js')
+    const capacityBytes = parseBytes(args.space)
+    const dir = path.resolve(args.dir)
+    const host = await initHost({
+      dir,
+      bridgeUrl: args.bridge,
+      capacityBytes,
+      ...(args.domain === undefined ? {} : { domain: args.domain }),
+      ...(args.udpPort === undefined ? {} : { udpPort: args.udpPort }),
+    })
+    terminal.result({ host, dir, capacityBytes }, [
+      `host ${host} lends ${formatBytes(capacityBytes)}`,
+      `start it with: shardrive host run --dir ${dir}`,
+    ])
+  },
+}
+
+interface RunArguments {
+  dir: string
+}
+
+const run: Command<RunArguments> = {
+  declare: (yargs: Argv) =>
+    yargs
+      .option('dir', { type: 'string', demandOption: true, describe: 'folder made by host init' })
+      .example('shardrive host run --dir /srv/shardrive', 'serves until it is stopped') as Argv<RunArguments>,
+  async run(args: Arguments<RunArguments>, terminal: Terminal) {
+    const stop = listenForStop()
+    const gone = new Promise<void>((resolve) => followParent(resolve))
+    const { runHost } = await import('../host-process.js')
+    const running = await runHost(path.resolve(args.dir), openLog('host')).catch((error: unknown) => {
+      tellParent({ failed: error instanceof AppError ? { code: error.code, message: error.message } : { code: 'bug', message: String(error) } })
+      throw error
+    })
+    const { host } = running
+    const facts = { id: host.host, pid: process.pid, dir: args.dir }
+    tellParent({ ready: facts })
+    terminal.result(facts, `host ${host.host} serves from ${args.dir}`)
+    const failure = await Promise.race([stop.wait(), gone, running.failed])
+    await running.stop()
+    leaveParent()
+    if (failure instanceof AppError) throw failure
+  },
+}
+
+export const command: CommandGroup = {
+  subCommands: [
+    { usage: 'init', summary: 'make this machine a host: its identity, its folder, what it lends', command: init },
+    { usage: 'run', summary: 'serve shards until stopped', command: run },
+  ],
+}

@@ -1,0 +1,97 @@
+/** Mode host, composed: folder, bridge session, peers, the host itself. */
+import { systemClock } from '../base/clock.js'
+import { AppError, isCode } from '../base/errors.js'
+import type { Log } from '../base/log.js'
+import { systemRandom } from '../base/random.js'
+import { BridgeClient } from '../bridge-client/bridge-client.js'
+import { fetchBridgeInfo } from '../bridge-client/bridge-info.js'
+import { BridgeSocket } from '../bridge-client/bridge-socket.js'
+import { type HostConfig, initHostFolder, openHostFolder } from '../host/folder.js'
+import { type BridgeSession, Host } from '../host/host.js'
+import { bridgeId, type HostId } from '../model/ids.js'
+import { openPeers } from './peers.js'
+
+export interface HostInit {
+  dir: string
+  bridgeUrl: string
+  capacityBytes: number
+  domain?: string
+  udpPort?: number
+}
+
+/** Asks the bridge for its key (pinned from then on) and makes the folder. */
+export async function initHost(init: HostInit): Promise<HostId> {
+  const info = await fetchBridgeInfo({ url: init.bridgeUrl, clock: systemClock })
+  const config: HostConfig = {
+    version: 1,
+    bridgeUrl: init.bridgeUrl,
+    bridge: info.bridge,
+    capacityBytes: init.capacityBytes,
+    ...(init.domain === undefined ? {} : { domain: init.domain }),
+    ...(init.udpPort === undefined ? {} : { udpPort: init.udpPort }),
+  }
+  return initHostFolder(init.dir, config, systemRandom)
+}
+
+export interface RunningHost {
+  host: Host
+  /** Resolves when the host must end by itself: its disk or its index failed. */
+  failed: Promise<AppError>
+  stop(): Promise<void>
+}
+
+export async function runHost(dir: string, log: Log): Promise<RunningHost> {
+  const folder = openHostFolder(dir)
+  const { config, key } = folder
+  const client = new BridgeClient({ url: config.bridgeUrl, bridge: bridgeId(config.bridge), key, clock: systemClock })
+  const socket = new BridgeSocket({ client, clock: systemClock, log })
+  const transport = openPeers({
+    key,
+    signaling: socket,
+    nowMs: () => client.time.nowMs(),
+    clock: systemClock,
+    log,
+    bridgeUrl: client.url,
+    iceServers: await iceServersOf(client, log),
+    ...(config.udpPort === undefined ? {} : { udpPort: config.udpPort }),
+  })
+  const session: BridgeSession = {
+    nowMs: () => client.time.nowMs(),
+    // The bridge gives shards to hosts that it knows and hears: the line is opened once it knows us.
+    register: async (request, options) => {
+      const reply = await client.registerHost(request, options)
+      socket.start()
+      return reply
+    },
+    report: (host, report, options) => client.reportHost(host, report, options),
+    onDelete: (listener) => socket.onDelete(listener),
+    sendDeleted: (answer) => socket.sendDeleted(answer),
+  }
+  let fail: (error: AppError) => void = () => {}
+  const failed = new Promise<AppError>((resolve) => {
+    fail = resolve
+  })
+  try {
+    const host = await Host.start({ folder, transport, session, clock: systemClock, log, onFatal: fail })
+    const stop = async () => {
+      await socket.stop()
+      await transport.stop()
+      await host.stop()
+    }
+    return { host, failed, stop }
+  } catch (error) {
+    await transport.stop()
+    throw error
+  }
+}
+
+/** STUN and TURN servers that the bridge names. A bridge that is away does not keep a host from starting. */
+async function iceServersOf(client: BridgeClient, log: Log): Promise<string[]> {
+  try {
+    return (await client.info({ timeoutMs: 5_000 })).ice
+  } catch (error) {
+    if (!(error instanceof AppError) || isCode(error, 'bridge-signature')) throw error
+    log.warn({ code: error.code }, 'the bridge is away; starting without its STUN and TURN servers')
+    return []
+  }
+}
