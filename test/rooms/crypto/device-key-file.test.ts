@@ -69,5 +69,8 @@ t.test('no changed file is read as keys, and every failure has a code', async (t
     )
     codes.add(codeOf(error))
   }
-  t.same([...codes].filter((code) => !['malformed', 'wrong-passphrase', 'unsupported-version'].includes(code)), [])
+  t.same(
+    [...codes].filter((code) => !['malformed', 'wrong-passphrase', 'unsupported-version'].includes(code)),
+    [],
+  )
 })

@@ -92,7 +92,10 @@ t.test('drive labels have one length, and belong to one drive', async (t) => {
   const key = secretOf(golden.labelKey)
   const drive = driveId(golden.drive)
   const labels = ['a', 'é'.repeat(100), 'x'.repeat(200)].map((name) => sealDriveLabel(key, drive, name, systemRandom))
-  t.same(labels.map((label) => label.length), [296, 296, 296])
+  t.same(
+    labels.map((label) => label.length),
+    [296, 296, 296],
+  )
   t.equal(openDriveLabel(key, drive, labels[1] as Buffer), 'é'.repeat(100))
   t.throws(() => openDriveLabel(key, driveId('0'.repeat(32)), labels[0] as Buffer), { code: 'seal-broken' })
   for (const name of ['', 'x'.repeat(201)]) {

@@ -6,7 +6,9 @@ import { noiseBytes } from '../../support/noise.js'
 import { revealed } from '../../support/secrets.js'
 import { readVectors } from '../../support/vectors.js'
 
-const golden = readVectors<{ phrase: string; seed: string; wrongPhrases: { name: string; phrase: string }[] }>('keys/keys')
+const golden = readVectors<{ phrase: string; seed: string; wrongPhrases: { name: string; phrase: string }[] }>(
+  'keys/keys',
+)
 
 t.test('a drawn phrase has 24 words and opens; another draw gives another', async (t) => {
   const phrase = await drawPhrase(systemRandom)
@@ -18,8 +20,15 @@ t.test('a drawn phrase has 24 words and opens; another draw gives another', asyn
 
 t.test('white space and case do not matter', async (t) => {
   const words = golden.phrase.split(' ')
-  const untidy = ['\uFEFF', `  ${words.join('\n')}\r\n`, words.join(' \t '), golden.phrase.toUpperCase(), words.join('\u00a0')]
-  for (const text of untidy.slice(1)) t.equal(revealed(await openPhrase(text)), golden.seed, JSON.stringify(text.slice(0, 20)))
+  const untidy = [
+    '\uFEFF',
+    `  ${words.join('\n')}\r\n`,
+    words.join(' \t '),
+    golden.phrase.toUpperCase(),
+    words.join('\u00a0'),
+  ]
+  for (const text of untidy.slice(1))
+    t.equal(revealed(await openPhrase(text)), golden.seed, JSON.stringify(text.slice(0, 20)))
   t.equal(revealed(await openPhrase(`\uFEFF${golden.phrase}`)), golden.seed, 'nor a byte-order mark')
 })
 

@@ -19,7 +19,10 @@ t.test('taking bytes zeroes their source', async (t) => {
   const source = Buffer.from([1, 2, 3])
   const secret = SecretBytes.take(source)
   t.same(source, Buffer.alloc(3))
-  t.same(secret.use((bytes) => [...bytes]), [1, 2, 3])
+  t.same(
+    secret.use((bytes) => [...bytes]),
+    [1, 2, 3],
+  )
 })
 
 t.test('a wiped secret cannot be used, and wiping twice is harmless', async (t) => {
