@@ -1,5 +1,6 @@
 /** A shard store on a folder of the test, and orders for it: all from numbers, so that a run can be repeated. */
 import fs from 'node:fs'
+import os from 'node:os'
 import path from 'node:path'
 import { silentLog } from '../../src/base/log.js'
 import { sha256 } from '../../src/crypto/hash.js'
@@ -49,6 +50,14 @@ export async function openStore(
     kept.close()
     throw error
   }
+}
+
+/** A folder in memory where the system has one: many small stores cost no waiting for a disk. Gone with the test. */
+export function scratchDir(t: { teardown(work: () => void): void }): string {
+  const root = fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir()
+  const dir = fs.mkdtempSync(path.join(root, 'shardrive-test-'))
+  t.teardown(() => fs.rmSync(dir, { recursive: true, force: true }))
+  return dir
 }
 
 /** 32 bytes that only this name and number give. */

@@ -6,7 +6,7 @@ import { sha256 } from '../../../src/crypto/hash.js'
 import { recordBytes } from '../../../src/host/shards/offsets.js'
 import type { PutOrder, ShardStore } from '../../../src/host/shards/shard-store.js'
 import { Dice, testSeed } from '../../support/dice.js'
-import { countersAgree, openStore, orderOf, readWhole, volumeFile } from '../../support/host-folder.js'
+import { countersAgree, openStore, orderOf, readWhole, scratchDir, volumeFile } from '../../support/host-folder.js'
 
 interface Stored {
   order: PutOrder
@@ -47,13 +47,14 @@ async function outcome(store: ShardStore, { order }: Stored): Promise<Buffer | s
 }
 
 t.test('a volume torn at every length gives back every whole record, and takes new ones', async (t) => {
-  const source = await smallVolume(t.testdir())
+  const root = scratchDir(t)
+  const source = await smallVolume(root)
   for (const withIndex of [false, true]) {
     for (let length = 0; length <= source.bytes.length; length += withIndex ? 61 : 1) {
-      const dir = path.join(t.testdirName, `${withIndex}-${length}`)
+      const dir = path.join(root, `${withIndex}-${length}`)
       fs.mkdirSync(path.join(dir, 'volumes'), { recursive: true })
       fs.writeFileSync(volumeFile(dir), source.bytes.subarray(0, length))
-      if (withIndex) fs.copyFileSync(path.join(t.testdirName, 'index.db'), path.join(dir, 'index.db'))
+      if (withIndex) fs.copyFileSync(path.join(root, 'index.db'), path.join(dir, 'index.db'))
       const store = await openStore(dir, { inMemory: !withIndex })
       const wrong: string[] = []
       for (const one of source.shards) {
@@ -80,9 +81,10 @@ t.test('any damaged byte: no crash, no wrong byte, and what lies behind it is st
   const seed = testSeed()
   t.comment(`SEED=${seed}`)
   const dice = new Dice(seed)
-  const source = await smallVolume(t.testdir())
+  const root = scratchDir(t)
+  const source = await smallVolume(root)
   for (let round = 0; round < 600; round++) {
-    const dir = path.join(t.testdirName, `r${round}`)
+    const dir = path.join(root, `r${round}`)
     fs.mkdirSync(path.join(dir, 'volumes'), { recursive: true })
     const bytes = Buffer.from(source.bytes)
     const flips = dice.pick([1, 1, 1, 2, 5, 40])
@@ -93,7 +95,7 @@ t.test('any damaged byte: no crash, no wrong byte, and what lies behind it is st
       touched.push(at)
     }
     fs.writeFileSync(volumeFile(dir), bytes)
-    if (round % 3 === 0) fs.copyFileSync(path.join(t.testdirName, 'index.db'), path.join(dir, 'index.db'))
+    if (round % 3 === 0) fs.copyFileSync(path.join(root, 'index.db'), path.join(dir, 'index.db'))
     const store = await openStore(dir, { inMemory: round % 3 !== 0 }).catch((error) => {
       // The version byte, or the whole header, may be what was hit.
       if (!(error instanceof AppError)) throw error
