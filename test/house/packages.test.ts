@@ -5,6 +5,7 @@ import t from 'tap'
 import { importsOf, readSource } from './source.js'
 
 interface Package {
+  scripts: Record<string, string>
   dependencies: Record<string, string>
   devDependencies: Record<string, string>
   overrides: Record<string, string>
@@ -59,4 +60,9 @@ t.test('src/ imports only what package.json installs for users', async (t) => {
     unknown.map((one) => `${one.from.name} imports ${one.target}`),
     [],
   )
+})
+
+t.test('npm run starts node without a shell in between', async (t) => {
+  const wrong = Object.entries(own.scripts).filter(([, line]) => line.startsWith('node '))
+  t.same(wrong, [], 'npm sends SIGTERM to the shell, which dies alone and leaves node behind: write exec node')
 })
