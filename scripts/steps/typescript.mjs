@@ -27,9 +27,9 @@ export async function buildTypeScript(only = ['src', 'test', 'bench']) {
     const stale = sources.filter((name) => isStale(tree, name))
     if (stale.length > 0) await compile(tree, stale)
     changed += stale.length
-    if (tree.from === 'test') linkSources()
+    if (tree.from === 'test') link('../dist', path.join(root, 'dist-test/src'))
   }
-  makeExecutable()
+  makeRunnable()
   return changed
 }
 
@@ -97,19 +97,26 @@ function removeOrphans(folder, wanted) {
   return orphans.length
 }
 
-function linkSources() {
-  const link = path.join(root, 'dist-test/src')
-  fs.mkdirSync(path.dirname(link), { recursive: true })
-  if (!fs.existsSync(link)) fs.rmSync(link, { force: true })
+/** dist/main.js can be run by its name, and `npx shardrive` finds it. */
+function makeRunnable() {
+  const main = path.join(root, 'dist/main.js')
+  const state = fs.statSync(main, { throwIfNoEntry: false })
+  if (state === undefined) return
+  if ((state.mode & 0o111) !== 0o111) fs.chmodSync(main, 0o755)
+  link('../../dist/main.js', path.join(root, 'node_modules/.bin/shardrive'))
+}
+
+function link(target, file) {
+  fs.mkdirSync(path.dirname(file), { recursive: true })
   try {
-    fs.symlinkSync('../dist', link)
+    if (fs.readlinkSync(file) === target) return
+    fs.rmSync(file)
+  } catch (error) {
+    if (error.code !== 'ENOENT') throw error
+  }
+  try {
+    fs.symlinkSync(target, file)
   } catch (error) {
     if (error.code !== 'EEXIST') throw error
   }
-}
-
-function makeExecutable() {
-  const main = path.join(root, 'dist/main.js')
-  const state = fs.statSync(main, { throwIfNoEntry: false })
-  if (state !== undefined && (state.mode & 0o111) !== 0o111) fs.chmodSync(main, 0o755)
 }
