@@ -81,7 +81,8 @@ export class KernelEar {
   /** The only reply since the last call. */
   take(): Heard {
     const [first, ...others] = this.heard.splice(0)
-    if (first === undefined || others.length > 0) throw new Error(`${others.length + (first ? 1 : 0)} replies, expected 1`)
+    if (first === undefined || others.length > 0)
+      throw new Error(`${others.length + (first ? 1 : 0)} replies, expected 1`)
     return first
   }
 }

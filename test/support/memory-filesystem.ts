@@ -19,6 +19,8 @@ import { DIRECTORY, keyOf, now, REGULAR, SYMLINK, TYPE_MASK } from './memory-ino
 import { failure, MemoryTree, NAME_MAX } from './memory-tree.js'
 
 const SETGID = 0o2000
+/** A copy may be short; the caller asks again. */
+const COPY_MAX = 1 << 20
 
 export class MemoryFileSystem extends MemoryTree implements FileSystem {
   readonly birthTimes: boolean
@@ -228,7 +230,7 @@ export class MemoryFileSystem extends MemoryTree implements FileSystem {
   }
 
   copyRange(from: { ino: number; offset: number }, to: { ino: number; offset: number }, length: number): number {
-    const data = Buffer.concat(this.inode(from.ino).readAt(from.offset, length))
+    const data = Buffer.concat(this.inode(from.ino).readAt(from.offset, Math.min(length, COPY_MAX)))
     this.inode(to.ino).writeAt(to.offset, data)
     this.inode(to.ino).touch()
     return data.length

@@ -124,10 +124,12 @@ export class Inode implements Attributes {
 
   /** The next byte at or after offset that is in a hole (or is not); the end of the file counts as a hole. */
   seek(offset: number, hole: boolean): number | undefined {
-    for (let at = offset; at < this.size; at = (Math.floor(at / CHUNK) + 1) * CHUNK) {
-      if (this.chunks.has(Math.floor(at / CHUNK)) !== hole) return at
-    }
-    return hole && offset < this.size ? this.size : undefined
+    if (offset >= this.size) return undefined
+    let index = Math.floor(offset / CHUNK)
+    if (hole) while (this.chunks.has(index)) index++
+    else index = [...this.chunks.keys()].reduce((best, one) => (one >= index && one < best ? one : best), Infinity)
+    const found = Math.max(offset, index * CHUNK)
+    return found < this.size ? found : hole ? this.size : undefined
   }
 
   /** What losing privileges on a write means. */

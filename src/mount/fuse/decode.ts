@@ -35,7 +35,8 @@ export function decodeHeader(from: RequestBytes): Header {
     opcode: from.u32(at.IN_HEADER.opcode),
     uniqueLow: from.u32(at.IN_HEADER.unique),
     uniqueHigh: from.u32(at.IN_HEADER.unique + 4),
-    ino: from.u64(at.IN_HEADER.nodeid),
+    // Clamped, so that even nonsense is answered: no file system has such an inode.
+    ino: from.u64Clamped(at.IN_HEADER.nodeid),
     uid: from.u32(at.IN_HEADER.uid),
     gid: from.u32(at.IN_HEADER.gid),
     pid: from.u32(at.IN_HEADER.pid),

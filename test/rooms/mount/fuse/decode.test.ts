@@ -24,7 +24,9 @@ t.test('every kind of request has a sample here', async (t) => {
 })
 
 t.test('a header says who asks, about which inode, and under which number', async (t) => {
-  const header = decodeHeader(received(kernelRequest({ opcode: 1, ino: 2 ** 50, unique: 2 ** 33 + 6, body: text('a') })))
+  const header = decodeHeader(
+    received(kernelRequest({ opcode: 1, ino: 2 ** 50, unique: 2 ** 33 + 6, body: text('a') })),
+  )
   const ids = { uid: 1000, gid: 1001, pid: 4242 }
   t.strictSame(header, { opcode: 1, uniqueLow: 6, uniqueHigh: 2, ino: 2 ** 50, ...ids })
 })
@@ -61,7 +63,7 @@ t.test('an unknown kind is known to be unknown', async (t) => {
 /** Cut, stretched, flipped or all noise; the header stays sound, because the kernel's framing is what carries us. */
 function damage(dice: Dice, sample: Sample): Buffer {
   const kind = dice.roll(0, 3)
-  let content = Buffer.from(sample.body)
+  let content: Buffer = Buffer.from(sample.body)
   if (kind === 0) content = content.subarray(0, dice.roll(0, content.length))
   else if (kind === 1) content = Buffer.concat([content, dice.bytes(dice.roll(1, 32))])
   else if (kind === 2) content = dice.bytes(dice.roll(0, 128))

@@ -80,7 +80,9 @@ export const SAMPLES: readonly Sample[] = [
   sample(OP.RENAME, body(u64(9), text('caf\xe9'), text('new')), { ...rename, flags: 0 }),
   sample(OP.RENAME2, body(u64(9), u32(2), u32(0), text('caf\xe9'), text('new')), { ...rename, flags: 2 }),
   sample(OP.LINK, body(u64(11), text('caf\xe9')), { target: 11, name }),
-  sample(OP.OPEN, body(u32(0o103002), u32(1)), { flags: opened({ write: true, append: true, truncate: true, killSuidGid: true }) }),
+  sample(OP.OPEN, body(u32(0o103002), u32(1)), {
+    flags: opened({ write: true, append: true, truncate: true, killSuidGid: true }),
+  }),
   sample(OP.READ, fileRange, { fh: 5, offset: 2 ** 40, size: 4096 }),
   sample(OP.WRITE, body(u64(5), u64(2 ** 40), u32(4), u32(4), u64(0), u32(0o2001), u32(0), Buffer.from('data')), {
     fh: 5,

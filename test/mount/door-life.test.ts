@@ -1,0 +1,146 @@
+/** How mounts begin and end, with a real kernel. */
+import fs from 'node:fs'
+import fsp from 'node:fs/promises'
+import path from 'node:path'
+import t from 'tap'
+import { mountDoor } from '../../src/mount/fuse/door.js'
+import { clearStaleMount } from '../../src/mount/fuse/mount-point.js'
+import { MemoryFileSystem } from '../support/memory-filesystem.js'
+import { isMounted, mountPlace, noMounts, run, sh, startDoor, USER } from '../support/mounts.js'
+
+const skip = noMounts()
+const root = process.geteuid?.() === 0
+const asRoot = skip || (!root && 'needs root')
+
+t.test('a drive is there when mountDoor returns and gone when unmount does', { skip }, async (t) => {
+  const place = mountPlace(t)
+  const door = await mountDoor(place, { fs: new MemoryFileSystem() })
+  t.ok(door.protocolMinor >= 31)
+  await fsp.writeFile(path.join(place, 'a'), 'hello')
+  t.equal(await fsp.readFile(path.join(place, 'a'), 'utf8'), 'hello')
+  await Promise.all([door.unmount(), door.unmount()])
+  t.equal(await door.ended, 'unmounted')
+  t.notOk(isMounted(place))
+  t.same(await fsp.readdir(place), [])
+})
+
+t.test('an unmount from outside ends it cleanly', { skip }, async (t) => {
+  const place = mountPlace(t)
+  const door = await mountDoor(place, { fs: new MemoryFileSystem() })
+  await sh(root ? 'umount "$1"' : 'fusermount3 -u "$1"', place)
+  t.equal(await door.ended, 'unmounted')
+  await door.unmount()
+})
+
+t.test('a file that is open at unmount works for a while, then it ends', { skip }, async (t) => {
+  const place = mountPlace(t)
+  const door = await mountDoor(place, { fs: new MemoryFileSystem() })
+  const file = await fsp.open(path.join(place, 'a'), 'w')
+  const gone = door.unmount({ graceMs: 300 })
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  t.notOk(isMounted(place), 'it is out of the tree at once')
+  await file.write('still here')
+  await gone
+  t.equal(await door.ended, 'closed')
+  await t.rejects(file.write('too late'), { code: /ENOTCONN|ECONNABORTED/ })
+  await file.close().catch(() => undefined)
+})
+
+t.test('two mounts in one process live and end apart', { skip }, async (t) => {
+  const [one, two] = [mountPlace(t), mountPlace(t)]
+  const doors = [
+    await mountDoor(one, { fs: new MemoryFileSystem() }, { fsname: 'one' }),
+    await mountDoor(two, { fs: new MemoryFileSystem() }, { fsname: 'two' }),
+  ] as const
+  await fsp.writeFile(path.join(one, 'only-in-one'), '')
+  t.same(await fsp.readdir(two), [])
+  t.match(await sh('grep "$1" /proc/mounts', one), /^one \S+ fuse\.shardrive /)
+  await doors[0].unmount()
+  await fsp.writeFile(path.join(two, 'goes-on'), '')
+  t.same(await fsp.readdir(two), ['goes-on'])
+  await doors[1].unmount()
+})
+
+t.test('a place that cannot be mounted on is refused with a reason', { skip }, async (t) => {
+  const place = mountPlace(t)
+  const mount = (where: string): Promise<unknown> => mountDoor(where, { fs: new MemoryFileSystem() })
+  await t.rejects(mount(path.join(place, 'missing')), { code: 'mountpoint-missing' })
+  const file = path.join(place, 'file')
+  fs.writeFileSync(file, '')
+  await t.rejects(mount(file), { code: 'mountpoint-not-a-directory' })
+  await t.rejects(mount(place), { code: 'mountpoint-not-empty' })
+  fs.rmSync(file)
+  const door = await mountDoor(place, { fs: new MemoryFileSystem() })
+  await t.rejects(mount(place), { code: 'mountpoint-busy' })
+  t.equal(await clearStaleMount(place), false, 'a living mount is left alone')
+  await door.unmount()
+})
+
+t.test('a mount point with a shell command in its name is just a name', { skip }, async (t) => {
+  const outer = mountPlace(t)
+  const place = path.join(outer, 'a b$(touch pwned),x=\\y"\n')
+  fs.mkdirSync(place)
+  const door = await mountDoor(place, { fs: new MemoryFileSystem() })
+  await fsp.writeFile(path.join(place, 'a'), '')
+  await door.unmount()
+  t.same(fs.readdirSync(place), [])
+  fs.rmdirSync(place)
+  t.notOk(fs.existsSync('pwned'))
+})
+
+for (const [who, uid] of [
+  ['root', root ? undefined : -1],
+  ['an ordinary user', root ? USER : undefined],
+] as const) {
+  const not = skip || (uid === -1 ? 'needs root' : who !== 'root' && !hasFusermount() && 'needs fusermount3')
+
+  t.test(`after kill -9 of a daemon of ${who} the next start clears what is left`, { skip: not }, async (t) => {
+    openDevice(t)
+    const place = mountPlace(t, uid)
+    const dead = startDoor(t, [place], uid)
+    t.match(await dead.next(), { ready: place })
+    dead.child.kill('SIGKILL')
+    await dead.exited
+    t.ok(isMounted(place), 'it is left behind')
+    const next = startDoor(t, [place], uid)
+    t.match(await next.next(), { ready: place })
+    t.equal((await run('touch', [path.join(place, 'a')], { uid })).status, 0)
+    next.child.kill('SIGTERM')
+    t.match(await next.next(), { ended: 'unmounted' })
+    t.equal(await next.exited, 0)
+    t.notOk(isMounted(place))
+  })
+
+  t.test(`process.exit of ${who} with a living mount leaves nothing`, { skip: not }, async (t) => {
+    openDevice(t)
+    const place = mountPlace(t, uid)
+    const door = startDoor(t, [place, 'exit'], uid)
+    t.match(await door.next(), { ready: place })
+    t.equal(await door.exited, 3)
+    t.notOk(isMounted(place))
+  })
+}
+
+t.test(
+  'a user may mount only where it may write',
+  { skip: asRoot || (!hasFusermount() && 'needs fusermount3') },
+  async (t) => {
+    openDevice(t)
+    const place = mountPlace(t)
+    fs.chmodSync(place, 0o755)
+    t.same(await startDoor(t, [place], USER).next(), { failed: 'mount-denied' })
+    t.notOk(isMounted(place))
+  },
+)
+
+function hasFusermount(): boolean {
+  return ['/usr/bin', '/bin'].some((folder) => fs.existsSync(path.join(folder, 'fusermount3')))
+}
+
+/** udev lets everybody open /dev/fuse; a machine without udev may not. */
+function openDevice(t: { teardown(undo: () => void): void }): void {
+  if (!root) return
+  const { mode } = fs.statSync('/dev/fuse')
+  fs.chmodSync('/dev/fuse', 0o666)
+  t.teardown(() => fs.chmodSync('/dev/fuse', mode & 0o777))
+}
