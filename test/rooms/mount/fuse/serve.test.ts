@@ -230,7 +230,12 @@ t.test('at the end everything that waits is answered once, and what comes later 
 
 t.test('an unexpected failure is EIO, and the log says where but not what', async (t) => {
   const lines: string[] = []
-  const stream = new Writable({ write: (chunk, _encoding, done) => (lines.push(String(chunk)), done()) })
+  const stream = new Writable({
+    write: (chunk, _encoding, done) => {
+      lines.push(String(chunk))
+      done()
+    },
+  })
   for (const failing of [
     () => {
       throw new TypeError('secret-name')
