@@ -36,6 +36,7 @@ const mountArrows: Record<string, readonly string[]> = {
   metadata: [],
   cache: [],
   control: [],
+  account: [],
 }
 
 /** A package that only one room may know, so that it can be replaced there alone. */
