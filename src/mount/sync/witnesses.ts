@@ -74,13 +74,13 @@ export class HeadWitnesses {
 
   /**
    * Asks hosts for the newest witness of this drive. Throws `drive-rolled-back` or `drive-forked` when one knows more than
-   * `state`; answers the newest that agrees, null when no host had any.
+   * the state then; answers the newest that agrees, null when no host had any.
    */
-  async check(state: ChainState, hosts: readonly HostId[], signal: AbortSignal): Promise<{ sequence: number; timeMs: number } | null> {
+  async check(state: () => ChainState, hosts: readonly HostId[], signal: AbortSignal): Promise<{ sequence: number; timeMs: number } | null> {
     let newest: { sequence: number; timeMs: number } | null = null
     const asked = hosts.slice(0, ASKED_MAX).map(async (host) => {
       const witness = await this.ask(host, signal)
-      if (witness === null || !checkWitness(state, witness)) return
+      if (witness === null || !checkWitness(state(), witness)) return
       if (newest === null || witness.sequence > newest.sequence) newest = { sequence: witness.sequence, timeMs: witness.timeMs }
     })
     for (const outcome of await Promise.allSettled(asked)) {

@@ -1,0 +1,89 @@
+/** `shardrive init`: a new account, its first drive, this machine as its first device. Shows the phrase once. */
+import { closeSync, openSync, writeSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import type { Argv } from 'yargs'
+import { AppError } from '../../base/errors.js'
+import { systemRandom } from '../../base/random.js'
+import type { Arguments, Command } from '../command.js'
+import { standardPaths } from '../paths.js'
+import { readSecret } from '../secret-input.js'
+import type { Terminal } from '../terminal.js'
+
+interface InitArguments {
+  bridge: string
+  state?: string
+  drive: string
+  phraseOut?: string
+  passphraseFile?: string
+}
+
+export const command: Command<InitArguments> = {
+  declare: (yargs: Argv) =>
+    yargs
+      .option('bridge', { type: 'string', demandOption: true, describe: 'address of the bridge' })
+      .option('state', { type: 'string', describe: 'state directory (default: ~/.local/state/shardrive/main)' })
+      .option('drive', { type: 'string', default: 'main', describe: 'name of the first drive' })
+      .option('phrase-out', { type: 'string', describe: 'write the 24 words to this new file (0600) instead of showing them' })
+      .option('passphrase-file', { type: 'string', describe: 'protect the key file with the passphrase in this file' })
+      .example('shardrive init --bridge https://bridge.example.org', 'shows 24 words: write them down') as unknown as Argv<InitArguments>,
+  async run(args: Arguments<InitArguments>, terminal: Terminal) {
+    const { drawPhrase } = await import('../../crypto/phrase.js')
+    const { setUpAccount } = await import('../account-setup.js')
+    const { hasDrive } = await import('../../mount/account/drive-files.js')
+    const stateDir = stateDirOf(args.state, args.drive)
+    if (hasDrive(stateDir)) {
+      throw new AppError('drive-exists', `${stateDir} belongs to a drive already`, { hint: 'choose another directory with --state' })
+    }
+    const passphrase = await readSecret({ file: args.passphraseFile, variable: 'SHARDRIVE_PASSPHRASE' })
+    const phrase = await drawPhrase(systemRandom)
+    // Before anything exists that only the phrase could open.
+    if (args.phraseOut !== undefined) writePhrase(args.phraseOut, phrase)
+    const facts = await setUpAccount(phrase, {
+      stateDir,
+      bridgeUrl: args.bridge,
+      driveName: args.drive,
+      ...(passphrase === null ? {} : { passphrase }),
+    })
+    passphrase?.wipe()
+    const shown = args.phraseOut === undefined ? { phrase } : { phraseFile: args.phraseOut }
+    terminal.result({ account: facts.account, drive: facts.drive, device: facts.device, state: stateDir, ...shown }, [
+      'These 24 words are your drive. Whoever has them can read it; without them and this machine nobody can.',
+      'Write them down on paper. They are not shown again.',
+      '',
+      ...(args.phraseOut === undefined ? phraseLines(phrase) : [`  (written to ${args.phraseOut})`]),
+      '',
+      `Drive '${facts.name}' is ready: shardrive mount MOUNTPOINT`,
+    ])
+  },
+}
+
+/** A directory of its own for each drive. */
+export function stateDirOf(state: string | undefined, drive: string): string {
+  if (state !== undefined) return path.resolve(state)
+  return path.join(standardPaths({ env: process.env, home: os.homedir(), platform: process.platform }).stateDir, drive)
+}
+
+export function writePhrase(file: string, phrase: string): void {
+  let fd: number
+  try {
+    fd = openSync(file, 'wx', 0o600)
+  } catch (cause) {
+    throw new AppError('phrase-file', `the phrase cannot be written to ${file}`, { cause, hint: 'name a file that does not exist yet' })
+  }
+  try {
+    writeSync(fd, `${phrase}\n`)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function phraseLines(phrase: string): string[] {
+  const words = phrase.split(' ')
+  return Array.from({ length: 6 }, (_, row) =>
+    words
+      .slice(row * 4, row * 4 + 4)
+      .map((word, column) => `${String(row * 4 + column + 1).padStart(4)} ${word.padEnd(10)}`)
+      .join(''),
+  )
+}

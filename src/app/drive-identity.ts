@@ -1,0 +1,30 @@
+/** Everything secret that a mounted drive holds, opened from its state directory and wiped at the end. */
+import { deriveCacheKey, deriveLocalKey, deriveStagedKey } from '../crypto/keys.js'
+import type { BoxKey } from '../crypto/box-key.js'
+import type { SecretBytes } from '../crypto/secret.js'
+import { SigningKey } from '../crypto/signing-key.js'
+import { type DriveFacts, readDeviceKeys, readDriveFacts } from '../mount/account/drive-files.js'
+
+export interface DriveIdentity {
+  facts: DriveFacts
+  device: SigningKey
+  box: BoxKey
+  stagedKey: SecretBytes
+  cacheKey: SecretBytes
+  wipe(): void
+}
+
+export async function openIdentity(stateDir: string, passphrase?: SecretBytes): Promise<DriveIdentity> {
+  const facts = readDriveFacts(stateDir)
+  const { seed, labelKey } = await readDeviceKeys(stateDir, passphrase)
+  const local = deriveLocalKey(seed)
+  const device = SigningKey.fromSeed(seed)
+  const box = device.boxKey()
+  const stagedKey = deriveStagedKey(local)
+  const cacheKey = deriveCacheKey(local)
+  for (const one of [seed, labelKey, local]) one.wipe()
+  const wipe = () => {
+    for (const one of [device, box, stagedKey, cacheKey]) one.wipe()
+  }
+  return { facts, device, box, stagedKey, cacheKey, wipe }
+}

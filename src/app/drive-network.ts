@@ -1,0 +1,89 @@
+/** A drive's line to the world: bridge calls, its socket, peers, tokens; and the small faces of them that the drive's rooms ask for. */
+import type { Clock } from '../base/clock.js'
+import { AppError } from '../base/errors.js'
+import type { Log } from '../base/log.js'
+import { BridgeClient } from '../bridge-client/bridge-client.js'
+import { BridgeSocket } from '../bridge-client/bridge-socket.js'
+import type { SigningKey } from '../crypto/signing-key.js'
+import type { DriveId, HostId, SegmentId } from '../model/ids.js'
+import type { Placement, Scheme } from '../model/segment.js'
+import type { DriveFacts } from '../mount/account/drive-files.js'
+import type { ChainBridge } from '../mount/sync/drive-chain.js'
+import type { PlacementSource } from '../mount/writer/pusher.js'
+import { splitRecords } from '../permits/chain-record.js'
+import type { PeerNetwork } from '../rtc/peer-network.js'
+import type { SealedSegment } from '../segment/seal.js'
+import { openPeers } from './peers.js'
+
+export class DriveNetwork {
+  readonly client: BridgeClient
+  readonly socket: BridgeSocket
+  readonly peers: PeerNetwork
+  private readonly drive: DriveId
+  private knownScheme: Scheme | null = null
+
+  constructor(facts: DriveFacts, key: SigningKey, parts: { clock: Clock; log: Log; iceServers?: string[] }) {
+    const { clock, log, iceServers } = parts
+    this.drive = facts.drive
+    this.client = new BridgeClient({ url: facts.bridgeUrl, bridge: facts.bridge, key, clock })
+    this.socket = new BridgeSocket({ client: this.client, clock, log })
+    this.peers = openPeers({
+      key,
+      signaling: this.socket,
+      nowMs: () => this.client.time.nowMs(),
+      clock,
+      log,
+      bridgeUrl: this.client.url,
+      ...(iceServers === undefined ? {} : { iceServers }),
+    })
+    this.socket.start()
+  }
+
+  /** What the bridge wants new segments to be sealed with. */
+  async scheme(): Promise<Scheme> {
+    if (this.knownScheme === null) {
+      const { scheme } = await this.client.info()
+      this.knownScheme = { dataShards: scheme.k, totalShards: scheme.n }
+    }
+    return this.knownScheme
+  }
+
+  chain(): ChainBridge {
+    const { client, drive } = this
+    return {
+      head: (signal) => client.head(drive, { signal }),
+      records: async (sequence, signal) => splitRecords(await client.chainPage(drive, sequence, { signal })),
+      append: async (encoded, signal) => {
+        await client.append(drive, encoded, { signal })
+      },
+    }
+  }
+
+  placements(): PlacementSource {
+    const { client, drive } = this
+    return {
+      place: async (segment: SealedSegment, signal) => {
+        const { info, shardIds } = segment
+        const { dataShards, totalShards, paddedLength, shardLength } = info
+        const entry = { segment: info.segment, root: info.root, dataShards, totalShards, paddedLength, shardLength, shards: shardIds }
+        const [grant] = await client.place(drive, [entry], { signal })
+        if (grant === undefined) throw new AppError('malformed', 'the bridge placed nothing')
+        return grant
+      },
+      commit: (segment, receipts, signal) => client.commit(drive, segment, receipts, { signal }),
+    }
+  }
+
+  locate(segments: readonly SegmentId[], signal: AbortSignal): Promise<Placement[]> {
+    return this.client.locate(this.drive, segments, { signal })
+  }
+
+  tokens(hosts: readonly HostId[], signal: AbortSignal): Promise<Map<HostId, Buffer>> {
+    return this.client.tokens(this.drive, hosts, { signal })
+  }
+
+  async stop(): Promise<void> {
+    await this.peers.stop()
+    await this.socket.stop()
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * What runs while a drive is mounted: coming online (follow the chain, claim the writer term), epochs out, heartbeats, head
+ * witnesses. A drive that was seen to be forked or rolled back, or that is fenced, becomes read-only, and says why.
+ */
+import type { Clock } from '../base/clock.js'
+import { AppError, isCode } from '../base/errors.js'
+import type { Log } from '../base/log.js'
+import type { Cutter } from '../mount/sync/cutter.js'
+import type { DriveChain } from '../mount/sync/drive-chain.js'
+import type { EpochPublisher, Trouble } from '../mount/sync/publisher.js'
+import type { WriterLease } from '../mount/sync/writer-lease.js'
+
+export interface UpkeepParts {
+  chain: DriveChain
+  lease: WriterLease
+  cutter: Cutter
+  publisher: EpochPublisher
+  /** Asks hosts whether they know a newer head than the bridge shows. Throws `drive-rolled-back`, `drive-forked`. */
+  checkWitnesses(signal: AbortSignal): Promise<void>
+  setReadOnly(reason: string | null): Promise<void>
+  clock: Clock
+  log: Log
+}
+
+export interface UpkeepOptions {
+  /** The user wants to look only. */
+  readOnly: boolean
+  takeover: boolean
+}
+
+const RETRY_FIRST_MS = 500
+const RETRY_MAX_MS = 10_000
+/** Codes that say that what the bridge shows is not what we know: no repetition mends them. */
+const DISTRUST = new Set(['drive-forked', 'drive-rolled-back', 'chain-broken', 'chain-signature', 'unsupported-feature'])
+const FOLLOW_EVERY_MS = 30_000
+
+export class DriveUpkeep {
+  private readonly parts: UpkeepParts
+  private readonly options: UpkeepOptions
+  private readonly stopping = new AbortController()
+  private readonly tasks: Promise<void>[] = []
+  private distrust: Trouble | null = null
+  private isOnline = false
+  private writing = false
+
+  constructor(parts: UpkeepParts, options: UpkeepOptions) {
+    this.parts = parts
+    this.options = options
+  }
+
+  get online(): boolean {
+    return this.isOnline
+  }
+
+  /** Why the bridge or its chain is not believed, or why nothing is published; null when all is well. */
+  trouble(): Trouble | null {
+    return this.distrust ?? this.parts.publisher.trouble()
+  }
+
+  /** The first attempt is waited for (up to `patienceMs`), so that a mount shows the newest state when it can. */
+  async start(patienceMs: number): Promise<void> {
+    const { signal } = this.stopping
+    if (!this.options.readOnly && !this.parts.chain.isWriter) {
+      await this.parts.setReadOnly('this device does not hold the right to write yet: the bridge is being asked')
+    }
+    if (this.options.readOnly) await this.parts.setReadOnly('mounted read-only')
+    this.tasks.push(this.parts.cutter.run(signal))
+    let tellFirst: () => void = () => {}
+    const first = new Promise<void>((resolve) => {
+      tellFirst = resolve
+    })
+    this.tasks.push(this.bringOnline(tellFirst))
+    await Promise.race([first, this.parts.clock.sleep(patienceMs, signal)])
+    if (this.distrust !== null) this.parts.log.error({ code: this.distrust.code }, this.distrust.message)
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort(new AppError('stopped', 'the drive is being unmounted'))
+    await Promise.allSettled(this.tasks)
+  }
+
+  /** A failure after which nothing may be published from here. */
+  async distrustBridge(error: AppError): Promise<void> {
+    this.distrust = { code: error.code, message: error.message, sinceMs: this.parts.clock.nowMs() }
+    this.parts.log.error({ code: error.code }, `the drive is read-only now: ${error.message}`)
+    await this.parts.setReadOnly(`${error.message} [${error.code}]`)
+  }
+
+  private async bringOnline(tellFirst: () => void): Promise<void> {
+    const { clock, log, chain } = this.parts
+    const { signal } = this.stopping
+    let delayMs = RETRY_FIRST_MS
+    while (!signal.aborted) {
+      try {
+        await chain.follow(signal)
+        this.isOnline = true
+        await this.acquire()
+        tellFirst()
+        break
+      } catch (error) {
+        if (signal.aborted) return
+        if (!(error instanceof AppError)) throw error
+        if (DISTRUST.has(error.code) || isCode(error, 'writer-fenced')) {
+          await this.distrustBridge(error)
+          return tellFirst()
+        }
+        log.warn({ code: error.code }, `not online yet: ${error.message}`)
+        tellFirst()
+        await clock.sleep(delayMs, signal)
+        delayMs = Math.min(RETRY_MAX_MS, delayMs * 2)
+      }
+    }
+    if (!signal.aborted) await this.stayOnline()
+  }
+
+  private async acquire(): Promise<void> {
+    const { lease, setReadOnly, log } = this.parts
+    if (this.options.readOnly) return
+    const outcome = await lease.acquire({ takeover: this.options.takeover }, this.stopping.signal)
+    this.writing = outcome.writes
+    await setReadOnly(outcome.writes ? null : outcome.reason)
+    if (!outcome.writes) log.warn(outcome.reason)
+  }
+
+  private async stayOnline(): Promise<void> {
+    const { lease, publisher, chain, clock } = this.parts
+    const { signal } = this.stopping
+    if (this.writing) this.tasks.push(lease.run(signal), publisher.run(signal))
+    await this.askWitnesses()
+    // A reader follows the writer; the writer hears of others when it appends.
+    while (!this.writing && (await clock.sleep(FOLLOW_EVERY_MS, signal))) {
+      await chain.follow(signal).catch((error: unknown) => this.noteFollow(error))
+    }
+  }
+
+  private async askWitnesses(): Promise<void> {
+    const { checkWitnesses, chain } = this.parts
+    const { signal } = this.stopping
+    try {
+      await checkWitnesses(signal)
+    } catch (first) {
+      if (signal.aborted || !(first instanceof AppError) || !DISTRUST.has(first.code)) return
+      // Our own epochs go on meanwhile: what a host knows may be newer than what we had seen when we asked.
+      try {
+        if (!this.writing) await chain.follow(signal)
+        await checkWitnesses(signal)
+      } catch (error) {
+        if (!signal.aborted && error instanceof AppError && DISTRUST.has(error.code)) await this.distrustBridge(error)
+      }
+    }
+  }
+
+  private async noteFollow(error: unknown): Promise<void> {
+    if (this.stopping.signal.aborted) return
+    if (!(error instanceof AppError)) throw error
+    if (DISTRUST.has(error.code)) await this.distrustBridge(error)
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Which drives are mounted here, and where their control sockets are: one small file each in the runtime directory, so that
+ * `shardrive sync` in a second terminal needs no options. A file of a daemon that died is recognised by its dead socket.
+ */
+import { createHash } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import { AppError } from '../base/errors.js'
+import { standardPaths } from './paths.js'
+
+export interface RunningDrive {
+  state: string
+  mountPoint: string | null
+  control: string
+  pid: number
+}
+
+/** sun_path of Linux holds 107 bytes and a zero. */
+const SOCKET_PATH_MAX = 107
+
+function runtimeDir(): string {
+  return standardPaths({ env: process.env, home: os.homedir(), platform: process.platform }).runtimeDir
+}
+
+function nameOf(stateDir: string): string {
+  return createHash('sha256').update(path.resolve(stateDir)).digest('hex').slice(0, 24)
+}
+
+/** Beside the ledger when the path is short enough, in the runtime directory (or /tmp) otherwise. */
+export function controlSocketOf(stateDir: string): string {
+  const places = [
+    path.join(path.resolve(stateDir), 'control.sock'),
+    path.join(runtimeDir(), `${nameOf(stateDir)}.sock`),
+    path.join(os.tmpdir(), `shardrive-${process.getuid?.() ?? 0}-${nameOf(stateDir)}.sock`),
+  ]
+  return places.find((place) => Buffer.byteLength(place) <= SOCKET_PATH_MAX) as string
+}
+
+export function announceDrive(drive: RunningDrive): void {
+  const dir = path.join(runtimeDir(), 'drives')
+  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  writeFileSync(path.join(dir, `${nameOf(drive.state)}.json`), JSON.stringify(drive), { mode: 0o600 })
+}
+
+export function withdrawDrive(stateDir: string): void {
+  rmSync(path.join(runtimeDir(), 'drives', `${nameOf(stateDir)}.json`), { force: true })
+}
+
+export async function listRunningDrives(): Promise<RunningDrive[]> {
+  const dir = path.join(runtimeDir(), 'drives')
+  const found: RunningDrive[] = []
+  for (const name of namesIn(dir)) {
+    const drive = parse(path.join(dir, name))
+    if (drive !== null && (await answers(drive.control))) found.push(drive)
+    else rmSync(path.join(dir, name), { force: true })
+  }
+  return found
+}
+
+/** The drive of --state, or the one that `target` lies in, or the only one there is. */
+export async function findRunningDrive(stateDir: string | undefined, target?: string): Promise<RunningDrive> {
+  const running = await listRunningDrives()
+  if (stateDir !== undefined) {
+    const state = path.resolve(stateDir)
+    return running.find((one) => one.state === state) ?? { state, mountPoint: null, control: controlSocketOf(state), pid: 0 }
+  }
+  if (target !== undefined) {
+    const place = path.resolve(target)
+    const holder = running.find((one) => one.mountPoint !== null && (place === one.mountPoint || place.startsWith(`${one.mountPoint}/`)))
+    if (holder) return holder
+    throw new AppError('not-on-drive', `${target} does not lie on a mounted drive`, { hint: hintOf(running) })
+  }
+  const [only, ...others] = running
+  if (only === undefined) {
+    throw new AppError('daemon-not-running', 'no drive is mounted here', { hint: 'shardrive mount MOUNTPOINT, or shardrive up, starts one' })
+  }
+  if (others.length > 0) throw new AppError('usage', 'several drives are mounted: say which one', { hint: hintOf(running) })
+  return only
+}
+
+function hintOf(running: readonly RunningDrive[]): string {
+  if (running.length === 0) return 'no drive is mounted here'
+  return `mounted: ${running.map((one) => `${one.mountPoint} (--state ${one.state})`).join(', ')}`
+}
+
+function namesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir).filter((name) => name.endsWith('.json'))
+  } catch {
+    return []
+  }
+}
+
+function parse(file: string): RunningDrive | null {
+  try {
+    const value = JSON.parse(readFileSync(file, 'utf8')) as Partial<RunningDrive>
+    const { state, mountPoint, control, pid } = value
+    const isSound = typeof state === 'string' && typeof control === 'string' && typeof pid === 'number'
+    return isSound ? { state, control, pid, mountPoint: typeof mountPoint === 'string' ? mountPoint : null } : null
+  } catch {
+    return null
+  }
+}
+
+function answers(control: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(control)
+    const end = (alive: boolean) => {
+      socket.destroy()
+      resolve(alive)
+    }
+    socket.once('connect', () => end(true))
+    socket.once('error', () => end(false))
+  })
+}
