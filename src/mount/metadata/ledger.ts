@@ -128,6 +128,8 @@ export interface LedgerTree {
   changeRange(parts: RangeParts): Promise<Changed>
   /** Frees orphans; others are left alone. */
   reap(inos: readonly number[]): Promise<void>
+  /** Those that a crash has left: at start, when nobody holds anything. Answers how many. */
+  reapOrphans(): Promise<number>
   /** Everything called before is durable. Calls that wait together share one disk flush. */
   sync(): Promise<void>
 }
