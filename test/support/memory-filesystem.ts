@@ -267,7 +267,6 @@ export class MemoryFileSystem extends MemoryTree implements FileSystem {
   }
 
   setXattr(ino: number, name: Buffer, value: Buffer, flags: { create: boolean; replace: boolean }): void {
-    if (name.toString('latin1').startsWith('system.')) throw failure('not-supported')
     const { xattrs } = this.inode(ino)
     if (flags.create && xattrs.has(keyOf(name))) throw failure('exists')
     if (flags.replace && !xattrs.has(keyOf(name))) throw failure('no-data')

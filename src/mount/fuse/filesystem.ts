@@ -273,10 +273,10 @@ export interface FileSystem {
   releaseDirectory(ino: number, fh: number, ctx: RequestContext): MaybePromise<void>
   fsyncDirectory(ino: number, fh: number, dataOnly: boolean, ctx: RequestContext): MaybePromise<void>
 
-  /** The whole value (the door sizes and trims); null: no such attribute. */
+  /** The whole value (the door sizes it); null: no such attribute. Kernel and programs ask often: be quick with null. */
   getXattr(ino: number, name: Buffer, ctx: RequestContext): MaybePromise<Buffer | null>
   listXattr(ino: number, ctx: RequestContext): MaybePromise<readonly Buffer[]>
-  /** create: `exists` if it is there. replace: `no-data` if it is not. POSIX ACLs (system.*): `not-supported`. */
+  /** create: `exists` if it is there. replace: `no-data` if it is not. system.* (POSIX ACLs) never comes here. */
   setXattr(
     ino: number,
     name: Buffer,

@@ -6,6 +6,8 @@ import { OP, RENAME_BIT } from './opcodes.js'
 import type { Replies } from './replies.js'
 import type { Request, RequestOf } from './request.js'
 
+const SYSTEM = 'system.'
+
 export type Serve<K extends Request['op']> = (fs: FileSystem, to: Replies, call: Call, request: RequestOf<K>) => void
 export type Services<K extends Request['op']> = { readonly [P in K]: Serve<P> }
 
@@ -70,17 +72,20 @@ export const NAME_SERVICES = {
     to.settle(call, fs.link(r.target, r.ino, r.name, call), (a) => replyEntry(fs, to, call, a))
   },
   [OP.GETXATTR]: (fs, to, call, r) => {
-    to.settle(call, fs.getXattr(r.ino, r.name, call), (value) => {
-      if (value === null) to.error(call, ERRNO.ENODATA)
-      else replySized(to, call, value, r.room)
-    })
+    if (isAccessList(r.name)) to.error(call, ERRNO.EOPNOTSUPP)
+    else
+      to.settle(call, fs.getXattr(r.ino, r.name, call), (value) => {
+        if (value === null) to.error(call, ERRNO.ENODATA)
+        else replySized(to, call, value, r.room)
+      })
   },
   [OP.LISTXATTR]: (fs, to, call, r) => {
     to.settle(call, fs.listXattr(r.ino, call), (names) => replySized(to, call, joinNames(names), r.room))
   },
   [OP.SETXATTR]: (fs, to, call, r) => {
     const flags = { create: r.create, replace: r.replace }
-    to.settle(call, fs.setXattr(r.ino, r.name, r.value, flags, call), () => to.empty(call))
+    if (isAccessList(r.name)) to.error(call, ERRNO.EOPNOTSUPP)
+    else to.settle(call, fs.setXattr(r.ino, r.name, r.value, flags, call), () => to.empty(call))
   },
   [OP.REMOVEXATTR]: (fs, to, call, r) => {
     to.settle(call, fs.removeXattr(r.ino, r.name, call), () => to.empty(call))
@@ -100,6 +105,14 @@ export const NAME_SERVICES = {
   [OP.INTERRUPT]: (_fs, to, _call, r) => to.interrupt(r.uniqueLow, r.uniqueHigh),
   0: (_fs, to, call) => to.error(call, ERRNO.ENOSYS),
 } satisfies Partial<Services<Request['op']>>
+
+/**
+ * POSIX access lists, which the mount does not have (see init.ts). To say so, rather than "this file has none", lets
+ * programs such as `ls -l` stop asking for every file.
+ */
+function isAccessList(name: Buffer): boolean {
+  return name.toString('latin1', 0, SYSTEM.length) === SYSTEM
+}
 
 /** The caller first asks with no room how much there is. */
 function replySized(to: Replies, call: Call, value: Buffer, room: number): void {

@@ -18,6 +18,7 @@ const EINVAL = 22
 const ERANGE = 34
 const ENOSYS = 38
 const ENODATA = 61
+const EOPNOTSUPP = 95
 const ENOTCONN = 107
 const ESTALE = 116
 
@@ -180,6 +181,7 @@ t.test('extended attributes are sized first, and told apart when missing or when
   t.strictSame(ask({ opcode: OP.GETXATTR, body: get(5) }).body, Buffer.from('value'))
   t.equal(ask({ opcode: OP.GETXATTR, body: get(4) }).errno, ERANGE)
   t.equal(ask({ opcode: OP.GETXATTR, body: get(4, 'user.c') }).errno, ENODATA)
+  t.equal(ask({ opcode: OP.GETXATTR, body: get(64, 'system.posix_acl_access') }).errno, EOPNOTSUPP)
   t.strictSame(ask({ opcode: OP.LISTXATTR, body: u64(0) }).body, u64(14))
   t.strictSame(ask({ opcode: OP.LISTXATTR, body: u64(64) }).body, Buffer.from('user.a\0user.b\0'))
 })
