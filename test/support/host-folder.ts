@@ -19,6 +19,7 @@ export interface TestStoreOptions {
   nowMs?: () => number
   /** Index and kept facts are not on disk: as if they had been lost, and quicker. */
   inMemory?: boolean
+  hostSeed?: Buffer
 }
 
 /** Closes what it opened beside the store when the store stops. */
@@ -26,8 +27,8 @@ export async function openStore(
   dir: string,
   options: Partial<StoreOptions> & TestStoreOptions = {},
 ): Promise<ShardStore> {
-  const { nowMs = () => NOW_MS, inMemory = false, ...rest } = options
-  const seed = SecretBytes.take(Buffer.from(HOST_SEED))
+  const { nowMs = () => NOW_MS, inMemory = false, hostSeed = HOST_SEED, ...rest } = options
+  const seed = SecretBytes.take(Buffer.from(hostSeed))
   const host = hostId(SigningKey.fromSeed(seed).publicKey)
   const volumesDir = path.join(dir, 'volumes')
   fs.mkdirSync(volumesDir, { recursive: true })
