@@ -45,33 +45,42 @@ export interface OutgoingCall {
 const ATTEMPTS = 3
 const RETRY_FIRST_MS = 250
 const RETRY_MAX_MS = 2_000
+const ALIVE_MS = 60_000
 const NO_BODY = new Uint8Array(0)
 
 /** The body of a successful reply. `key` null: the unsigned call. */
 export async function exchange(parts: ExchangeParts, key: SigningKey | null, call: OutgoingCall): Promise<Buffer> {
-  const { clock, bridgeClock } = parts
-  return retry(
-    async () => {
-      try {
-        const body = await exchangeOnce(parts, key, call)
-        if (key === null) bridgeClock.expectNear()
-        return body
-      } catch (error) {
-        if (!isCode(error, 'clock-skew')) throw error
-        // The refusal told bridge time: either our clock is wrong, or it was set since the last reply.
-        bridgeClock.expectNear()
-        return await exchangeOnce(parts, key, call)
-      }
-    },
-    {
-      clock,
+  // The clock's timers keep no process alive; somebody waits for this call, also between two attempts.
+  const alive = setInterval(() => {}, ALIVE_MS)
+  try {
+    return await retry(() => exchangeInTime(parts, key, call), {
+      clock: parts.clock,
       attempts: call.idempotent ? ATTEMPTS : 1,
       firstDelayMs: RETRY_FIRST_MS,
       delayMsMax: RETRY_MAX_MS,
       when: (error) => isCode(error, 'bridge-unreachable'),
       ...(call.signal ? { signal: call.signal } : {}),
-    },
-  )
+    })
+  } catch (error) {
+    if (call.signal?.aborted) throw call.signal.reason
+    throw error
+  } finally {
+    clearInterval(alive)
+  }
+}
+
+/** Settles a `clock-skew`: either our clock is wrong, or it was set since the last reply and the refusal told the time. */
+async function exchangeInTime(parts: ExchangeParts, key: SigningKey | null, call: OutgoingCall): Promise<Buffer> {
+  const { bridgeClock } = parts
+  try {
+    const body = await exchangeOnce(parts, key, call)
+    if (key === null) bridgeClock.expectNear()
+    return body
+  } catch (error) {
+    if (!isCode(error, 'clock-skew')) throw error
+    bridgeClock.expectNear()
+    return await exchangeOnce(parts, key, call)
+  }
 }
 
 async function exchangeOnce(parts: ExchangeParts, key: SigningKey | null, call: OutgoingCall): Promise<Buffer> {

@@ -11,7 +11,31 @@ import { pseudonymOf } from '../../../src/permits/pseudonym.js'
 import { keyOf, revealed, secretOf } from '../../support/secrets.js'
 import { hex, readVectors } from '../../support/vectors.js'
 
-const golden = readVectors<Record<string, string> & { staged: Sealed; cached: Sealed }>('keys/keys')
+type Name =
+  | 'phrase'
+  | 'seed'
+  | 'accountPublic'
+  | 'recoverySeed'
+  | 'recoveryPublic'
+  | 'labelKey'
+  | 'deviceSeed'
+  | 'devicePublic'
+  | 'deviceBoxPublic'
+  | 'localKey'
+  | 'stagedKey'
+  | 'cacheKey'
+  | 'termKey'
+  | 'segment'
+  | 'segmentKey'
+  | 'batchKey'
+  | 'wrapToDevice'
+  | 'wrapToRecovery'
+  | 'drive'
+  | 'host'
+  | 'pseudonym'
+  | 'driveName'
+  | 'driveLabel'
+const golden = readVectors<Record<Name, string> & { staged: Sealed; cached: Sealed }>('keys/keys')
 interface Sealed {
   id: number
   unit: number

@@ -73,7 +73,14 @@ t.test('missing, doubled and misshapen headers are request-unsigned, whatever th
   const request = signedRequest()
   const names = [HEADER.key, HEADER.time, HEADER.nonce, HEADER.signature]
   for (const name of names) {
-    for (const value of [undefined, '', [request.headers[name] as string, 'x'], '1e3', '-5', `${request.headers[name]} `]) {
+    for (const value of [
+      undefined,
+      '',
+      [request.headers[name] as string, 'x'],
+      '1e3',
+      '-5',
+      `${request.headers[name]} `,
+    ]) {
       const headers = { ...request.headers, [name]: value }
       t.throws(() => verifyRequest({ ...request, headers }, { bridge, nowMs }), { code: 'request-unsigned' })
     }
@@ -92,7 +99,10 @@ t.test('missing, doubled and misshapen headers are request-unsigned, whatever th
       codes.add(codeOf(error))
     }
   }
-  t.same([...codes].filter((code) => !['request-unsigned', 'request-signature', 'clock-skew'].includes(code)), [])
+  t.same(
+    [...codes].filter((code) => !['request-unsigned', 'request-signature', 'clock-skew'].includes(code)),
+    [],
+  )
 })
 
 t.test('a reply is signed only over a proper nonce', async (t) => {
