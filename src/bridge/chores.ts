@@ -1,4 +1,5 @@
 /** Work that comes back: each chore runs, waits, runs again; one that fails is logged and comes back as well. */
+import { setMaxListeners } from 'node:events'
 import type { Clock } from '../base/clock.js'
 import type { Log } from '../base/log.js'
 
@@ -9,6 +10,8 @@ export class Chores {
   private readonly running = new Set<Promise<void>>()
 
   constructor(parts: { clock: Clock; log: Log }) {
+    // Every request of every completion listens to the end.
+    setMaxListeners(0, this.stopping.signal)
     this.clock = parts.clock
     this.log = parts.log
   }

@@ -2,15 +2,17 @@
  * A bridge on a folder of the test, with accounts, devices and hosts that speak to it over real HTTP and WebSockets.
  * Chores run only when they are pulled, the clock stands still until it is moved.
  */
-import { SigningKey } from '../../src/crypto/signing-key.js'
-import { BoxKey } from '../../src/crypto/box-key.js'
-import { SecretBytes } from '../../src/crypto/secret.js'
-import { sha256 } from '../../src/crypto/hash.js'
+
+import { systemClock } from '../../src/base/clock.js'
 import { silentLog } from '../../src/base/log.js'
-import { BridgeClient } from '../../src/bridge-client/bridge-client.js'
-import { BridgeSocket } from '../../src/bridge-client/bridge-socket.js'
 import { type Bridge, type BridgeOptions, type BridgeParts, startBridge } from '../../src/bridge/bridge.js'
 import type { BridgeConfig } from '../../src/bridge/config.js'
+import { BridgeClient } from '../../src/bridge-client/bridge-client.js'
+import { BridgeSocket } from '../../src/bridge-client/bridge-socket.js'
+import { BoxKey } from '../../src/crypto/box-key.js'
+import { sha256 } from '../../src/crypto/hash.js'
+import { SecretBytes } from '../../src/crypto/secret.js'
+import { SigningKey } from '../../src/crypto/signing-key.js'
 import { type ChainRecord, RECORD_KIND } from '../../src/model/chain.js'
 import {
   accountId,
@@ -22,8 +24,8 @@ import {
   type HostId,
   hostId,
   type SegmentId,
-  segmentId,
   type ShardId,
+  segmentId,
   shardId,
 } from '../../src/model/ids.js'
 import type { PlacementGrant } from '../../src/model/segment.js'
@@ -103,14 +105,18 @@ export class World {
   }
 
   socket(key: SigningKey): BridgeSocket {
-    const socket = new BridgeSocket({ client: this.client(key), clock: this.clock })
+    // Real time beneath the line: leaps of the driven clock are not silence.
+    const socket = new BridgeSocket({ client: this.client(key), clock: systemClock })
     this.stopping.push(() => socket.stop())
     socket.start()
     return socket
   }
 
   /** Registered and, unless told otherwise, connected. */
-  async host(name: string, options: { online?: boolean; domain?: string; capacityBytes?: number } = {}): Promise<TestHost> {
+  async host(
+    name: string,
+    options: { online?: boolean; domain?: string; capacityBytes?: number } = {},
+  ): Promise<TestHost> {
     const key = keyOf(`host ${name}`)
     const host = hostId(key.id)
     const client = this.client(key)

@@ -62,6 +62,12 @@ export class DrivenClock implements Clock {
     await turn()
   }
 
+  /** Jumps: whoever is due wakes once and finds the new time, as after a machine was suspended. */
+  async leap(byMs: number): Promise<void> {
+    this.elapsedMs += byMs
+    await this.advance(0)
+  }
+
   get sleeping(): number {
     return this.sleepers.length
   }

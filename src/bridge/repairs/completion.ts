@@ -38,6 +38,8 @@ export class CompletionQueue {
   private readonly scans = new Map<HostId, Promise<void>>()
   private readonly inWork = new Map<number, Promise<void>>()
   private readonly failures = new LRUCache<number, { attempts: number; nextAtMs: number }>({ max: FAILURES_MAX })
+  /** Of what is in work: what another scan asked for meanwhile. */
+  private readonly again = new Set<number>()
   private bytesInWork = 0
   /** Segments that were completed since the start. */
   completed = 0
@@ -89,20 +91,35 @@ export class CompletionQueue {
 
   /** Resolves when the segment is in work or need not be. */
   private async start(row: number, signal: AbortSignal): Promise<void> {
-    if (this.inWork.has(row) || this.isWaiting(row)) return
+    if (this.isWaiting(row) || this.joins(row)) return
     const segment = await this.parts.store.segments.loadRow(row)
     if (segment === null) return
     const cost = Math.min(Completer.costOf(segment), BYTES_MAX)
     while (this.inWork.size >= IN_WORK_MAX || this.bytesInWork + cost > BYTES_MAX) {
       await Promise.race(this.inWork.values())
     }
-    if (this.inWork.has(row) || signal.aborted) return
+    if (this.joins(row) || signal.aborted) return
     this.bytesInWork += cost
-    const work = this.run(row, signal).finally(() => {
+    const work = this.runAll(row, signal).finally(() => {
       this.bytesInWork -= cost
       this.inWork.delete(row)
     })
     this.inWork.set(row, work)
+  }
+
+  /** In work already, perhaps begun before this host was there: then once more after it. */
+  private joins(row: number): boolean {
+    if (!this.inWork.has(row)) return false
+    this.again.add(row)
+    return true
+  }
+
+  private async runAll(row: number, signal: AbortSignal): Promise<void> {
+    do {
+      this.again.delete(row)
+      await this.run(row, signal)
+    } while (this.again.has(row) && !signal.aborted)
+    this.again.delete(row)
   }
 
   private isWaiting(row: number): boolean {

@@ -1,0 +1,160 @@
+/**
+ * A bridge with real hosts (volumes on disk, real permits) and a pushing device, all in one process: HTTP and WebSockets
+ * to the bridge, rtc's in-memory transport between peers. Chores are pulled by hand.
+ */
+import fs from 'node:fs'
+import path from 'node:path'
+import { systemClock } from '../../src/base/clock.js'
+import { silentLog } from '../../src/base/log.js'
+import { systemRandom } from '../../src/base/random.js'
+import type { BridgeSocket } from '../../src/bridge-client/bridge-socket.js'
+import { openHostFolder, initHostFolder } from '../../src/host/folder.js'
+import { Host } from '../../src/host/host.js'
+import { bridgeId, type HostId } from '../../src/model/ids.js'
+import { MemoryHub, type MemoryTransport } from '../../src/rtc/memory-transport.js'
+import { type SealedSegment, sealSegment } from '../../src/segment/seal.js'
+import { decodePutReply, encodeTokenHead, METHOD } from '../../src/wire/methods.js'
+import { keyOf, type TestDrive, until, World, type WorldOptions } from './bridge-world.js'
+import { rampBytes } from './ramp.js'
+
+const SCHEME = { dataShards: 4, totalShards: 8 }
+
+export class Net {
+  readonly world: World
+  readonly hub: MemoryHub
+  readonly hosts: NetHost[] = []
+
+  private constructor(world: World, hub: MemoryHub) {
+    this.world = world
+    this.hub = hub
+  }
+
+  static async start(dir: string, count: number, options: WorldOptions = {}): Promise<Net> {
+    const hub = new MemoryHub({ clock: systemClock })
+    const transport = () => hub.node(bridgeId(keyOf('bridge').id))
+    const world = await World.start(path.join(dir, 'bridge'), { transport, ...options })
+    const net = new Net(world, hub)
+    for (let at = 0; at < count; at++) net.hosts.push(await NetHost.start(net, path.join(dir, `host-${at}`)))
+    return net
+  }
+
+  async stop(): Promise<void> {
+    for (const host of this.hosts) await host.kill()
+    await this.world.stop()
+  }
+
+  host(id: HostId): NetHost {
+    const found = this.hosts.find((one) => one.id === id)
+    if (found === undefined) throw new Error('no such host')
+    return found
+  }
+}
+
+export class NetHost {
+  readonly dir: string
+  id!: HostId
+  host: Host | null = null
+  private readonly net: Net
+  private socket: BridgeSocket | null = null
+  private transport: MemoryTransport | null = null
+
+  private constructor(net: Net, dir: string) {
+    this.net = net
+    this.dir = dir
+  }
+
+  static async start(net: Net, dir: string): Promise<NetHost> {
+    fs.mkdirSync(dir, { recursive: true })
+    const { bridge } = net.world
+    const config = { version: 1 as const, bridgeUrl: bridge.url, bridge: bridge.id, capacityBytes: 2 ** 31 }
+    initHostFolder(dir, config, systemRandom)
+    const made = new NetHost(net, dir)
+    await made.run()
+    return made
+  }
+
+  async run(): Promise<void> {
+    const { world, hub } = this.net
+    const folder = openHostFolder(this.dir)
+    this.id = folder.host
+    const client = world.client(folder.key)
+    let socket: BridgeSocket | null = null
+    const deletes = new Set<(token: Buffer) => void>()
+    this.transport = hub.node(folder.host)
+    const session = {
+      nowMs: () => world.clock.nowMs(),
+      register: async (request: Parameters<typeof client.registerHost>[0]) => client.registerHost(request),
+      report: (host: HostId, report: Parameters<typeof client.reportHost>[1]) => client.reportHost(host, report),
+      onDelete: (listener: (token: Buffer) => void) => {
+        deletes.add(listener)
+        return () => deletes.delete(listener)
+      },
+      sendDeleted: (answer: { serial: string; ok: boolean; code?: string }) => socket?.sendDeleted(answer),
+    }
+    const parts = { folder, transport: this.transport, session, clock: systemClock, log: silentLog }
+    this.host = await Host.start(parts, { diskFloorBytes: 0 })
+    await until(async () => (await this.host?.status())?.registered === true)
+    socket = world.socket(folder.key)
+    socket.onDelete((token) => {
+      for (const listener of deletes) listener(token)
+    })
+    this.socket = socket
+    await until(() => world.bridge.hostsOnline().includes(this.id))
+  }
+
+  /** As SIGKILL, but for the folder's lock. */
+  async kill(): Promise<void> {
+    if (this.host === null) return
+    this.net.hub.kill(this.id)
+    await this.socket?.stop()
+    await this.host.stop()
+    await this.transport?.stop()
+    this.host = null
+    await until(() => !this.net.world.bridge.hostsOnline().includes(this.id))
+  }
+
+  shards(): number {
+    return this.host?.store.totals().shards ?? 0
+  }
+}
+
+/** Seals, places, pushes to the hosts that are there, commits. */
+export class Uploader {
+  readonly drive: TestDrive
+  private readonly net: Net
+  private readonly transport: MemoryTransport
+  private count = 0
+
+  constructor(net: Net, drive: TestDrive) {
+    this.net = net
+    this.drive = drive
+    this.transport = net.hub.node(drive.deviceId)
+  }
+
+  async seal(sizeBytes: number): Promise<SealedSegment> {
+    this.count++
+    return sealSegment({ key: this.drive.termKey, number: 1 }, [rampBytes(this.count, sizeBytes)], SCHEME)
+  }
+
+  /** Stored shards. */
+  async push(fresh: SealedSegment, shardsMax = 255): Promise<number> {
+    const { info, shards, shardIds } = fresh
+    const entry = { ...info, shards: shardIds }
+    const bytesOf = (index: number) => shards.subarray(index * info.shardLength, (index + 1) * info.shardLength)
+    const [grant] = await this.drive.client.place(this.drive.id, [entry])
+    const offered = (grant?.hosts ?? []).filter((row) => row.token !== null).slice(0, shardsMax)
+    const receipts = await Promise.all(
+      offered.map(async ({ host, index, token }) => {
+        const head = encodeTokenHead(token as Buffer)
+        const request = { method: METHOD.put, head, body: bytesOf(index), deadlineMs: 20_000 }
+        return decodePutReply((await this.transport.request(host, request)).head)
+      }),
+    )
+    return (await this.drive.client.commit(this.drive.id, info.segment, receipts)).stored
+  }
+
+  async stop(): Promise<void> {
+    await this.transport.stop()
+    void this.net
+  }
+}
