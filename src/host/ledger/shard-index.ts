@@ -6,7 +6,7 @@
  * Failures: `no-space`, `database-damaged`, `disk-failing` and what else sqlite/failures.ts names.
  */
 import { assert } from '../../base/assert.js'
-import { isCode } from '../../base/errors.js'
+import { AppError, isCode } from '../../base/errors.js'
 import { idBytes, type Pseudonym, type Serial, type ShardId } from '../../model/ids.js'
 import type { Database } from '../../sqlite/driver.js'
 import { guarded } from '../../sqlite/failures.js'
@@ -47,6 +47,9 @@ export class ShardIndex {
   close(): void {
     try {
       if (!this.damaged) this.run(() => this.sql.setFact.run('closed'))
+    } catch (error) {
+      // A full disk at the end: without the mark the next start looks at the index, which is all it is for.
+      if (!(error instanceof AppError)) throw error
     } finally {
       this.db.close()
     }
