@@ -1,0 +1,68 @@
+/** Listing. Cookies are the ledger's: rising, never reused, so a listing goes on rightly while names come and go. */
+import { AppError } from '../../base/errors.js'
+import type { DirectoryEntry } from '../fuse/filesystem.js'
+import type { DirectoryRow, Inode } from '../metadata/types.js'
+import { isDirectoryMode } from './inode-table.js'
+import type { VfsState } from './state.js'
+
+const S_IFDIR = 0o040000
+const DOT = Buffer.from('.')
+const DOT_DOT = Buffer.from('..')
+/** One page of the ledger. */
+const PAGE_ROWS = 1_000
+/** Attributes handed to the door and not yet taken: a page for each of a few listings at once. */
+const LISTED_MAX = 16_384
+
+export class Directories {
+  private readonly state: VfsState
+  private readonly listed = new Map<number, Inode>()
+
+  constructor(state: VfsState) {
+    this.state = state
+  }
+
+  async open(ino: number): Promise<{ fh: number }> {
+    const entry = await this.state.entry(ino)
+    const inode = entry?.inode ?? (await this.state.parts.ledger.attributes(ino))
+    if (!isDirectoryMode(inode.mode)) throw new AppError('not-a-directory', 'not a directory')
+    return { fh: this.state.open(inode, false) }
+  }
+
+  async read(ino: number, fh: number, offset: number, limit: number, plus: boolean): Promise<DirectoryEntry[]> {
+    this.state.handle(fh, ino)
+    const wanted = Math.max(1, Math.min(limit, PAGE_ROWS))
+    const page = await this.state.parts.ledger.list(ino, Math.max(offset, 2), wanted, plus)
+    const entries: DirectoryEntry[] = []
+    if (offset < 1) entries.push({ name: DOT, ino, mode: S_IFDIR, cookie: 1 })
+    if (offset < 2) entries.push({ name: DOT_DOT, ino: page.parent, mode: S_IFDIR, cookie: 2 })
+    for (const row of page.entries) entries.push(this.entry(row))
+    return entries
+  }
+
+  /** The door took an entry with attributes: the kernel knows the inode from now on. */
+  remember(ino: number): void {
+    const inode = this.listed.get(ino) ?? this.state.table.get(ino)?.inode
+    if (inode === undefined) throw new AppError('stale', 'an inode is remembered that was not listed')
+    const entry = this.state.table.get(ino)
+    // What the table knows came later than the listing, or is the same.
+    if (entry === undefined) this.state.table.look(inode)
+    else entry.lookups++
+  }
+
+  private entry(row: DirectoryRow): DirectoryEntry {
+    const { name, ino, type: mode, cookie, inode } = row
+    if (inode === undefined) return { name, ino, mode, cookie }
+    const known = this.state.table.get(ino)
+    if (known !== undefined) this.state.table.learn(inode)
+    else this.list(inode)
+    return { name, ino, mode, cookie, attributes: known?.inode ?? inode }
+  }
+
+  private list(inode: Inode): void {
+    this.listed.delete(inode.ino)
+    this.listed.set(inode.ino, inode)
+    if (this.listed.size <= LISTED_MAX) return
+    const oldest = this.listed.keys().next().value
+    if (oldest !== undefined) this.listed.delete(oldest)
+  }
+}

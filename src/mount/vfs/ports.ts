@@ -1,0 +1,29 @@
+/** What the vfs needs of others. They conform; app/ connects. */
+import type { BatchChanges } from '../metadata/types.js'
+import type { SegmentId } from '../../model/ids.js'
+
+/** Bytes of files, wherever they lie. */
+export interface Reader {
+  /** In order, together `size` bytes, less only at the end of the file. */
+  read(ino: number, offset: number, size: number, signal: AbortSignal): Promise<Buffer[]>
+  /** The last handle of a file is gone: forget where it was read. */
+  forget?(ino: number): void
+}
+
+/** Plain bytes that the network offers this drive, by the bridge's last answer. Answers at once. */
+export interface SpaceSource {
+  /** null: never heard of the bridge. */
+  space(): { readonly totalBytes: number; readonly freeBytes: number } | null
+}
+
+export interface Durability {
+  /** Resolves when everything written so far is on hosts (mount option --fsync=stored). */
+  stored(signal: AbortSignal): Promise<void>
+}
+
+export interface Health {
+  /** One line for user.shardrive.health, from what is known here. */
+  describe(segments: readonly SegmentId[]): string | Promise<string>
+}
+
+export type { BatchChanges }

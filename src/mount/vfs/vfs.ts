@@ -1,0 +1,183 @@
+/**
+ * The rules of the drive: what POSIX promises, over a ledger that owns the truth and a reader that has the bytes. Both doors
+ * speak to this class; nothing here knows errno or a kernel.
+ *
+ * Metadata never waits for the network: only read() of bytes that are not here does. Access times are kept when they are
+ * set and do not follow reads (noatime). What is promised, clause by clause: docs/semantics.md.
+ */
+import { AppError } from '../../base/errors.js'
+import type * as fs from '../fuse/filesystem.js'
+import * as attributes from './attributes.js'
+import { Directories } from './directories.js'
+import * as files from './files.js'
+import * as names from './names.js'
+import type { BatchChanges } from './ports.js'
+import { VfsState, type VfsParts } from './state.js'
+import * as xattrs from './xattrs.js'
+
+type Ctx = fs.RequestContext
+type Maybe<T> = fs.MaybePromise<T>
+const ROOT_INO = 1
+
+export class Vfs implements fs.FileSystem {
+  private readonly state: VfsState
+  private readonly directories: Directories
+
+  private constructor(state: VfsState) {
+    this.state = state
+    this.directories = new Directories(state)
+  }
+
+  /** Loads the root, ends orphans that a crash has left. `owner`: gets the root of a drive that nothing happened to yet. */
+  static async start(parts: VfsParts, owner: { uid: number; gid: number }): Promise<Vfs> {
+    const state = new VfsState(parts)
+    let root = await parts.ledger.attributes(ROOT_INO)
+    if (parts.ledger.readOnlyReason() === null) {
+      await parts.ledger.reapOrphans()
+      if (root.ctime.sec === 0 && root.ctime.nsec === 0) {
+        const time = state.time()
+        const times = { atime: time, mtime: time, ctime: time, time }
+        root = state.learn(await parts.ledger.setAttributes({ ino: ROOT_INO, ...owner, ...times }))
+      }
+    }
+    // Never forgotten.
+    state.table.hold(root)
+    return new Vfs(state)
+  }
+
+  /** A batch of the chain changed the tree: what was remembered of it is asked anew. The kernel is the door's to tell. */
+  changedBehind(changes: BatchChanges): void {
+    if (changes.all) this.state.table.allStale()
+    for (const ino of changes.inodes) this.state.table.stale(ino)
+  }
+
+  /** Open files and directories, for a clean end. */
+  get openHandles(): number {
+    return this.state.openHandles
+  }
+
+  /** Inodes in memory. */
+  get inodesHeld(): number {
+    return this.state.table.size
+  }
+
+  lookup(parent: number, name: Buffer): Promise<fs.Attributes | null> {
+    return names.lookup(this.state, parent, name)
+  }
+  forget(ino: number, count: number): void {
+    this.state.table.forget(ino, count)
+  }
+  remember(ino: number): void {
+    this.directories.remember(ino)
+  }
+
+  getAttributes(ino: number): Maybe<fs.Attributes> {
+    return attributes.getAttributes(this.state, ino)
+  }
+  setAttributes(ino: number, changes: fs.AttributeChanges): Promise<fs.Attributes> {
+    return attributes.setAttributes(this.state, ino, changes)
+  }
+  readLink(ino: number): Promise<Buffer> {
+    return attributes.readLink(this.state, ino)
+  }
+
+  makeSymlink(parent: number, name: Buffer, target: Buffer, ctx: Ctx): Promise<fs.Attributes> {
+    return names.makeSymlink(this.state, parent, name, target, ctx)
+  }
+  makeNode(parent: number, name: Buffer, mode: number, rdev: number, ctx: Ctx): Promise<fs.Attributes> {
+    return names.make(this.state, { parent, name, mode, rdev }, ctx)
+  }
+  makeDirectory(parent: number, name: Buffer, mode: number, ctx: Ctx): Promise<fs.Attributes> {
+    return names.makeDirectory(this.state, parent, name, mode, ctx)
+  }
+  link(ino: number, newParent: number, newName: Buffer): Promise<fs.Attributes> {
+    return names.link(this.state, ino, newParent, newName)
+  }
+  unlink(parent: number, name: Buffer): Promise<void> {
+    return names.remove(this.state, parent, name, 'file')
+  }
+  removeDirectory(parent: number, name: Buffer): Promise<void> {
+    return names.remove(this.state, parent, name, 'directory')
+  }
+  rename(
+    parent: number,
+    name: Buffer,
+    newParent: number,
+    newName: Buffer,
+    flags: { readonly noReplace: boolean; readonly exchange: boolean },
+  ): Promise<void> {
+    return names.rename(this.state, { parent, name }, { parent: newParent, name: newName }, flags)
+  }
+
+  open(ino: number, flags: fs.OpenFlags): Promise<fs.OpenReply> {
+    return files.open(this.state, ino, flags)
+  }
+  create(parent: number, name: Buffer, mode: number, flags: fs.OpenFlags, ctx: Ctx): Promise<fs.CreateReply> {
+    return files.create(this.state, parent, name, mode, flags, ctx)
+  }
+  tmpFile(parent: number, mode: number, flags: fs.OpenFlags, ctx: Ctx): Promise<fs.CreateReply> {
+    return files.create(this.state, parent, null, mode, flags, ctx)
+  }
+  read(ino: number, fh: number, offset: number, size: number, ctx: Ctx): Maybe<Buffer | readonly Buffer[]> {
+    return files.read(this.state, ino, fh, offset, size, ctx)
+  }
+  write(ino: number, fh: number, offset: number, data: Buffer, options: files.WriteOptions): Maybe<number> {
+    return files.write(this.state, ino, fh, offset, data, options)
+  }
+  fsync(ino: number, fh: number, _dataOnly: boolean, ctx: Ctx): Promise<void> {
+    this.state.handle(fh, ino)
+    return files.fsync(this.state, ino, ctx)
+  }
+  release(ino: number, fh: number): void {
+    files.release(this.state, ino, fh)
+  }
+  allocate(ino: number, fh: number, offset: number, length: number, flags: fs.AllocateFlags): Promise<void> {
+    return files.allocate(this.state, ino, fh, { offset, length }, flags)
+  }
+  seek(ino: number, fh: number, offset: number, whence: 'data' | 'hole'): Promise<number> {
+    return files.seek(this.state, ino, fh, offset, whence)
+  }
+  copyRange(): number {
+    throw new AppError('not-supported', 'copying by reference is not offered')
+  }
+
+  openDirectory(ino: number): Promise<{ fh: number }> {
+    return this.directories.open(ino)
+  }
+  readDirectory(ino: number, fh: number, offset: number, limit: number, plus: boolean): Promise<fs.DirectoryEntry[]> {
+    return this.directories.read(ino, fh, offset, limit, plus)
+  }
+  releaseDirectory(_ino: number, fh: number): void {
+    this.state.close(fh)
+  }
+  fsyncDirectory(ino: number, fh: number, _dataOnly: boolean, ctx: Ctx): Promise<void> {
+    this.state.handle(fh, ino)
+    return files.fsync(this.state, null, ctx)
+  }
+
+  getXattr(ino: number, name: Buffer, ctx: Ctx): Promise<Buffer | null> {
+    return xattrs.getXattr(this.state, ino, name, ctx)
+  }
+  listXattr(ino: number, ctx: Ctx): Promise<readonly Buffer[]> {
+    return xattrs.listXattr(this.state, ino, ctx)
+  }
+  setXattr(
+    ino: number,
+    name: Buffer,
+    value: Buffer,
+    flags: { readonly create: boolean; readonly replace: boolean },
+    ctx: Ctx,
+  ): Promise<void> {
+    return xattrs.setXattr(this.state, ino, name, value, flags, ctx)
+  }
+  removeXattr(ino: number, name: Buffer, ctx: Ctx): Promise<void> {
+    return xattrs.removeXattr(this.state, ino, name, ctx)
+  }
+
+  statistics(): fs.FileSystemStatistics {
+    return attributes.statistics(this.state)
+  }
+  syncAll(ctx: Ctx): Promise<void> {
+    return files.fsync(this.state, null, ctx)
+  }
+}

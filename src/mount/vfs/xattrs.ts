@@ -1,0 +1,88 @@
+/**
+ * Extended attributes: user.*, trusted.* (root) and security.* as bytes; system.* (ACLs) are not supported. Two virtual ones:
+ * user.shardrive.state and user.shardrive.health can be read but are not listed, so that `cp -a` does not carry them along.
+ */
+import { AppError } from '../../base/errors.js'
+import type { RequestContext } from '../fuse/filesystem.js'
+import { NO_XATTRS } from './inode-table.js'
+import type { VfsState } from './state.js'
+
+const STATE = 'user.shardrive.state'
+const HEALTH = 'user.shardrive.health'
+const VIRTUAL_PREFIX = 'user.shardrive.'
+
+type Access = 'stored' | 'hidden' | 'virtual'
+
+function accessOf(name: string, ctx: RequestContext): Access {
+  if (name.startsWith(VIRTUAL_PREFIX)) return 'virtual'
+  if (name.startsWith('user.') && name.length > 5) return 'stored'
+  if (name.startsWith('security.') && name.length > 9) return 'stored'
+  if (name.startsWith('trusted.') && name.length > 8) return ctx.uid === 0 ? 'stored' : 'hidden'
+  throw new AppError('not-supported', 'attributes of this namespace are not supported')
+}
+
+/** From memory when the inode has none: the kernel asks for security.capability often. */
+export async function getXattr(s: VfsState, ino: number, name: Buffer, ctx: RequestContext): Promise<Buffer | null> {
+  const text = name.toString('latin1')
+  const access = accessOf(text, ctx)
+  if (access === 'hidden') return null
+  if (access === 'virtual') return virtual(s, ino, text)
+  const known = await namesOf(s, ino)
+  return known.has(text) ? s.parts.ledger.getXattr(ino, name) : null
+}
+
+async function virtual(s: VfsState, ino: number, name: string): Promise<Buffer | null> {
+  if (name !== STATE && name !== HEALTH) return null
+  const { state, segments } = await s.parts.ledger.stateOf(ino)
+  if (name === STATE) return Buffer.from(state)
+  const text = await s.parts.health?.describe(segments)
+  return text === undefined ? null : Buffer.from(text)
+}
+
+async function namesOf(s: VfsState, ino: number): Promise<ReadonlySet<string>> {
+  const known = s.table.get(ino)?.xattrs
+  if (known) return known
+  const names = await s.parts.ledger.listXattr(ino)
+  const set = names.length === 0 ? NO_XATTRS : new Set(names.map((name) => name.toString('latin1')))
+  const entry = s.table.get(ino)
+  // A change that was made while we asked has said what it left.
+  if (entry !== undefined) entry.xattrs ??= set
+  return entry?.xattrs ?? set
+}
+
+export async function listXattr(s: VfsState, ino: number, ctx: RequestContext): Promise<Buffer[]> {
+  const names = await namesOf(s, ino)
+  return [...names].filter((name) => accessOf(name, ctx) === 'stored').map((name) => Buffer.from(name, 'latin1'))
+}
+
+export async function setXattr(
+  s: VfsState,
+  ino: number,
+  name: Buffer,
+  value: Buffer,
+  flags: { readonly create: boolean; readonly replace: boolean },
+  ctx: RequestContext,
+): Promise<void> {
+  expectStored(name, ctx)
+  s.expectWritable()
+  const mode = flags.create ? 'create' : flags.replace ? 'replace' : 'any'
+  s.learn(await s.parts.ledger.setXattr(ino, name, value, mode, s.time()))
+  forgetNames(s, ino)
+}
+
+export async function removeXattr(s: VfsState, ino: number, name: Buffer, ctx: RequestContext): Promise<void> {
+  expectStored(name, ctx)
+  s.expectWritable()
+  s.learn(await s.parts.ledger.removeXattr(ino, name, s.time()))
+  forgetNames(s, ino)
+}
+
+function expectStored(name: Buffer, ctx: RequestContext): void {
+  if (accessOf(name.toString('latin1'), ctx) === 'stored') return
+  throw new AppError('not-permitted', 'this attribute cannot be changed')
+}
+
+function forgetNames(s: VfsState, ino: number): void {
+  const entry = s.table.get(ino)
+  if (entry !== undefined) entry.xattrs = null
+}
