@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { codeOf } from '../../../src/base/errors.js'
-import { countersAgree, openStore, orderOf, readWhole, sizeOfShard } from '../../support/host-folder.js'
+import { countersAgree, openStore, orderOf, readWhole, scratchDir, sizeOfShard } from '../../support/host-folder.js'
 
 interface Ended {
   signal: string | null
@@ -35,7 +35,7 @@ for (const point of points) {
     t.test(
       `killed at ${point}, ${withIndex ? 'index kept' : 'index lost'}: acknowledged puts are there, serials too`,
       async (t) => {
-        const dir = t.testdir()
+        const dir = scratchDir(t)
         const before = await run(dir, ['0', String(COUNT)])
         t.equal(before.acked.size, COUNT)
         const killed = await run(dir, [String(COUNT), String(COUNT)], point)
@@ -69,8 +69,9 @@ for (const point of points) {
 }
 
 t.test('killed while deleting: acknowledged deletes hold, also without the index', async (t) => {
+  const root = scratchDir(t)
   for (const point of points) {
-    const dir = path.join(t.testdirName, point)
+    const dir = path.join(root, point)
     fs.mkdirSync(dir, { recursive: true })
     await run(dir, ['0', String(COUNT)])
     const killed = await run(dir, ['0', String(COUNT), 'remove'], point)
@@ -91,7 +92,7 @@ t.test('killed while deleting: acknowledged deletes hold, also without the index
 })
 
 t.test('killed at any moment, again and again: nothing acknowledged is lost', async (t) => {
-  const dir = t.testdir()
+  const dir = scratchDir(t)
   const acked = new Set<number>()
   for (let round = 0; round < 6; round++) {
     const point = points[round % points.length]

@@ -125,7 +125,7 @@ t.test('any damaged byte: no crash, no wrong byte, and what lies behind it is st
 t.test(
   'damage in the middle is quarantined and reported; bytes inside a payload never pass for a record',
   async (t) => {
-    const dir = t.testdir()
+    const dir = scratchDir(t)
     let store = await openStore(dir)
     const victim = await orderOf(1, 5000)
     await store.put(victim.order, victim.payload)
@@ -164,7 +164,7 @@ t.test(
 )
 
 t.test('an index that is damaged, foreign, behind or ahead is built again', async (t) => {
-  const dir = t.testdir()
+  const dir = scratchDir(t)
   const { shards } = await smallVolume(dir)
   const index = path.join(dir, 'index.db')
   const fresh = fs.readFileSync(index)
@@ -188,7 +188,7 @@ t.test('an index that is damaged, foreign, behind or ahead is built again', asyn
 })
 
 t.test('a missing volume is told, its shards are damaged, the rest goes on', async (t) => {
-  const dir = t.testdir()
+  const dir = scratchDir(t)
   let store = await openStore(dir, { volumeBytesMax: 200_000 })
   const all = await Promise.all([1, 2, 3].map((number) => orderOf(number, 150_000)))
   for (const { order, payload } of all) await store.put(order, payload)
@@ -208,7 +208,7 @@ t.test('deletes survive the loss of the index although volumes were reclaimed ar
   const seed = testSeed()
   t.comment(`SEED=${seed}`)
   const dice = new Dice(seed)
-  const dir = t.testdir()
+  const dir = scratchDir(t)
   const live = new Map<number, Buffer>()
   const used: { order: PutOrder; payload: Buffer }[] = []
   for (let session = 0; session < 6; session++) {

@@ -5,7 +5,7 @@ import { codeOf } from '../../../src/base/errors.js'
 import { verifyLeaves } from '../../../src/crypto/merkle.js'
 import { recordBytes } from '../../../src/host/shards/offsets.js'
 import { idBytes } from '../../../src/model/ids.js'
-import { countersAgree, openStore, orderOf, readWhole, volumeFile } from '../../support/host-folder.js'
+import { countersAgree, openStore, orderOf, readWhole, scratchDir, volumeFile } from '../../support/host-folder.js'
 
 async function codeFrom(work: Promise<unknown>): Promise<string> {
   return work.then(
@@ -15,7 +15,7 @@ async function codeFrom(work: Promise<unknown>): Promise<string> {
 }
 
 t.test('what was put is read back with proofs, for whole shards and for ranges, also after a restart', async (t) => {
-  const dir = t.testdir()
+  const dir = scratchDir(t)
   let store = await openStore(dir)
   const sizes = [1, 1023, 1024, 1025, 65_536, 65_537, 200_000, 1_966_080]
   const orders = await Promise.all(sizes.map((size, i) => orderOf(i, size)))
@@ -48,7 +48,7 @@ t.test('what was put is read back with proofs, for whole shards and for ranges, 
 })
 
 t.test('a read outside of the shard, of another drive or of an unknown shard is refused', async (t) => {
-  const store = await openStore(t.testdir())
+  const store = await openStore(scratchDir(t))
   const { order, payload } = await orderOf(1, 3000)
   await store.put(order, payload)
   t.equal(await codeFrom(store.read(order.pseudonym, order.shard, 2, 2)), 'malformed')
@@ -59,7 +59,7 @@ t.test('a read outside of the shard, of another drive or of an unknown shard is 
 })
 
 t.test('bytes that are not the named shard are refused and leave nothing', async (t) => {
-  const dir = t.testdir()
+  const dir = scratchDir(t)
   const store = await openStore(dir)
   const { order, payload } = await orderOf(1, 5000)
   const wrong = Buffer.from(payload)
@@ -75,7 +75,7 @@ t.test('bytes that are not the named shard are refused and leave nothing', async
 })
 
 t.test('a serial counts once: in flight, afterwards, after a restart, and when the index is gone', async (t) => {
-  const dir = t.testdir()
+  const dir = scratchDir(t)
   let store = await openStore(dir)
   const { order, payload } = await orderOf(1, 5000)
   const both = await Promise.all([codeFrom(store.put(order, payload)), codeFrom(store.put(order, payload))])
@@ -96,7 +96,7 @@ t.test('a serial counts once: in flight, afterwards, after a restart, and when t
 })
 
 t.test('a second put of a shard renews it without storing it twice; the generation never goes back', async (t) => {
-  const dir = t.testdir()
+  const dir = scratchDir(t)
   let store = await openStore(dir)
   const first = await orderOf(1, 100_000, { generation: 3 })
   await store.put(first.order, first.payload)
@@ -119,7 +119,7 @@ t.test('a second put of a shard renews it without storing it twice; the generati
 })
 
 t.test('a damaged shard is never served, is reported, and a put of the same shard heals it', async (t) => {
-  const dir = t.testdir()
+  const dir = scratchDir(t)
   let store = await openStore(dir)
   const { order, payload } = await orderOf(1, 200_000)
   await store.put(order, payload)
@@ -146,7 +146,7 @@ t.test('a damaged shard is never served, is reported, and a put of the same shar
 })
 
 t.test('capacity is exact, and deleted space comes back when a volume has no live shard', async (t) => {
-  const dir = t.testdir()
+  const dir = scratchDir(t)
   const size = 1_000_000
   const capacityBytes = 64 + 4 * recordBytes(size)
   const store = await openStore(dir, { capacityBytes })
@@ -173,7 +173,7 @@ t.test('capacity is exact, and deleted space comes back when a volume has no liv
 })
 
 t.test('a disk at its floor refuses puts and still takes deletes', async (t) => {
-  const dir = t.testdir()
+  const dir = scratchDir(t)
   let store = await openStore(dir)
   const { order, payload } = await orderOf(1, 5000)
   await store.put(order, payload)
