@@ -17,6 +17,8 @@ export interface UpkeepParts {
   publisher: EpochPublisher
   /** Asks hosts whether they know a newer head than the bridge shows. Throws `drive-rolled-back`, `drive-forked`. */
   checkWitnesses(signal: AbortSignal): Promise<void>
+  /** Loads what must be known before the first epoch. */
+  prepare(): Promise<void>
   setReadOnly(reason: string | null): Promise<void>
   clock: Clock
   log: Log
@@ -60,6 +62,7 @@ export class DriveUpkeep {
   /** The first attempt is waited for (up to `patienceMs`), so that a mount shows the newest state when it can. */
   async start(patienceMs: number): Promise<void> {
     const { signal } = this.stopping
+    await this.parts.prepare()
     if (!this.options.readOnly && !this.parts.chain.isWriter) {
       await this.parts.setReadOnly('this device does not hold the right to write yet: the bridge is being asked')
     }

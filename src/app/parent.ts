@@ -5,7 +5,8 @@
 
 /** Calls `onGone` once when the parent process ends. */
 export function followParent(onGone: () => void): void {
-  if (process.send === undefined) return
+  // A daemon in the background outlives the command that started it.
+  if (process.send === undefined || process.env.SHARDRIVE_BACKGROUND === '1') return
   process.once('disconnect', onGone)
 }
 

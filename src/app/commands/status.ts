@@ -1,0 +1,92 @@
+/** `shardrive status [PATH]`: what is only here, what is stored, how healthy it is. */
+import { statSync } from 'node:fs'
+import type { Argv } from 'yargs'
+import { AppError } from '../../base/errors.js'
+import type { Arguments, Command } from '../command.js'
+import { formatBytes, formatDuration } from '../numbers.js'
+import { findRunningDrive } from '../running-drives.js'
+import type { Terminal } from '../terminal.js'
+
+interface StatusArguments {
+  path?: string
+  state?: string
+}
+
+export const command: Command<StatusArguments> = {
+  declare: (yargs: Argv) =>
+    yargs
+      .positional('path', { type: 'string', describe: 'a file or folder of the drive; without it, the whole drive' })
+      .option('state', { type: 'string', describe: 'state directory of the drive, when several are mounted' })
+      .example('shardrive status', 'everything')
+      .example('shardrive status ~/shardrive/thesis.pdf', 'is this file stored?') as unknown as Argv<StatusArguments>,
+  async run(args: Arguments<StatusArguments>, terminal: Terminal) {
+    const { callDaemon } = await import('../../mount/control/client.js')
+    const drive = await findRunningDrive(args.state, args.path)
+    if (args.path !== undefined) {
+      const facts = await callDaemon(drive.control, 'status-of', { ino: inodeOf(args.path) })
+      terminal.result({ path: args.path, ...facts }, fileLine(args.path, facts))
+      return
+    }
+    const facts = (await callDaemon(drive.control, 'status')) as unknown as StatusFacts
+    terminal.result(facts, describe(facts))
+  },
+}
+
+function inodeOf(file: string): number {
+  try {
+    return statSync(file).ino
+  } catch (cause) {
+    throw new AppError('not-found', `${file} cannot be looked at`, { cause })
+  }
+}
+
+function fileLine(file: string, facts: Record<string, unknown>): string {
+  const worst = facts.worst as { stored: number; of: number } | null
+  const health = worst === null ? (facts.health === 'unknown' ? '' : ', on all its hosts') : `, ${worst.stored} of ${worst.of}`
+  return facts.state === 'stored' ? `${file}: stored${health}` : `${file}: only on this machine so far`
+}
+
+export interface StoredFacts {
+  segments: number
+  full: number
+  short: { stored: number; of: number; segments: number }[]
+  policy: string
+  durable: boolean
+  hostBytes: number
+}
+
+interface StatusFacts {
+  drive: { name: string }
+  mount: string
+  readOnly: string | null
+  local: { bytes: number; epochs: number; operations: number; oldestAgeMs: number | null }
+  stored: StoredFacts | null
+  bridge: { url: string; connected: boolean }
+  hosts: { connected: number; online: number | null; total: number | null }
+  trouble: { code: string; message: string } | null
+  files: number
+}
+
+function describe(facts: StatusFacts): string[] {
+  const { local, bridge, hosts, readOnly, trouble } = facts
+  const isClean = local.bytes === 0 && local.operations === 0 && local.epochs === 0
+  const age = local.oldestAgeMs === null ? '' : `, oldest change ${formatDuration(local.oldestAgeMs)} ago`
+  const lines = [
+    `drive    ${facts.drive.name} at ${facts.mount}, ${facts.files} files and folders`,
+    `local    ${isClean ? 'nothing: all of it is stored' : `${formatBytes(local.bytes)} not stored yet${age}`}`,
+    ...storedLines(facts.stored),
+    `bridge   ${bridge.url}, ${bridge.connected ? 'connected' : 'not connected'}`,
+    `hosts    ${hosts.online === null ? 'unknown' : `${hosts.online} of ${hosts.total} online`}, ${hosts.connected} connected here`,
+  ]
+  if (readOnly !== null) lines.push(`READ-ONLY  ${readOnly}`)
+  if (trouble !== null) lines.push(`trouble  ${trouble.message} [${trouble.code}]`)
+  return lines
+}
+
+export function storedLines(stored: StoredFacts | null): string[] {
+  if (stored === null) return ['stored   unknown: the bridge does not answer']
+  const lines = stored.short.map((one) => `stored, ${one.stored} of ${one.of}: ${one.segments} of ${stored.segments} segments; the rest comes when hosts are back`)
+  const all = stored.segments === 0 ? 'nothing yet' : `${stored.full} of ${stored.segments} segments on all their hosts, ${formatBytes(stored.hostBytes)} there`
+  const warning = stored.durable ? [] : ['         not durable: all hosts are on one machine (policy single-machine)']
+  return [`stored   ${all}`, ...lines.map((line) => `         ${line}`), ...warning]
+}

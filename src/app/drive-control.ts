@@ -1,0 +1,76 @@
+/** What the control socket of a mounted drive can be asked. */
+import { AppError } from '../base/errors.js'
+import type { ControlCall, ControlMethods } from '../mount/control/server.js'
+import type { DriveStatus, StatusParts } from './drive-status.js'
+import { storedOf } from './drive-status.js'
+
+const PROGRESS_EVERY_MS = 500
+const COMPLETE_EVERY_MS = 500
+
+export function controlMethods(parts: StatusParts & { status: DriveStatus; requestStop: () => void }): ControlMethods {
+  return {
+    status: () => parts.status.describe(),
+    'status-of': (call) => fileStatus(parts, call),
+    sync: (call) => syncDrive(parts, call),
+    fsck: async () => ({ findings: await parts.storage.ledger.check() }),
+    unmount: async () => {
+      const { openBytes, pendingBytes } = parts.storage.ledger.progress()
+      // The answer leaves before the daemon does.
+      setTimeout(parts.requestStop, 20)
+      return { localBytes: openBytes + pendingBytes }
+    },
+  }
+}
+
+/** {ino}: state of one file and how many shards of its segments are stored. */
+async function fileStatus(parts: StatusParts & { status: DriveStatus }, call: ControlCall): Promise<object> {
+  const ino = call.params.ino
+  if (typeof ino !== 'number' || !Number.isSafeInteger(ino) || ino < 1) throw new AppError('usage', 'status-of needs an inode number')
+  const { state, segments } = await parts.storage.ledger.stateOf(ino)
+  const health = await parts.status.readHealth(call.signal)
+  const short = new Map((health?.short ?? []).map((one) => [one.segment as string, one]))
+  let worst: { stored: number; of: number } | null = null
+  for (const segment of segments) {
+    const one = short.get(segment)
+    if (one && (worst === null || one.stored < worst.stored)) worst = { stored: one.stored, of: one.n }
+  }
+  return { state, segments: segments.length, health: health === null ? 'unknown' : worst === null ? 'full' : 'short', worst }
+}
+
+/** Waits until everything up to now is stored; {complete}: on n of n hosts. */
+async function syncDrive(parts: StatusParts & { status: DriveStatus }, call: ControlCall): Promise<object> {
+  const { storage, sync, clock } = parts
+  const { signal } = call
+  const readOnly = storage.ledger.readOnlyReason()
+  const startedMs = clock.monotonicMs()
+  const total = storage.ledger.progress().openBytes + storage.ledger.progress().pendingBytes
+  const timer = setInterval(() => {
+    const now = storage.ledger.progress()
+    call.progress({ total, left: now.openBytes + now.pendingBytes, trouble: sync.upkeep.trouble() })
+  }, PROGRESS_EVERY_MS)
+  try {
+    await storage.ledger.sync()
+    const cut = await sync.cutter.cutNow()
+    const pending = cut?.epoch ?? (await storage.ledger.pendingEpochs()).at(-1)?.epoch
+    if (pending !== undefined) {
+      if (readOnly !== null && !sync.chain.isWriter) {
+        throw new AppError('read-only', `nothing can be published from here: ${readOnly}`)
+      }
+      await sync.publisher.whenPublished(pending, signal)
+    }
+    if (call.params.complete === true) await untilComplete(parts, call)
+  } finally {
+    clearInterval(timer)
+  }
+  const health = await parts.status.readHealth(signal)
+  return { bytes: total, tookMs: Math.round(clock.monotonicMs() - startedMs), stored: health === null ? null : storedOf(health) }
+}
+
+async function untilComplete(parts: StatusParts & { status: DriveStatus }, call: ControlCall): Promise<void> {
+  for (;;) {
+    const health = await parts.status.readHealth(call.signal)
+    if (health !== null && health.short.length === 0 && health.full === health.segments) return
+    if (health !== null) call.progress({ segments: health.segments, full: health.full })
+    if (!(await parts.clock.sleep(COMPLETE_EVERY_MS, call.signal))) call.signal.throwIfAborted()
+  }
+}

@@ -1,0 +1,98 @@
+/** What `status` says of a mounted drive: what is only here, what is stored, how healthy it is, what is wrong. */
+import type { Clock } from '../base/clock.js'
+import { AppError } from '../base/errors.js'
+import type { HealthReply, SpaceReply } from '../wire/api.js'
+import type { DriveIdentity } from './drive-identity.js'
+import type { DriveNetwork } from './drive-network.js'
+import type { DriveStorage } from './drive-storage.js'
+import type { DriveSync } from './drive-sync.js'
+
+export interface StatusParts {
+  identity: DriveIdentity
+  network: DriveNetwork
+  storage: DriveStorage
+  sync: DriveSync
+  mountPoint: string
+  clock: Clock
+}
+
+const HEALTH_MS = 3_000
+
+export class DriveStatus {
+  private readonly parts: StatusParts
+  private health: HealthReply | null = null
+  private space: SpaceReply | null = null
+
+  constructor(parts: StatusParts) {
+    this.parts = parts
+  }
+
+  /** The bridge's last word, asked again when it answers in time. */
+  async readHealth(signal?: AbortSignal): Promise<HealthReply | null> {
+    const { network, identity } = this.parts
+    const timeout = AbortSignal.timeout(HEALTH_MS)
+    try {
+      this.health = await network.client.health(identity.facts.drive, { signal: signal ? AbortSignal.any([signal, timeout]) : timeout })
+    } catch (error) {
+      if (!(error instanceof AppError) && !timeout.aborted) throw error
+    }
+    return this.health
+  }
+
+  async readSpace(): Promise<SpaceReply | null> {
+    try {
+      this.space = await this.parts.network.client.space({ timeoutMs: HEALTH_MS })
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+    }
+    return this.space
+  }
+
+  async describe(): Promise<object> {
+    const { identity, network, storage, sync, mountPoint, clock } = this.parts
+    const progress = storage.ledger.progress()
+    const [health, space] = await Promise.all([this.readHealth(), this.readSpace()])
+    const socket = network.socket.state()
+    const oldest = progress.oldestUnpublishedMs
+    return {
+      drive: { name: identity.facts.name, id: identity.facts.drive, device: identity.facts.device },
+      mount: mountPoint,
+      readOnly: storage.ledger.readOnlyReason(),
+      writer: sync.chain.isWriter,
+      chain: { sequence: sync.chain.state.head.sequence, epoch: sync.chain.state.epoch, writerTerm: sync.chain.state.writerTerm },
+      local: {
+        bytes: progress.openBytes + progress.pendingBytes,
+        operations: progress.openOperations,
+        epochs: progress.pendingEpochs,
+        oldestAgeMs: oldest === null ? null : Math.max(0, clock.nowMs() - oldest),
+      },
+      stored: health === null ? null : storedOf(health),
+      bridge: { url: identity.facts.bridgeUrl, connected: socket.connected, online: sync.upkeep.online },
+      hosts: { connected: network.peers.connected().length, online: space?.hostsOnline ?? null, total: space?.hostsTotal ?? null },
+      trouble: sync.upkeep.trouble(),
+      files: progress.files,
+      cache: await storage.cache.stats(),
+    }
+  }
+}
+
+/** Segments by how many of their shards are stored, worst first. */
+export function storedOf(health: HealthReply): object {
+  const groups = new Map<string, { stored: number; of: number; segments: number }>()
+  for (const { stored, n } of health.short) {
+    const key = `${stored}/${n}`
+    const group = groups.get(key) ?? { stored, of: n, segments: 0 }
+    group.segments++
+    groups.set(key, group)
+  }
+  const short = [...groups.values()].sort((a, b) => a.stored - b.stored)
+  return {
+    segments: health.segments,
+    full: health.full,
+    short,
+    unconfirmed: health.unconfirmed,
+    hostBytes: health.bytes,
+    policy: health.policy,
+    durable: health.durable,
+  }
+}

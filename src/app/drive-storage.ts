@@ -1,0 +1,100 @@
+/** The reading half of a drive, composed: ledger, cache, tokens, placements, shards, units. */
+import path from 'node:path'
+import type { Clock } from '../base/clock.js'
+import type { Log } from '../base/log.js'
+import { GetTokens } from '../bridge-client/get-tokens.js'
+import { CacheClient } from '../mount/cache/cache-client.js'
+import { type LedgerClient, openLedger } from '../mount/metadata/client.js'
+import type { LedgerEvents } from '../mount/metadata/ledger.js'
+import { FileReader } from '../mount/reader/file-reader.js'
+import { HostScores } from '../mount/reader/host-scores.js'
+import { Placements } from '../mount/reader/placements.js'
+import { SegmentReader } from '../mount/reader/segment-reader.js'
+import { type EvidenceKind, ShardReader } from '../mount/reader/shard-reader.js'
+import { UnitSource } from '../mount/reader/unit-source.js'
+import { DeviceTerms } from '../mount/sync/term-keys.js'
+import { deviceId, type HostId, type SegmentId } from '../model/ids.js'
+import type { DriveIdentity } from './drive-identity.js'
+import type { DriveNetwork } from './drive-network.js'
+
+export interface DriveStorage {
+  ledger: LedgerClient
+  cache: CacheClient
+  tokens: GetTokens
+  terms: DeviceTerms
+  placements: Placements
+  units: UnitSource
+  reader: FileReader
+  close(): Promise<void>
+}
+
+export interface StorageOptions {
+  stateDir: string
+  cacheBytes: number
+  events: LedgerEvents
+  clock: Clock
+  log: Log
+}
+
+/** Staged rows and what programs write at any time keep this much of the disk. */
+const FLOOR_BYTES = 256 * 1_048_576
+const TOKENS_KEY = 'get-tokens'
+
+export async function openStorage(identity: DriveIdentity, network: DriveNetwork, options: StorageOptions): Promise<DriveStorage> {
+  const { stateDir, clock, log, events } = options
+  const ledger = await openLedger({ file: path.join(stateDir, 'ledger.db'), stagedKey: identity.stagedKey, events })
+  const cache = await CacheClient.open({
+    file: path.join(stateDir, 'cache.db'),
+    key: identity.cacheKey,
+    budgetBytes: options.cacheBytes,
+    floorBytes: FLOOR_BYTES,
+    log,
+  })
+  const tokens = new GetTokens({
+    fetch: (hosts, signal) => network.tokens(hosts, signal),
+    nowMs: () => network.client.time.nowMs(),
+    store: {
+      load: () => ledger.getMeta(TOKENS_KEY),
+      save: (bytes) => ledger.putMeta({ [TOKENS_KEY]: bytes }),
+    },
+    log,
+  })
+  const terms = new DeviceTerms(deviceId(identity.device.id), identity.box)
+  const placements = new Placements({ ledger, locate: (segments, signal) => network.locate(segments, signal) })
+  const scores = new HostScores()
+  const shards = new ShardReader({
+    peers: network.peers,
+    token: (host, signal) => tokens.token(host, signal),
+    report: (evidence) => reportEvidence(network, identity, evidence, log),
+    scores,
+    clock,
+  })
+  const segments = new SegmentReader({
+    placements,
+    shards,
+    scores,
+    termKey: (term) => terms.key(term),
+    monotonicMs: () => clock.monotonicMs(),
+  })
+  const units = new UnitSource({ cache, network: segments })
+  const reader = new FileReader({ ledger, units, log })
+  const close = async () => {
+    await cache.close()
+    await ledger.close()
+    terms.wipe()
+  }
+  return { ledger, cache, tokens, terms, placements, units, reader, close }
+}
+
+/** To the bridge, in the background: what a host did wrong. The log keeps it in any case. */
+function reportEvidence(
+  network: DriveNetwork,
+  identity: DriveIdentity,
+  evidence: { host: HostId; segment: SegmentId; index: number; kind: EvidenceKind; detail: string },
+  log: Log,
+): void {
+  log.warn({ host: evidence.host, kind: evidence.kind, index: evidence.index }, `a host answered wrongly: ${evidence.detail}`)
+  network.client.evidence(identity.facts.drive, evidence).catch((error: unknown) => {
+    log.debug({ err: error }, 'the bridge did not take evidence')
+  })
+}

@@ -1,0 +1,236 @@
+/** The writing and following half of a drive, composed: chain, publisher, cutter, snapshots, lease, witnesses; and the first start. */
+import path from 'node:path'
+import type { Clock } from '../base/clock.js'
+import type { Log } from '../base/log.js'
+import { systemRandom } from '../base/random.js'
+import { deviceId, type HostId, hostId, idBytes } from '../model/ids.js'
+import { UNIT_BYTES } from '../model/segment.js'
+import type { PlacementGrant, SegmentInfo } from '../model/segment.js'
+import { Cutter } from '../mount/sync/cutter.js'
+import { DriveChain, loadChainState } from '../mount/sync/drive-chain.js'
+import { EpochPublisher } from '../mount/sync/publisher.js'
+import { readChain, rebuildLedger } from '../mount/sync/recovery.js'
+import { RecordSpool } from '../mount/sync/record-spool.js'
+import { Snapshotter } from '../mount/sync/snapshotter.js'
+import { HeadWitnesses } from '../mount/sync/witnesses.js'
+import { WriterLease } from '../mount/sync/writer-lease.js'
+import type { BatchChanges } from '../mount/metadata/types.js'
+import { SegmentPusher } from '../mount/writer/pusher.js'
+import { StagedStorer } from '../mount/writer/storer.js'
+import { decodeEpoch } from '../permits/chain-bodies.js'
+import { decodeRecord } from '../permits/chain-record.js'
+import type { ChainState } from '../permits/chain-state.js'
+import { verifyReceipt } from '../permits/receipt.js'
+import { type SealedSegment, sealSegment } from '../segment/seal.js'
+import { layoutOf } from '../segment/layout.js'
+import { unitPlace } from '../segment/offsets.js'
+import type { DriveIdentity } from './drive-identity.js'
+import type { DriveNetwork } from './drive-network.js'
+import type { DriveStorage } from './drive-storage.js'
+import { DriveUpkeep, type UpkeepOptions } from './drive-upkeep.js'
+
+export interface SyncParts {
+  identity: DriveIdentity
+  network: DriveNetwork
+  storage: DriveStorage
+  clock: Clock
+  log: Log
+  onChanges(changes: BatchChanges): void
+  onPublished(): void
+}
+
+export interface DriveSync {
+  chain: DriveChain
+  publisher: EpochPublisher
+  cutter: Cutter
+  upkeep: DriveUpkeep
+  witnesses: HeadWitnesses
+}
+
+/** The chain state that this device trusts: its own, or, for a device without one, what it rebuilds from the phrase's chain. */
+export async function ensureChainState(
+  parts: Pick<SyncParts, 'identity' | 'network' | 'storage' | 'log'>,
+  stateDir: string,
+  progress: (done: number, total: number, note: string) => void,
+  signal: AbortSignal,
+): Promise<ChainState> {
+  const { identity, network, storage, log } = parts
+  const known = await loadChainState(storage.ledger)
+  if (known !== null) return known
+  const spool = new RecordSpool(path.join(stateDir, 'recovery.spool'))
+  try {
+    const bridge = network.chain()
+    const chain = await readChain(bridge, identity.facts, spool, signal, (done, total) => progress(done, total, 'records'))
+    const segments = {
+      read: async (info: SegmentInfo, offset: number, length: number) => Buffer.concat(await storage.reader.readRange(info, offset, length, signal)),
+    }
+    await rebuildLedger(chain, spool, storage.terms, { bridge, ledger: storage.ledger, segments, log, progress }, signal)
+    await findHosts(chain, spool, network, storage, signal).catch((error: unknown) => log.debug({ err: error }, 'no hosts found yet'))
+    return chain.state
+  } finally {
+    spool.close()
+  }
+}
+
+const HOSTS_KEY = 'known-hosts'
+/** Hosts that are asked for witnesses and dialed ahead of need after a start. */
+const HOSTS_KEPT = 64
+
+/** Hosts of this drive that were seen last, newest first. */
+export async function loadHosts(ledger: DriveStorage['ledger']): Promise<HostId[]> {
+  const saved = await ledger.getMeta(HOSTS_KEY)
+  const hosts: HostId[] = []
+  for (let at = 0; saved !== null && at + 32 <= saved.length; at += 32) hosts.push(hostId(saved.subarray(at, at + 32)))
+  return hosts
+}
+
+async function saveHosts(ledger: DriveStorage['ledger'], seen: readonly HostId[]): Promise<void> {
+  const known = await loadHosts(ledger)
+  if (seen.every((host) => known.includes(host))) return
+  const hosts = [...new Set([...seen, ...known])].slice(0, HOSTS_KEPT)
+  await ledger.putMeta({ [HOSTS_KEY]: Buffer.concat(hosts.map(idBytes)) })
+}
+
+/** A device that was just recovered learns its hosts from where the newest segments lie. */
+async function findHosts(
+  chain: Awaited<ReturnType<typeof readChain>>,
+  spool: RecordSpool,
+  network: DriveNetwork,
+  storage: DriveStorage,
+  signal: AbortSignal,
+): Promise<void> {
+  const newest = chain.epochs.slice(-16).flatMap(({ at }) => decodeEpoch(decodeRecord(spool.read(at)).body).confirm)
+  if (newest.length === 0) return
+  const located = await network.locate(newest.slice(-32), signal)
+  const hosts = located.flatMap((one) => one.shards.flatMap(({ host }) => (host === null ? [] : [host])))
+  await saveHosts(storage.ledger, [...new Set(hosts)])
+}
+
+export function composeSync(state: ChainState, parts: SyncParts, options: UpkeepOptions): DriveSync {
+  const { identity, network, storage, clock, log } = parts
+  const { ledger, terms } = storage
+  const device = deviceId(identity.device.id)
+  terms.learn(state)
+  const chain = new DriveChain(state, {
+    bridge: network.chain(),
+    ledger,
+    terms,
+    device: identity.device,
+    clock,
+    random: systemRandom,
+    onChanges: parts.onChanges,
+  })
+  const pusher = new SegmentPusher({
+    placements: network.placements(),
+    peers: network.peers,
+    checkReceipt: (receipt, expected) => void verifyReceipt(receipt, expected),
+    clock,
+    log,
+  })
+  const storer = new StagedStorer({
+    ledger,
+    seal: sealSegment,
+    pusher,
+    terms,
+    scheme: () => network.scheme(),
+    onStored: (segment, rows, grant) => keep(storage, segment, rows, grant, log),
+  })
+  const snapshotter = new Snapshotter({
+    ledger,
+    storeSegment: async (plain, signal) => {
+      const { keyTerm, termKey } = terms.current()
+      const sealed = await sealSegment({ key: termKey, number: keyTerm }, plain, await network.scheme())
+      await ledger.recordPendingSegments([sealed.info.segment])
+      await pusher.push(sealed, signal).stored
+      return sealed.info
+    },
+    scheme: () => network.scheme(),
+    chain,
+    log,
+  })
+  const witnesses = new HeadWitnesses({
+    drive: identity.facts.drive,
+    device: identity.device,
+    peers: network.peers as { request: typeof network.peers.request; connected(): HostId[] },
+    token: (host, signal) => storage.tokens.token(host, signal),
+    clock,
+    log,
+  })
+  let upkeep: DriveUpkeep
+  const publisher = new EpochPublisher({
+    ledger,
+    storer,
+    chain,
+    clock,
+    log,
+    onPublished: async (epoch, operationBytes, signal) => {
+      parts.onPublished()
+      witnesses.leaveSoon(chain.state.head, signal)
+      await snapshotter.published(epoch, operationBytes, signal)
+    },
+    onStopped: (error) => void upkeep.distrustBridge(error),
+  })
+  const cutter = new Cutter({
+    ledger,
+    clock,
+    wantsView: () => snapshotter.wantsView(),
+    onCut: (cut, hasView) => {
+      snapshotter.noteCut(cut, hasView)
+      publisher.poke()
+    },
+  })
+  const lease = new WriterLease({
+    bridge: {
+      head: (signal) => network.client.head(identity.facts.drive, { signal }),
+      heartbeat: (beat, signal) => network.client.heartbeat(identity.facts.drive, beat, signal ? { signal } : {}),
+      nowMs: () => network.client.time.nowMs(),
+    },
+    chain,
+    device,
+    clock,
+    log,
+  })
+  upkeep = new DriveUpkeep(
+    {
+      chain,
+      lease,
+      cutter,
+      publisher,
+      checkWitnesses: async (signal) => {
+        await witnesses.check(() => chain.state, await loadHosts(ledger), signal)
+      },
+      prepare: () => snapshotter.load(),
+      setReadOnly: (reason) => ledger.setReadOnly(reason),
+      clock,
+      log,
+    },
+    options,
+  )
+  return { chain, publisher, cutter, upkeep, witnesses }
+}
+
+/** What was just stored is remembered: where it lies, and its bytes, which somebody may read next. */
+function keep(storage: DriveStorage, segment: SealedSegment, rows: readonly Buffer[], grant: PlacementGrant, log: DriveLog): void {
+  const { info, shardIds } = segment
+  const shards = grant.hosts.map(({ index, host }) => ({ index, host, shard: shardIds[index] as (typeof shardIds)[number] }))
+  storage.placements.learn(info, { segment: info.segment, generation: grant.generation, shards }).catch((error: unknown) => {
+    log.debug({ err: error }, 'a placement was not remembered')
+  })
+  void saveHosts(
+    storage.ledger,
+    grant.hosts.map(({ host }) => host),
+  ).catch(() => undefined)
+  storage.cache.put(info.segment, unitsOf(info, rows))
+}
+
+type DriveLog = SyncParts['log']
+
+/** The plain units of a segment, padding included, as a reader would open them. */
+function unitsOf(info: SegmentInfo, rows: readonly Buffer[]): { unit: number; bytes: Buffer }[] {
+  const layout = layoutOf(info)
+  const plain = Buffer.concat([...rows, Buffer.alloc(info.paddedLength - info.plainLength)])
+  return Array.from({ length: layout.unitCount }, (_, unit) => {
+    const { offsetInSegment, sealedLength } = unitPlace(layout, unit)
+    return { unit, bytes: plain.subarray(offsetInSegment, offsetInSegment + Math.min(UNIT_BYTES, sealedLength)) }
+  }).filter((one) => one.bytes.length > 0)
+}
