@@ -131,7 +131,7 @@ async function start(
     port,
     signaling,
     hostsOnline: () => hub.hostsOnline(),
-    pull: pullsOf(rooms, chores, door, hub),
+    pull: pullsOf(rooms, chores, door),
     stop: opened.stop,
   }
 }
@@ -158,7 +158,7 @@ function startChores(rooms: Rooms, chores: Chores, door: SocketDoor): void {
   chores.every('forget', FORGET_EVERY_MS, (signal) => forgetAll(rooms, signal))
 }
 
-function pullsOf(rooms: Rooms, chores: Chores, door: SocketDoor, _hub: Hub): Bridge['pull'] {
+function pullsOf(rooms: Rooms, chores: Chores, door: SocketDoor): Bridge['pull'] {
   return {
     complete: async () => rooms.completion?.round(chores.signal),
     sweep: () => rooms.sweeper.sweep(chores.signal),
@@ -198,8 +198,9 @@ async function listen(server: FastifyInstance, address: { host: string; port: nu
 }
 
 async function closeServer(server: FastifyInstance, door: SocketDoor, clock: Clock): Promise<void> {
-  await door.stop()
+  // First nobody new comes in, then the standing lines end, then what is under way.
   const closed = server.close()
+  await door.stop()
   const waiting = new AbortController()
   const timer = clock.sleep(STOP_MS, waiting.signal).then((late) => late && server.server.closeAllConnections())
   await closed

@@ -3,7 +3,7 @@
  * Chores run only when they are pulled, the clock stands still until it is moved.
  */
 
-import { systemClock } from '../../src/base/clock.js'
+import { type Clock, systemClock } from '../../src/base/clock.js'
 import { silentLog } from '../../src/base/log.js'
 import { type Bridge, type BridgeOptions, type BridgeParts, startBridge } from '../../src/bridge/bridge.js'
 import type { BridgeConfig } from '../../src/bridge/config.js'
@@ -101,7 +101,15 @@ export class World {
   }
 
   client(key: SigningKey): BridgeClient {
-    return new BridgeClient({ url: this.bridge.url, bridge: bridgeId(this.key.id), key, clock: this.clock })
+    // The driven time, but real waits between attempts.
+    const { clock } = this
+    const nearClock: Clock = {
+      nowMs: () => clock.nowMs(),
+      nowNs: () => clock.nowNs(),
+      monotonicMs: () => clock.monotonicMs(),
+      sleep: systemClock.sleep,
+    }
+    return new BridgeClient({ url: this.bridge.url, bridge: bridgeId(this.key.id), key, clock: nearClock })
   }
 
   socket(key: SigningKey): BridgeSocket {

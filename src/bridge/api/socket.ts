@@ -51,6 +51,7 @@ interface Live {
 export class SocketDoor {
   private readonly parts: SocketParts
   private readonly live = new Set<Live>()
+  private stopping = false
   private readonly server = new WebSocketServer({
     noServer: true,
     maxPayload: SOCKET_LIMITS.messageBytesMax,
@@ -75,10 +76,12 @@ export class SocketDoor {
     if (request.url !== SOCKET_PATH || request.method !== 'GET') {
       throw new AppError('unknown-call', 'the bridge has no such call')
     }
+    if (this.stopping) throw new AppError('stopped', 'the bridge is stopping', { retry: 'later' })
     if (this.live.size >= SOCKETS_MAX) throw new AppError('busy', 'too many connections', { retry: 'later' })
     const { headers } = request
     const { key } = this.parts.gate.admit({ method: 'GET', path: SOCKET_PATH, headers, body: Buffer.alloc(0) })
     const role = await this.parts.roleOf(key, address)
+    if (this.stopping) throw new AppError('stopped', 'the bridge is stopping', { retry: 'later' })
     this.server.handleUpgrade(request, stream, head, (socket) => this.welcome(socket, key, role))
   }
 
@@ -156,6 +159,7 @@ export class SocketDoor {
   }
 
   async stop(): Promise<void> {
+    this.stopping = true
     const closing = [...this.live].map(
       ({ socket }) => new Promise<void>((resolve) => void socket.once('close', () => resolve())),
     )

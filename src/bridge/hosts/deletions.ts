@@ -14,7 +14,7 @@ import type { HostRegistry } from './registry.js'
 /** In flight to one host; its answers make room. */
 const WINDOW = 64
 const ANSWER_MS = 60_000
-const SETTLED_CODES = new Set(['shard-not-found', 'old-generation'])
+const SETTLED_CODES = new Set(['shard-not-found', 'shard-mismatch', 'old-generation'])
 
 interface Waiting {
   id: number
