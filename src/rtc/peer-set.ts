@@ -175,7 +175,8 @@ export class PeerSet {
       else open.start(pending, lease)
     }
     try {
-      lease = budget.acquire(this.id, pending.replyBytesMax, start)
+      const cost = pending.replyBytesMax + (pending.request.body?.length ?? 0)
+      lease = budget.acquire(this.id, pending.replyBytesMax, cost, start)
     } catch (error) {
       pending.reject(error)
       return

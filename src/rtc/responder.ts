@@ -79,7 +79,8 @@ export class Responder {
     if (serving.server === undefined) throw refused
     serving.gate?.(this.peer, { method: frame.method, head: frame.head, bodyLength: frame.number })
     const replyBytesMax = frame.windowKib * 1024
-    const lease = serving.budget.acquire(this.peer, frame.number + replyBytesMax, () => this.receive(served))
+    const cost = frame.number + replyBytesMax
+    const lease = serving.budget.acquire(this.peer, cost, cost, () => this.receive(served))
     const served: Served = {
       id: frame.id,
       method: frame.method,

@@ -1,44 +1,50 @@
 /** A data channel and its connection as a FrameLink. */
 import { BUFFERED_LOW_BYTES } from './limits.js'
 import type { FrameLink, LinkListener } from './link.js'
-import type { DataChannel, PeerConnection } from './webrtc-library.js'
+import type { RtcChannel, RtcConnection } from './webrtc-library.js'
 
 const NOT_BINARY = Buffer.alloc(0)
-const ENDED = new Set(['failed', 'closed', 'disconnected'])
+
+/** The library recovers from none of these by itself. */
+export function isEnded(state: string): boolean {
+  return state === 'failed' || state === 'closed' || state === 'disconnected'
+}
 
 export class WebRtcLink implements FrameLink {
   private listener: LinkListener | undefined
   private ended = false
-  private readonly connection: PeerConnection
-  private readonly channel: DataChannel
+  private readonly connection: RtcConnection
+  private readonly channel: RtcChannel
 
   /** The channel is open. Messages wait in the library until `attach`; an end is remembered. */
-  constructor(connection: PeerConnection, channel: DataChannel) {
+  constructor(connection: RtcConnection, channel: RtcChannel) {
     this.connection = connection
     this.channel = channel
-    channel.onClosed(() => this.end())
-    channel.onError(() => this.end())
-    connection.onStateChange((state) => {
-      if (ENDED.has(state)) this.end()
-    })
-    // One channel a connection.
-    connection.onDataChannel(() => this.end())
+    channel.setLowMark(BUFFERED_LOW_BYTES)
+    channel.onClosed = () => this.end()
+    connection.onState = (state) => {
+      if (isEnded(state)) this.end()
+    }
+    // One channel a connection: a peer that opens more wants something else.
+    connection.onChannel = (other) => {
+      other.close()
+      this.end()
+    }
   }
 
   send(frame: Buffer): boolean {
     if (this.ended) return false
     try {
-      // Copies. The answer tells only whether it left at once.
-      this.channel.sendMessageBinary(frame)
+      this.channel.send(frame)
       return true
     } catch {
-      // Closed by the other side a moment ago, or a peer that announced smaller messages.
+      // Closed by the other side a moment ago.
       return false
     }
   }
 
   bufferedBytes(): number {
-    return this.ended ? 0 : this.channel.bufferedAmount()
+    return this.ended ? 0 : this.channel.bufferedBytes()
   }
 
   attach(listener: LinkListener): void {
@@ -47,13 +53,12 @@ export class WebRtcLink implements FrameLink {
       listener.onClosed()
       return
     }
-    this.channel.setBufferedAmountLowThreshold(BUFFERED_LOW_BYTES)
-    this.channel.onBufferedAmountLow(() => {
+    this.channel.onDrain = () => {
       if (!this.ended) listener.onDrain()
-    })
+    }
     this.channel.onMessage((message) => {
       // Text is no frame: an empty message is refused as one.
-      if (!this.ended) listener.onMessage(Buffer.isBuffer(message) ? message : NOT_BINARY)
+      if (!this.ended) listener.onMessage(message ?? NOT_BINARY)
     })
   }
 
@@ -66,16 +71,7 @@ export class WebRtcLink implements FrameLink {
   close(): void {
     if (this.ended) return
     this.ended = true
-    closeQuietly(this.connection, this.channel)
+    this.channel.close()
+    this.connection.close()
   }
-}
-
-/** Closing what the library has closed itself throws. */
-export function closeQuietly(connection: PeerConnection, channel?: DataChannel): void {
-  try {
-    channel?.close()
-  } catch {}
-  try {
-    connection.close()
-  } catch {}
 }

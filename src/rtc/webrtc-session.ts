@@ -3,15 +3,15 @@ import type { Clock } from '../base/clock.js'
 import { AppError } from '../base/errors.js'
 import { FRAME_BYTES_MAX } from '../wire/frame-limits.js'
 import { GATHER_MS } from './limits.js'
-import type { DataChannel, PeerConnection } from './webrtc-library.js'
-import { closeQuietly, WebRtcLink } from './webrtc-link.js'
+import type { RtcChannel, RtcConnection } from './webrtc-library.js'
+import { isEnded, WebRtcLink } from './webrtc-link.js'
 
 const LABEL = 'shardrive/1'
 
 export class WebRtcSession {
-  private readonly connection: PeerConnection
+  private readonly connection: RtcConnection
   private readonly clock: Clock
-  private channel: DataChannel | undefined
+  private channel: RtcChannel | undefined
   private over = false
   private readonly gathered: Promise<void>
   /** Settles once: the open link, or why there is none. */
@@ -19,7 +19,7 @@ export class WebRtcSession {
   private resolve: (link: WebRtcLink) => void = () => {}
   private reject: (error: AppError) => void = () => {}
 
-  constructor(connection: PeerConnection, clock: Clock) {
+  constructor(connection: RtcConnection, clock: Clock) {
     this.connection = connection
     this.clock = clock
     this.link = new Promise((resolve, reject) => {
@@ -29,32 +29,42 @@ export class WebRtcSession {
     // Whoever does not wait for the link learns of failures elsewhere.
     this.link.catch(() => {})
     this.gathered = new Promise((resolve) => {
-      connection.onGatheringStateChange((state) => state === 'complete' && resolve())
+      connection.onGathered = resolve
     })
-    connection.onStateChange((state) => {
-      if (state === 'failed' || state === 'closed' || state === 'disconnected') this.fail(`connection ${state}`)
-    })
+    connection.onState = (state) => {
+      if (isEnded(state)) this.end(handshakeFailed(`connection ${state}`))
+    }
   }
 
-  /** Our description, all candidates in it. */
+  /**
+   * Our description, all candidates in it. It says that this side starts the DTLS handshake: the answerer has had the
+   * other description for longer and is ready first. The other way round (the library's way) the first flight comes
+   * before we listen in most dials through a real relay, and is repeated only after a second.
+   */
   async offer(): Promise<string> {
-    const channel = this.connection.createDataChannel(LABEL)
-    channel.onOpen(() => this.open(channel))
-    return this.localSdp()
+    const channel = this.connection.createChannel(LABEL)
+    this.channel = channel
+    channel.onOpen = () => this.open(channel)
+    return (await this.localSdp()).replace('a=setup:actpass', 'a=setup:active')
   }
 
   /** `sdp` is clean. Throws `malformed` when the library cannot read it. */
   async answer(sdp: string): Promise<string> {
-    this.connection.onDataChannel((channel) => this.open(channel))
-    this.takeRemote(sdp, 'offer')
+    this.connection.onChannel = (channel) => this.open(channel)
+    try {
+      this.connection.setRemote(sdp, 'offer')
+    } catch (cause) {
+      throw new AppError('malformed', "the peer's offer is not usable", { cause })
+    }
     return this.localSdp()
   }
 
-  takeRemote(sdp: string, type: 'offer' | 'answer'): void {
+  /** `sdp` is clean. */
+  takeAnswer(sdp: string): void {
     try {
-      this.connection.setRemoteDescription(sdp, type)
+      this.connection.setRemote(sdp, 'answer')
     } catch (cause) {
-      throw new AppError('malformed', `the peer's ${type} is not usable`, { cause })
+      this.end(handshakeFailed("the peer's answer is not usable", cause))
     }
   }
 
@@ -63,16 +73,19 @@ export class WebRtcSession {
     // A STUN server that is silent must not hold everything up: what is gathered by then is sent.
     await Promise.race([this.gathered, this.clock.sleep(GATHER_MS, cut.signal)])
     cut.abort()
-    const local = this.over ? null : this.connection.localDescription()
-    if (local === null) throw unreachable('the attempt ended while it gathered addresses')
-    return local.sdp
+    const sdp = this.over ? undefined : this.connection.localSdp()
+    if (sdp === undefined) throw unreachable('the attempt ended while it gathered addresses')
+    return sdp
   }
 
-  private open(channel: DataChannel): void {
-    if (this.over) return
-    if (channel.getLabel() !== LABEL || channel.maxMessageSize() < FRAME_BYTES_MAX) {
-      this.channel = channel
-      this.fail('the peer speaks another protocol')
+  private open(channel: RtcChannel): void {
+    if (this.over) {
+      channel.close()
+      return
+    }
+    this.channel = channel
+    if (channel.label !== LABEL || channel.messageBytesMax < FRAME_BYTES_MAX) {
+      this.end(unreachable('the peer speaks another protocol'))
       return
     }
     this.over = true
@@ -83,15 +96,21 @@ export class WebRtcSession {
   end(error: AppError): void {
     if (this.over) return
     this.over = true
-    closeQuietly(this.connection, this.channel)
+    this.channel?.close()
+    this.connection.close()
     this.reject(error)
-  }
-
-  private fail(why: string): void {
-    this.end(unreachable(why))
   }
 }
 
-export function unreachable(why: string): AppError {
-  return new AppError('peer-unreachable', why, { retry: 'elsewhere' })
+export function unreachable(why: string, cause?: unknown): AppError {
+  return new AppError('peer-unreachable', why, { retry: 'elsewhere', cause })
+}
+
+/** Both sides spoke, and it came to nothing: worth another attempt at once. */
+function handshakeFailed(why: string, cause?: unknown): AppError {
+  return new AppError('peer-unreachable', why, { retry: 'elsewhere', cause, details: { handshake: true } })
+}
+
+export function isHandshakeFailure(error: unknown): boolean {
+  return error instanceof AppError && error.details?.handshake === true
 }

@@ -1,0 +1,46 @@
+/** Real WebRTC nodes in one process, on loopback, with signaling inside the process and real signatures. */
+import { systemClock } from '../../src/base/clock.js'
+import { silentLog } from '../../src/base/log.js'
+import { systemRandom } from '../../src/base/random.js'
+import { SigningKey } from '../../src/crypto/signing-key.js'
+import { peerId } from '../../src/model/ids.js'
+import { makeDescriptionSigner } from '../../src/permits/description.js'
+import type { PeerNetworkOptions } from '../../src/rtc/peer-network.js'
+import type { FrameTap } from '../../src/rtc/transport.js'
+import type { WebRtcOptions } from '../../src/rtc/webrtc-options.js'
+import { createWebRtcTransport } from '../../src/rtc/webrtc-transport.js'
+import type { TransportNode } from '../suites/transport-suite.js'
+import { SignalHub } from './signal-hub.js'
+
+type NodeOptions = PeerNetworkOptions & WebRtcOptions & { tap?: FrameTap }
+
+export function webRtcNet() {
+  const hub = new SignalHub()
+  const nodes: { node: TransportNode; key: SigningKey; disconnect: () => void }[] = []
+  const open = (key: SigningKey, options: NodeOptions): TransportNode => {
+    const id = peerId(key.id)
+    const signaling = hub.connect(id)
+    const { tap, ...rest } = options
+    const parts = { self: id, signaling, clock: systemClock, random: systemRandom, log: silentLog, tap }
+    const signer = makeDescriptionSigner(key, () => Date.now())
+    const transport = createWebRtcTransport({ ...parts, signer }, { bindAddress: '127.0.0.1', ...rest })
+    const node = { id, transport }
+    nodes.push({ node, key, disconnect: signaling.disconnect })
+    return node
+  }
+  return {
+    hub,
+    node: async (options: NodeOptions = {}) => open(SigningKey.random(systemRandom), options),
+    again: async (node: TransportNode) => {
+      const known = nodes.find((one) => one.node.id === node.id)
+      if (known === undefined) throw new Error('no such node')
+      return open(known.key, {})
+    },
+    stop: async () => {
+      for (const { node, disconnect } of nodes) {
+        disconnect()
+        await node.transport.stop()
+      }
+    },
+  }
+}
