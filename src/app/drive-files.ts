@@ -1,0 +1,94 @@
+/** The file system of a drive, composed: staging, vfs, what it is told of space, health and durability. */
+import type { Clock } from '../base/clock.js'
+import type { Log } from '../base/log.js'
+import { AppError } from '../base/errors.js'
+import type { SegmentId } from '../model/ids.js'
+import type { MountedDoor } from '../mount/fuse/door.js'
+import type { BatchChanges, SegmentCount } from '../mount/metadata/types.js'
+import { Vfs } from '../mount/vfs/vfs.js'
+import { Staging } from '../mount/writer/staging.js'
+import { StagingSpace } from '../mount/writer/staging-space.js'
+import type { DriveNetwork } from './drive-network.js'
+import type { DriveStorage } from './drive-storage.js'
+
+export interface FileSystemOptions {
+  stateDir: string
+  clock: Clock
+  log: Log
+  fsyncStored: boolean
+  uid?: number
+  gid?: number
+}
+
+export interface DriveFileSystem {
+  start(): Promise<Vfs>
+  changed(changes: BatchChanges, door: MountedDoor | null): void
+  useDurability(stored: (signal: AbortSignal) => Promise<void>): void
+  refreshSpace(): Promise<void>
+}
+
+/** Names that the kernel is told of one by one; beyond it, it is told of inodes only. */
+const NAMES_TOLD_MAX = 10_000
+const HEALTH_SHORT_MAX = 1_000
+
+export async function openFileSystem(storage: DriveStorage, network: DriveNetwork, options: FileSystemOptions): Promise<DriveFileSystem> {
+  const { ledger, reader } = storage
+  const { clock, log } = options
+  const space = new StagingSpace({
+    folder: options.stateDir,
+    reusableBytes: () => ledger.progress().reusableBytes,
+    monotonicMs: () => clock.monotonicMs(),
+  })
+  let vfs: Vfs | null = null
+  const staging = new Staging({ ledger, space, written: (ino, writes, result) => vfs?.written(ino, writes, result) })
+  ledger.beforeCalls(() => staging.flush())
+  let offered: { totalBytes: number; freeBytes: number } | null = null
+  let storeAll: (signal: AbortSignal) => Promise<void> = async () => {}
+  const refreshSpace = async () => {
+    try {
+      const { totalBytes, freeBytes } = await network.client.space({ timeoutMs: 5_000 })
+      offered = { totalBytes, freeBytes }
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+    }
+  }
+  const start = async () => {
+    await refreshSpace()
+    const owner = { uid: options.uid ?? process.getuid?.() ?? 0, gid: options.gid ?? process.getgid?.() ?? 0 }
+    vfs = await Vfs.start(
+      {
+        ledger,
+        staging,
+        reader,
+        clock,
+        log,
+        space: { space: () => offered },
+        health: { describe: (segments) => describeHealth(segments, ledger) },
+        ...(options.fsyncStored ? { durability: { stored: (signal: AbortSignal) => storeAll(signal) } } : {}),
+      },
+      owner,
+    )
+    return vfs
+  }
+  const changed = (changes: BatchChanges, door: MountedDoor | null) => {
+    vfs?.changedBehind(changes)
+    if (door !== null) tellKernel(changes, door).catch((error: unknown) => log.debug({ err: error }, 'the kernel was not told of all changes'))
+  }
+  return { start, changed, refreshSpace, useDurability: (stored) => void (storeAll = stored) }
+}
+
+async function tellKernel(changes: BatchChanges, door: MountedDoor): Promise<void> {
+  for (const ino of changes.inodes) await door.invalidateInode(ino)
+  for (const { parent, name } of changes.names.slice(0, NAMES_TOLD_MAX)) await door.invalidateEntry(parent, name)
+}
+
+/** From what this device knows; the bridge is not asked. */
+async function describeHealth(
+  segments: readonly SegmentId[],
+  ledger: { shortSegments(limit: number): Promise<SegmentCount[]> },
+): Promise<string> {
+  if (segments.length === 0) return 'local'
+  const short = new Map((await ledger.shortSegments(HEALTH_SHORT_MAX)).map((one) => [one.segment, one]))
+  const worst = segments.flatMap((segment) => short.get(segment) ?? []).sort((a, b) => a.stored - b.stored)[0]
+  return worst === undefined ? 'stored' : `stored, ${worst.stored} of ${worst.totalShards}`
+}
