@@ -171,7 +171,15 @@ export class Host {
     for (;;) {
       await this.informBridge()
       if (!(await clock.sleep(this.registered ? this.reportMs : REGISTER_RETRY_MS, signal))) return
-      this.store.purgeSerials()
+      await this.forgetSerials()
+    }
+  }
+
+  private async forgetSerials(): Promise<void> {
+    try {
+      await this.store.purgeSerials()
+    } catch (error) {
+      this.parts.log.error({ err: error }, 'used serials could not be forgotten')
     }
   }
 

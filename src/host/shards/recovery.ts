@@ -33,6 +33,8 @@ export interface Recovered {
   replayedRecords: number
   cutBytes: number
   damagedRanges: number
+  /** Shards that the index knew and the volumes do not hold any more. */
+  lostShards: number
   /** Volumes that the index knows and whose files are not there. */
   missing: number[]
   lastVolume: number
@@ -47,6 +49,7 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   const files = parts.files.list()
   let index = openIndex(parts)
   const rebuilt = !fits(index.volumes(), files)
+  const shardsBefore = rebuilt ? index.totals().shards : 0
   if (rebuilt) {
     parts.log.warn({ volumes: files.length }, 'the index is built again from the volumes')
     index.abandon()
@@ -61,6 +64,7 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
     replayedRecords: 0,
     cutBytes: 0,
     damagedRanges: 0,
+    lostShards: 0,
     missing: dropOrReportMissing(parts, index, files),
     lastVolume,
     lastEnd: null,
@@ -75,7 +79,9 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
     index.abandon()
     throw error
   }
-  return found
+  const lost = shardsBefore - index.totals().shards
+  if (lost > 0) parts.log.error({ shards: lost }, 'volumes hold less than the index knew: shards are lost')
+  return { ...found, lostShards: Math.max(0, lost) }
 }
 
 function openIndex(parts: RecoveryParts): ShardIndex {

@@ -55,6 +55,8 @@ export interface PutOrder extends ShardKey {
 
 /** No put or delete token lives longer; serials replayed from volumes are remembered as long. */
 export const SERIAL_KEEP_MS = 7 * 24 * 3_600_000
+/** 100,000 serials a call. */
+const PURGE_STEPS_MAX = 20
 const DISK_FLOOR_BYTES = 64 * 1_048_576
 const NOTHING = Buffer.alloc(0)
 
@@ -104,7 +106,6 @@ export class ShardStore {
     })
     const store = new ShardStore(parts, files, recovered, options)
     store.index.addSerials(parts.kept.loadSerials())
-    store.index.purgeSerials(parts.nowMs())
     await store.space.freeBytes()
     store.reclaim()
     return store
@@ -196,9 +197,11 @@ export class ShardStore {
     return this.index.damagedRanges(limit)
   }
 
-  /** Forgets serials whose tokens have ended. */
-  purgeSerials(): number {
-    return this.index.purgeSerials(this.parts.nowMs())
+  /** Forgets serials whose tokens have ended, some at a time: the rest next time. */
+  async purgeSerials(): Promise<void> {
+    for (let step = 0; step < PURGE_STEPS_MAX && this.index.purgeSerials(this.parts.nowMs()) > 0; step++) {
+      await new Promise((resolve) => setImmediate(resolve))
+    }
   }
 
   /** Appends in flight settle; new ones are refused. */

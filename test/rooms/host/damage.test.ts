@@ -6,7 +6,15 @@ import { sha256 } from '../../../src/crypto/hash.js'
 import { recordBytes } from '../../../src/host/shards/offsets.js'
 import type { PutOrder, ShardStore } from '../../../src/host/shards/shard-store.js'
 import { Dice, testSeed } from '../../support/dice.js'
-import { countersAgree, openStore, orderOf, readWhole, scratchDir, volumeFile } from '../../support/host-folder.js'
+import {
+  countersAgree,
+  NOW_MS,
+  openStore,
+  orderOf,
+  readWhole,
+  scratchDir,
+  volumeFile,
+} from '../../support/host-folder.js'
 
 interface Stored {
   order: PutOrder
@@ -185,6 +193,33 @@ t.test('an index that is damaged, foreign, behind or ahead is built again', asyn
     t.ok(countersAgree(store, dir), name)
     await store.stop()
   }
+})
+
+t.test('a volume that lost synced records is noticed and counted', async (t) => {
+  const dir = scratchDir(t)
+  const { shards, bytes } = await smallVolume(dir)
+  fs.truncateSync(volumeFile(dir), shards[1]!.offset)
+  const store = await openStore(dir)
+  t.equal(store.recovered.lostShards, 2)
+  t.equal(store.recovered.rebuilt, true)
+  t.ok((await readWhole(store, shards[0]!.order)).equals(shards[0]!.payload))
+  t.ok(countersAgree(store, dir))
+  t.ok(bytes.length > shards[1]!.offset)
+  await store.stop()
+})
+
+t.test('used serials are forgotten when their tokens have ended', async (t) => {
+  const dir = scratchDir(t)
+  let nowMs = NOW_MS
+  const store = await openStore(dir, { nowMs: () => nowMs })
+  const { order, payload } = await orderOf(1, 500)
+  await store.put(order, payload)
+  await store.purgeSerials()
+  t.ok(store.serialUsed(order.serial))
+  nowMs = order.serialExpiresMs + 1
+  await store.purgeSerials()
+  t.notOk(store.serialUsed(order.serial))
+  await store.stop()
 })
 
 t.test('a missing volume is told, its shards are damaged, the rest goes on', async (t) => {
