@@ -75,6 +75,36 @@ t.test('a new file belongs to the caller, whoever that is', { skip: skip || (!ro
   t.equal((await fsp.stat(drive.path('open'))).mode, 0o041777)
 })
 
+t.test(
+  'an ordinary caller that writes takes setuid and setgid away, and everybody sees it',
+  {
+    skip: skip || (!root && 'needs root'),
+  },
+  async (t) => {
+    const drive = await mounted(t)
+    const file = drive.path('f')
+    await fsp.chmod(drive.at, 0o777)
+    await fsp.writeFile(file, 'content')
+    await fsp.chown(file, USER, USER)
+    const modeAfter = async (script: string, uid?: number): Promise<string> => {
+      await fsp.chmod(file, 0o6775)
+      t.equal((await run('sh', ['-ec', script, 'sh', file], { uid })).status, 0, script)
+      return ((await fsp.stat(file)).mode & 0o7777).toString(8)
+    }
+    for (const script of [
+      'echo more >> "$1"',
+      ': > "$1"',
+      'truncate -s 3 "$1"',
+      'fallocate -l 10000 "$1"',
+      'dd if=/dev/zero of="$1" bs=4k count=1 oflag=direct conv=notrunc',
+    ]) {
+      t.equal(await modeAfter(script, USER), '775', script)
+    }
+    t.equal(await modeAfter('echo more >> "$1"'), '6775', 'root keeps them')
+    t.equal(await modeAfter('chown 5:5 "$1"'), '775', 'but not in a change of owner')
+  },
+)
+
 t.test('bytes travel in requests of 1 MiB and arrive where they belong', { skip }, async (t) => {
   const drive = await mounted(t)
   const content = rampBytes(7, 5 * MiB + 12_345)

@@ -220,6 +220,7 @@ export class MemoryFileSystem extends MemoryTree implements FileSystem {
     const inode = this.inode(ino)
     if (flags.punchHole || flags.zeroRange) inode.zero(offset, length)
     if (!flags.keepSize) inode.size = Math.max(inode.size, offset + length)
+    if (flags.killSuidGid) inode.killSuidGid()
     inode.touch()
   }
 
@@ -229,10 +230,15 @@ export class MemoryFileSystem extends MemoryTree implements FileSystem {
     return found
   }
 
-  copyRange(from: { ino: number; offset: number }, to: { ino: number; offset: number }, length: number): number {
+  copyRange(
+    from: { ino: number; offset: number },
+    to: { ino: number; offset: number; killSuidGid: boolean },
+    length: number,
+  ): number {
     const data = Buffer.concat(this.inode(from.ino).readAt(from.offset, Math.min(length, COPY_MAX)))
     this.inode(to.ino).writeAt(to.offset, data)
     this.inode(to.ino).touch()
+    if (to.killSuidGid) this.inode(to.ino).killSuidGid()
     return data.length
   }
 

@@ -2,7 +2,7 @@
  * Kernel request -> typed request. Throws AppError `malformed` and nothing else, whatever the bytes are; reads nothing
  * outside of what was received. Names, values and targets are copied, the data of WRITE is not.
  */
-import type { AllocateFlags, AttributeChanges, OpenFlags, Timestamp } from './filesystem.js'
+import type { AttributeChanges, OpenFlags, Timestamp } from './filesystem.js'
 import * as at from './offsets.js'
 import {
   ALLOCATE_BIT,
@@ -17,7 +17,7 @@ import {
   WRITE_BIT,
   XATTR_BIT,
 } from './opcodes.js'
-import type { Header, InitOffer, Request } from './request.js'
+import type { Header, InitOffer, Request, RequestOf } from './request.js'
 import { malformed, type RequestBytes } from './request-bytes.js'
 
 const BODY = at.IN_HEADER.size
@@ -256,7 +256,7 @@ function decodeSetXattr(from: RequestBytes, ino: number): Request {
   return { op: OP.SETXATTR, ino, name, value, create, replace: (flags & XATTR_BIT.REPLACE) !== 0 }
 }
 
-function decodeAllocate(mode: number): AllocateFlags | undefined {
+function decodeAllocate(mode: number): RequestOf<typeof OP.FALLOCATE>['flags'] {
   const keepSize = (mode & ALLOCATE_BIT.KEEP_SIZE) !== 0
   const punchHole = (mode & ALLOCATE_BIT.PUNCH_HOLE) !== 0
   const zeroRange = (mode & ALLOCATE_BIT.ZERO_RANGE) !== 0

@@ -168,6 +168,8 @@ export interface AllocateFlags {
   readonly keepSize: boolean
   readonly punchHole: boolean
   readonly zeroRange: boolean
+  /** See write(). Allocating and punching count as writing. */
+  readonly killSuidGid: boolean
 }
 
 export interface FileSystem {
@@ -252,7 +254,7 @@ export interface FileSystem {
   /** Answers the bytes copied; `not-supported` or `cross-device` makes the caller copy by reading and writing. */
   copyRange(
     from: { readonly ino: number; readonly fh: number; readonly offset: number },
-    to: { readonly ino: number; readonly fh: number; readonly offset: number },
+    to: { readonly ino: number; readonly fh: number; readonly offset: number; readonly killSuidGid: boolean },
     length: number,
     ctx: RequestContext,
   ): MaybePromise<number>

@@ -102,7 +102,7 @@ export async function prepareMountPoint(place: string, options: { allowNonEmpty:
   const mount = await topMountAt(mountPoint)
   if (mount !== undefined) {
     throw new AppError('mountpoint-busy', `something (${mount.type}) is mounted on ${mountPoint} already`, {
-      hint: `unmount it first: umount ${mountPoint}`,
+      hint: `unmount it first: umount ${mountPoint} (umount -f, then umount -l, if it hangs)`,
     })
   }
   let names: string[]

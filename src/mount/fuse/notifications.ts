@@ -1,4 +1,11 @@
-/** Messages that make the kernel forget what it caches. */
+/**
+ * Messages that make the kernel forget what it caches.
+ *
+ * The kernel takes locks for them: that of the parent directory for entries, that of pages for bytes. A message waits
+ * (on its own thread) while a request that holds the lock is being answered, so none may be sent and awaited from within
+ * such a request, and they are for rare news. A daemon that is killed with SIGKILL at just that moment leaves a mount
+ * that hangs instead of a dead one; `umount -f` ends it.
+ */
 
 import * as at from './offsets.js'
 import { NOTIFY } from './opcodes.js'

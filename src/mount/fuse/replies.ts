@@ -8,6 +8,7 @@ import type { Log } from '../../base/log.js'
 import { type Call, callKey } from './call.js'
 import { ERRNO, errnoOf } from './errno.js'
 import type { MaybePromise } from './filesystem.js'
+import { inodeInvalidation } from './notifications.js'
 import { OUT_HEADER } from './offsets.js'
 import type { ReplyBytes } from './reply-bytes.js'
 
@@ -19,6 +20,8 @@ export interface ReplyPort {
 
 /** What one writev of the native door takes besides the header. */
 const BUFFERS_MAX = 256
+/** As an offset of an inode invalidation. */
+const ATTRIBUTES_ONLY = -1
 
 export class Replies {
   readonly out: ReplyBytes
@@ -89,6 +92,15 @@ export class Replies {
       )
     }
     this.error(call, errno ?? ERRNO.EIO)
+  }
+
+  /** To be called before the answer to a request that may have cleared setuid or setgid; see privileged-inodes.ts. */
+  dropClearedMode(ino: number): void {
+    if (!this.out.privileged.take(ino)) return
+    const message = inodeInvalidation(ino, ATTRIBUTES_ONLY, 0)
+    message.copy(this.out.bytes)
+    // Waits for no lock, unlike other notifications; ENOENT says that the kernel holds nothing.
+    this.port.send(message.length)
   }
 
   /** An INTERRUPT for this request. It finds nothing when the answer has just been sent, which is fine. */

@@ -3,6 +3,7 @@ import type { Attributes, FileSystemStatistics, OpenReply, Timestamp } from './f
 import type { InitAnswer } from './init.js'
 import * as at from './offsets.js'
 import { OPEN_REPLY_BIT, STATX_BASIC, STATX_BTIME } from './opcodes.js'
+import { PrivilegedInodes } from './privileged-inodes.js'
 
 const BODY = at.OUT_HEADER.size
 const TWO_32 = 2 ** 32
@@ -20,6 +21,7 @@ export class ReplyBytes {
   readonly view: DataView
   readonly bytes: Buffer
   readonly room: number
+  readonly privileged = new PrivilegedInodes()
   private readonly times: CacheTimes
 
   constructor(memory: ArrayBuffer, times: CacheTimes) {
@@ -47,6 +49,7 @@ export class ReplyBytes {
   }
 
   attributes(offset: number, a: Attributes): void {
+    this.privileged.note(a.ino, a.mode)
     this.u64(offset + at.ATTR.ino, a.ino)
     this.u64(offset + at.ATTR.fileSize, a.size)
     this.u64(offset + at.ATTR.blocks, a.blocks)
@@ -133,6 +136,7 @@ export class ReplyBytes {
   }
 
   statxBody(a: Attributes): number {
+    this.privileged.note(a.ino, a.mode)
     const x = BODY + at.STATX_OUT.statx
     this.bytes.fill(0, BODY, BODY + at.STATX_OUT.size)
     this.u64(BODY + at.STATX_OUT.attrValid, a.volatile === true ? 0 : this.times.attributesSec)

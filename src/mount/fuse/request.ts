@@ -74,7 +74,7 @@ export type Request =
       readonly offset: number
       readonly length: number
       /** undefined: a mode that is not supported. */
-      readonly flags: AllocateFlags | undefined
+      readonly flags: Omit<AllocateFlags, 'killSuidGid'> | undefined
     })
   | (Handle & { readonly op: Op['LSEEK']; readonly offset: number; readonly whence: 'data' | 'hole' | undefined })
   | (Handle & {

@@ -26,12 +26,18 @@ const readDirectory: Serve<typeof OP.READDIR | typeof OP.READDIRPLUS> = (fs, to,
   })
 }
 
+/** These requests do not say whether the caller has CAP_FSETID; root is who usually has. */
+const isOrdinary = (call: Call): boolean => call.uid !== 0
+
 const copyRange: Serve<typeof OP.COPY_FILE_RANGE | typeof OP.COPY_FILE_RANGE_64> = (fs, to, call, r) => {
   const wide = r.op === OP.COPY_FILE_RANGE_64
   const length = wide ? r.length : Math.min(r.length, COPY_32_MAX)
   const from = { ino: r.ino, fh: r.fh, offset: r.offset }
-  const target = { ino: r.toIno, fh: r.toFh, offset: r.toOffset }
-  to.settle(call, fs.copyRange(from, target, length, call), (copied) => to.body(call, to.out.u64Body(copied)))
+  const target = { ino: r.toIno, fh: r.toFh, offset: r.toOffset, killSuidGid: isOrdinary(call) }
+  to.settle(call, fs.copyRange(from, target, length, call), (copied) => {
+    if (target.killSuidGid) to.dropClearedMode(target.ino)
+    to.body(call, to.out.u64Body(copied))
+  })
 }
 
 function replyCreated(fs: FileSystem, to: Replies, call: Call, created: CreateReply): void {
@@ -50,6 +56,7 @@ function releaseUnseen(fs: FileSystem, ino: number, fh: number, call: Call): voi
 export const FILE_SERVICES = {
   [OP.OPEN]: (fs, to, call, r) => {
     to.settle(call, fs.open(r.ino, r.flags, call), (opened) => {
+      if (r.flags.killSuidGid) to.dropClearedMode(r.ino)
       if (!to.body(call, to.out.openBody(opened))) releaseUnseen(fs, r.ino, opened.fh, call)
     })
   },
@@ -68,7 +75,10 @@ export const FILE_SERVICES = {
   },
   [OP.WRITE]: (fs, to, call, r) => {
     const written = fs.write(r.ino, r.fh, r.offset, r.data, { append: r.append, killSuidGid: r.killSuidGid }, call)
-    to.settle(call, written, (count) => to.body(call, to.out.u32Body(count)))
+    to.settle(call, written, (count) => {
+      if (r.killSuidGid) to.dropClearedMode(r.ino)
+      to.body(call, to.out.u32Body(count))
+    })
   },
   [OP.FLUSH]: (fs, to, call, r) => {
     if (fs.flush === undefined) to.error(call, ERRNO.ENOSYS)
@@ -81,8 +91,15 @@ export const FILE_SERVICES = {
     to.settle(call, fs.release(r.ino, r.fh, call), () => to.empty(call))
   },
   [OP.FALLOCATE]: (fs, to, call, r) => {
-    if (r.flags === undefined) to.error(call, ERRNO.EOPNOTSUPP)
-    else to.settle(call, fs.allocate(r.ino, r.fh, r.offset, r.length, r.flags, call), () => to.empty(call))
+    if (r.flags === undefined) {
+      to.error(call, ERRNO.EOPNOTSUPP)
+      return
+    }
+    const flags = { ...r.flags, killSuidGid: isOrdinary(call) }
+    to.settle(call, fs.allocate(r.ino, r.fh, r.offset, r.length, flags, call), () => {
+      if (flags.killSuidGid) to.dropClearedMode(r.ino)
+      to.empty(call)
+    })
   },
   [OP.LSEEK]: (fs, to, call, r) => {
     if (r.whence === undefined) to.error(call, ERRNO.EINVAL)
