@@ -6,6 +6,9 @@ import BetterSqlite3 from 'better-sqlite3'
 import { AppError, isCode } from '../base/errors.js'
 import { guarded } from './failures.js'
 
+/** Keeps them from the garbage collector, which would close them. */
+const held = new Set<BetterSqlite3.Database>()
+
 /**
  * Takes the lock at once or throws: `folder-locked`, `database-unwritable`, `no-space`. The value releases it; the file
  * stays. Nothing else may open the file: closing any descriptor of it would drop the lock.
@@ -28,5 +31,9 @@ function take(file: string): () => void {
     db.close()
     throw error
   }
-  return () => db.close()
+  held.add(db)
+  return () => {
+    held.delete(db)
+    db.close()
+  }
 }

@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import fs from 'node:fs'
 import path from 'node:path'
+import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { codeOf } from '../../../src/base/errors.js'
 import { lockFolder } from '../../../src/sqlite/lock.js'
@@ -141,5 +144,22 @@ t.test('a folder lock is taken once and given back', async (t) => {
     'folder-locked',
   )
   release()
+  lockFolder(file)()
+})
+
+t.test('a folder lock holds against another process and ends with the process that is killed', async (t) => {
+  const file = path.join(t.testdir(), 'lock')
+  const module = pathToFileURL(path.join(import.meta.dirname, '../../../src/sqlite/lock.js')).href
+  const script = `import { lockFolder } from '${module}'; lockFolder(process.argv[1]); globalThis.gc(); console.log('held'); setInterval(() => {}, 1000)`
+  const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '-e', script, file], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await once(child.stdout, 'data')
+  t.equal(
+    thrownCode(() => lockFolder(file)),
+    'folder-locked',
+  )
+  child.kill('SIGKILL')
+  await once(child, 'exit')
   lockFolder(file)()
 })
