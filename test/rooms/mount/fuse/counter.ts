@@ -6,6 +6,7 @@ import type { InitAnswer } from '../../../../src/mount/fuse/init.js'
 import { Replies } from '../../../../src/mount/fuse/replies.js'
 import { ReplyBytes } from '../../../../src/mount/fuse/reply-bytes.js'
 import { type Heard, KernelEar, kernelRequest, received, type Sent } from '../../../support/kernel-requests.js'
+import { MemoryFileSystem } from '../../../support/memory-filesystem.js'
 
 export interface Counter {
   readonly ear: KernelEar
@@ -29,4 +30,9 @@ export function openCounter(fs: FileSystem, log: Log = silentLog): Counter {
     return ear.take()
   }
   return { ear, replies, agreed, put, ask }
+}
+
+/** The memory file system with some methods replaced. */
+export function fsWith(changes: object): MemoryFileSystem {
+  return Object.assign(new MemoryFileSystem(), changes)
 }

@@ -1,26 +1,17 @@
-import { Writable } from 'node:stream'
-import { pino } from 'pino'
 import t from 'tap'
-import { AppError } from '../../../../src/base/errors.js'
 import type { Attributes } from '../../../../src/mount/fuse/filesystem.js'
 import { OP } from '../../../../src/mount/fuse/opcodes.js'
-import { Dice, testSeed } from '../../../support/dice.js'
 import { body, text, u16, u32, u64 } from '../../../support/kernel-requests.js'
 import { MemoryFileSystem } from '../../../support/memory-filesystem.js'
 import { rampBytes } from '../../../support/ramp.js'
-import { openCounter } from './counter.js'
-import { SAMPLES } from './samples.js'
+import { fsWith, openCounter } from './counter.js'
 
 const ENOENT = 2
-const EINTR = 4
 const EIO = 5
-const EINVAL = 22
 const ERANGE = 34
 const ENOSYS = 38
 const ENODATA = 61
 const EOPNOTSUPP = 95
-const ENOTCONN = 107
-const ESTALE = 116
 
 const FILE: Attributes = {
   ino: 2 ** 40 + 5,
@@ -41,11 +32,6 @@ const FILE_BYTES = body(
   ...[u32(1), u32(2), u32(999_999_999), u32(0o100640), u32(3), u32(70_000), u32(8), u32(0x12345678), u32(4096), u32(0)],
 )
 const ENTRY_BYTES = body(u64(2 ** 40 + 5), u64(0), u64(100), u64(300), u32(0), u32(0), FILE_BYTES)
-
-/** The memory file system with some methods replaced. */
-function fsWith(changes: object): MemoryFileSystem {
-  return Object.assign(new MemoryFileSystem(), changes)
-}
 
 t.test('a found name is answered with its inode, long trusted', async (t) => {
   const { ask } = openCounter(fsWith({ lookup: () => FILE }))
@@ -171,6 +157,21 @@ t.test('what the kernel did not take is forgotten and released again', async (t)
   t.equal(fs.inodes.get(2)?.lookups, 0)
 })
 
+t.test('a setuid bit that a write cleared is dropped from the cache before the write is answered', async (t) => {
+  const { put, ask, ear } = openCounter(fsWith({ getAttributes: () => ({ ...FILE, mode: 0o104755 }), write: () => 1 }))
+  const write = (flags: number): Buffer =>
+    body(u64(1), u64(0), u32(1), u32(flags), u64(0), u32(1), u32(0), Buffer.from('x'))
+  const killing = { opcode: OP.WRITE, ino: FILE.ino, body: write(4) }
+  t.strictSame(ask(killing).body, u64(1), 'the kernel knows of no such bit yet')
+  ask({ opcode: OP.GETATTR, ino: FILE.ino, body: Buffer.alloc(16) })
+  ask({ ...killing, body: write(0) })
+  put(killing)
+  const [dropped, answered] = ear.heard.splice(0)
+  t.match(dropped, { unique: 0, errno: -2, body: body(u64(FILE.ino), u64(-1), u64(0)) }, 'first the notification')
+  t.match(answered, { unique: 2, errno: 0 })
+  t.strictSame(ask(killing).body, u64(1), 'once')
+})
+
 t.test('extended attributes are sized first, and told apart when missing or when there is no room', async (t) => {
   const fs = new MemoryFileSystem()
   fs.inodes.get(1)?.xattrs.set('user.a', Buffer.from('value'))
@@ -197,94 +198,4 @@ t.test('every lookup that the kernel forgets is forgotten, one by one or in batc
     [9, 2 ** 40],
   ])
   t.same(ear.heard, [], 'and nothing is answered')
-})
-
-t.test('an interrupt reaches the call that waits, which may answer EINTR', async (t) => {
-  let signal: AbortSignal | undefined
-  const fs = fsWith({
-    fsync: (_ino: number, _fh: number, _dataOnly: boolean, ctx: { signal: AbortSignal }) =>
-      new Promise((_resolve, reject) => {
-        signal = ctx.signal
-        ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason))
-      }),
-  })
-  const { put, ear } = openCounter(fs)
-  put({ opcode: OP.FSYNC, unique: 2 ** 33 + 4, body: Buffer.alloc(16) })
-  put({ opcode: OP.INTERRUPT, unique: 2 ** 33 + 5, body: u64(2 ** 33 + 6) })
-  t.equal(signal?.aborted, false, 'another call is not meant')
-  put({ opcode: OP.INTERRUPT, unique: 2 ** 33 + 5, body: u64(2 ** 33 + 4) })
-  t.equal(signal?.aborted, true)
-  await Promise.resolve()
-  t.match(ear.take(), { unique: 2 ** 33 + 4, errno: EINTR })
-})
-
-t.test('at the end everything that waits is answered once, and what comes later is dropped', async (t) => {
-  let finish: () => void = () => undefined
-  const fs = fsWith({ fsync: () => new Promise<void>((resolve) => (finish = resolve)) })
-  const { put, ear, replies } = openCounter(fs)
-  put({ opcode: OP.FSYNC, unique: 4, body: Buffer.alloc(16) })
-  replies.abandon()
-  t.match(ear.take(), { unique: 4, errno: ENOTCONN })
-  finish()
-  await Promise.resolve()
-  t.same(ear.heard, [])
-})
-
-t.test('an unexpected failure is EIO, and the log says where but not what', async (t) => {
-  const lines: string[] = []
-  const stream = new Writable({
-    write: (chunk, _encoding, done) => {
-      lines.push(String(chunk))
-      done()
-    },
-  })
-  for (const failing of [
-    () => {
-      throw new TypeError('secret-name')
-    },
-    () => Promise.reject(new AppError('some-code', 'secret-name')),
-    () => ({}),
-  ]) {
-    const { put, ear } = openCounter(fsWith({ getAttributes: failing }), pino(stream))
-    put({ opcode: OP.GETATTR, body: Buffer.alloc(16) })
-    await Promise.resolve()
-    t.equal(ear.take().errno, EIO)
-  }
-  t.equal(lines.length, 3)
-  t.match(lines[1], /some-code/)
-  t.notMatch(lines.join(), /secret-name/)
-})
-
-t.test('flush is refused for good where the file system has none', async (t) => {
-  t.equal(openCounter(new MemoryFileSystem()).ask({ opcode: OP.FLUSH, body: Buffer.alloc(24) }).errno, ENOSYS)
-  const { ask } = openCounter(fsWith({ flush: () => undefined }))
-  t.equal(ask({ opcode: OP.FLUSH, body: Buffer.alloc(24) }).errno, 0)
-})
-
-t.test('a malformed request is answered EINVAL, an impossible inode ESTALE, an unknown kind ENOSYS', async (t) => {
-  const { ask } = openCounter(new MemoryFileSystem())
-  t.equal(ask({ opcode: OP.LOOKUP, body: text('a/b') }).errno, EINVAL)
-  t.equal(ask({ opcode: OP.LOOKUP, ino: 2 ** 60, body: text('a') }).errno, ESTALE)
-  t.equal(ask({ opcode: 4095 }).errno, ENOSYS)
-})
-
-t.test('whatever comes, every request that wants an answer gets exactly one', async (t) => {
-  const seed = testSeed()
-  t.comment(`SEED=${seed}`)
-  const dice = new Dice(seed)
-  const silent: number[] = [OP.FORGET, OP.BATCH_FORGET, OP.INTERRUPT]
-  const { put, ear } = openCounter(new MemoryFileSystem())
-  let wrong = 0
-  for (let i = 0; i < 5000; i++) {
-    const sample = dice.pick(SAMPLES)
-    const content = Buffer.from(sample.body)
-    for (let flips = dice.roll(0, 4); flips > 0 && content.length > 0; flips--) {
-      content[dice.roll(0, content.length - 1)] = dice.roll(0, 3)
-    }
-    put({ opcode: sample.opcode, ino: dice.roll(1, 5), unique: i + 1, body: content })
-    const heard = ear.heard.splice(0)
-    const expected = silent.includes(sample.opcode) ? 0 : 1
-    if (heard.length !== expected || heard.some((reply) => reply.unique !== i + 1)) wrong++
-  }
-  t.equal(wrong, 0)
 })
