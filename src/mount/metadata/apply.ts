@@ -5,10 +5,10 @@
  */
 import { AppError } from '../../base/errors.js'
 import { type FileId, ROOT_FILE } from '../../model/ids.js'
+import { applyRename, isBelow } from './apply-rename.js'
 import { isDirectory, isRegular, type Node, ROOT_INO } from './inodes.js'
 import { isMode, PERMISSIONS, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, typeOf } from './modes.js'
 import * as o from './operations.js'
-import { applyRename, isBelow } from './apply-rename.js'
 import type { Tables } from './tables.js'
 import type { FileTime } from './types.js'
 
@@ -63,41 +63,54 @@ export function dropName(t: Tables, node: Node, parent: Node, time: FileTime, po
 export function apply(t: Tables, op: o.Operation, position: number, epoch: number): void {
   switch (op.kind) {
     case o.KIND.stagedWrite:
-      return applyStagedWrite(t, op, position)
+      applyStagedWrite(t, op, position)
+      return
     case o.KIND.make:
-      return applyMake(t, op, position)
+      applyMake(t, op, position)
+      return
     case o.KIND.link:
-      return applyLink(t, op, position)
+      applyLink(t, op, position)
+      return
     case o.KIND.unlink:
-      return applyUnlink(t, op, position)
+      applyUnlink(t, op, position)
+      return
     case o.KIND.rename:
-      return applyRename(t, op, position)
+      applyRename(t, op, position)
+      return
     case o.KIND.attributes:
-      return applyAttributes(t, op, position)
+      applyAttributes(t, op, position)
+      return
     case o.KIND.setXattr:
     case o.KIND.removeXattr:
-      return applyXattr(t, op, position)
+      applyXattr(t, op, position)
+      return
     case o.KIND.extent:
-      return applyExtent(t, op, position)
+      applyExtent(t, op, position)
+      return
     case o.KIND.hole: {
       const node = expectRegular(t, op.file)
       t.extents.clear(node, op.offset, op.offset + op.length)
-      return touch(t, node, position)
+      touch(t, node, position)
+      return
     }
     case o.KIND.allocate: {
       const node = expectRegular(t, op.file)
       t.extents.reserve(node, op.offset, op.offset + op.length)
-      return touch(t, node, position)
+      touch(t, node, position)
+      return
     }
     case o.KIND.reap:
-      return applyReap(t, op)
+      applyReap(t, op)
+      return
     case o.KIND.segment:
       t.segments.add(op.info, epoch, epoch)
       return
     case o.KIND.putInode:
-      return applyPutInode(t, op)
+      applyPutInode(t, op)
+      return
     case o.KIND.putDentry:
-      return applyPutDentry(t, op)
+      applyPutDentry(t, op)
+      return
   }
 }
 
@@ -216,7 +229,10 @@ function applyPutInode(t: Tables, op: o.PutInode): void {
   const node = isRoot && known ? known : makeNode(t, op, op.btime, 0)
   Object.assign(node, { mode: op.mode, uid: op.uid, gid: op.gid, rdev: op.rdev, size: op.size })
   Object.assign(node, { atime: op.atime, mtime: op.mtime, ctime: op.ctime, btime: op.btime })
-  if (node === known) return t.inodes.touch(node)
+  if (node === known) {
+    t.inodes.touch(node)
+    return
+  }
   // Two names ('.' and the one in the parent) come with the dentry.
   node.capability = undefined
   t.inodes.add(node)

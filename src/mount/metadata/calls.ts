@@ -63,7 +63,8 @@ const tree: Record<string, Answer> = {
       const to = { parent: newParent, name: unpackBytes(newName) }
       return packChanged(mutations.rename(t, { parent, name: unpackBytes(name) }, to, mode, time))
     }),
-  setAttributes: (s, _t, parts: AttributeParts) => s.run('change', (t) => packChanged(mutations.setAttributes(t, parts))),
+  setAttributes: (s, _t, parts: AttributeParts) =>
+    s.run('change', (t) => packChanged(mutations.setAttributes(t, parts))),
   setXattr: (s, _t, ino: number, name: string, value: Uint8Array, mode: 'any' | 'create' | 'replace', time: FileTime) =>
     s.run('change', (t) => packChanged(mutations.setXattr(t, ino, unpackBytes(name), bufferOf(value), mode, time))),
   removeXattr: (s, _t, ino: number, name: string, time: FileTime) =>

@@ -189,11 +189,7 @@ export class LedgerClient implements Ledger {
   saveHead(head: Head): Promise<void> {
     return this.call('saveHead', [plainHead(head)])
   }
-  async importSnapshot(
-    operations: AsyncIterable<Buffer> | Iterable<Buffer>,
-    epoch: number,
-    head: Head,
-  ): Promise<void> {
+  async importSnapshot(operations: AsyncIterable<Buffer> | Iterable<Buffer>, epoch: number, head: Head): Promise<void> {
     await this.call('beginImport', [epoch])
     try {
       for await (const piece of operations) await this.call('importPiece', [own(piece)])

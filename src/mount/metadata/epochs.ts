@@ -5,8 +5,8 @@
  */
 import { AppError } from '../../base/errors.js'
 import type { Head } from '../../model/chain.js'
-import { damaged } from './database.js'
 import { putHead } from './chain.js'
+import { damaged } from './database.js'
 import type { Tables } from './tables.js'
 import type { Cut, PendingEpoch, SavedRecord, StagedRow } from './types.js'
 
@@ -104,7 +104,8 @@ function recordOf(t: Tables, sequence: number): SavedRecord {
 
 export function saveRecord(t: Tables, epoch: number, record: SavedRecord): void {
   const row = epochRow(t, epoch)
-  if (row.stage !== 'prepared' && row.stage !== 'recorded') throw outOfOrder(`a record for an epoch that is ${row.stage}`)
+  if (row.stage !== 'prepared' && row.stage !== 'recorded')
+    throw outOfOrder(`a record for an epoch that is ${row.stage}`)
   t.database.alone(() => {
     if (row.record_sequence !== null) t.database.sql('DELETE FROM record WHERE sequence = ?').run(row.record_sequence)
     putRecord(t, record)
@@ -163,9 +164,7 @@ function turnExtents(t: Tables, row: EpochRow): void {
 }
 
 function removeRetired(t: Tables, epoch: number): void {
-  const rows = t.database
-    .sql<[number], { segment: Buffer }>('SELECT segment FROM segment WHERE retired = ?')
-    .all(epoch)
+  const rows = t.database.sql<[number], { segment: Buffer }>('SELECT segment FROM segment WHERE retired = ?').all(epoch)
   const drop = t.database.sql('DELETE FROM placement WHERE segment = ?')
   for (const { segment } of rows) drop.run(segment)
   t.database.sql('DELETE FROM segment WHERE retired = ?').run(epoch)

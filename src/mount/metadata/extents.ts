@@ -79,7 +79,9 @@ export class Extents {
       `SELECT DISTINCT staged ${range} AND staged IS NOT NULL`,
     )
     const staged = rows.all(node.ino, offset)
-    const sum = this.database.sql<[number, number], { bytes: number }>(`SELECT coalesce(sum(length), 0) AS bytes ${range}`)
+    const sum = this.database.sql<[number, number], { bytes: number }>(
+      `SELECT coalesce(sum(length), 0) AS bytes ${range}`,
+    )
     node.covered -= sum.get(node.ino, offset)?.bytes ?? 0
     this.database.sql(`DELETE ${range}`).run(node.ino, offset)
     for (const row of staged) this.staged.release(row.staged)

@@ -156,11 +156,7 @@ export interface LedgerEpochs {
   pendingSegments(): Promise<SegmentId[]>
   forgetPendingSegments(segments: readonly SegmentId[]): Promise<void>
   /** cut -> prepared, durable. Every row of the cut must be mapped, every mapping's segment be in `segments`. */
-  materialise(
-    epoch: number,
-    mapping: readonly StagedMapping[],
-    segments: readonly SegmentInfo[],
-  ): Promise<Materialised>
+  materialise(epoch: number, mapping: readonly StagedMapping[], segments: readonly SegmentInfo[]): Promise<Materialised>
   /** What materialise() answered, again. */
   prepared(epoch: number): Promise<Materialised>
   /** prepared -> recorded (or recorded again on another head), durable, before it is sent. */

@@ -147,7 +147,10 @@ function decodeOne(bytes: Buffer, local: boolean): o.Operation {
 
 export function checkVersion(version: number): void {
   if (version === OPERATIONS_VERSION) return
-  throw new AppError(version > OPERATIONS_VERSION ? 'unsupported-version' : 'malformed', `operations version ${version}`)
+  throw new AppError(
+    version > OPERATIONS_VERSION ? 'unsupported-version' : 'malformed',
+    `operations version ${version}`,
+  )
 }
 const { OPERATIONS_VERSION } = o
 

@@ -86,7 +86,8 @@ export function putStored(t: Tables, counts: readonly SegmentCount[]): void {
 }
 
 export function shortSegments(t: Tables, limit: number): SegmentCount[] {
-  const text = 'SELECT segment, stored, n FROM segment WHERE stored < n AND (died IS NULL OR snapshot IS NOT NULL) LIMIT ?'
+  const text =
+    'SELECT segment, stored, n FROM segment WHERE stored < n AND (died IS NULL OR snapshot IS NOT NULL) LIMIT ?'
   const rows = t.database.sql<[number], { segment: Buffer; stored: number; n: number }>(text).all(limit)
   return rows.map((row) => ({ segment: segmentOf(row.segment), stored: row.stored, totalShards: row.n }))
 }
@@ -123,7 +124,9 @@ export function recordSnapshot(t: Tables, mark: SnapshotMark, segments: readonly
 
 export function snapshots(t: Tables): SnapshotMark[] {
   const text = 'SELECT epoch, sequence FROM snapshot WHERE sequence IS NOT NULL ORDER BY epoch'
-  const own = t.database.sql<[number], { segment: Buffer }>('SELECT segment FROM segment WHERE snapshot = ? ORDER BY id')
+  const own = t.database.sql<[number], { segment: Buffer }>(
+    'SELECT segment FROM segment WHERE snapshot = ? ORDER BY id',
+  )
   return t.database
     .sql<[], { epoch: number; sequence: number }>(text)
     .all()

@@ -50,7 +50,9 @@ export class Segments implements WriteBack {
   rowOf(segment: SegmentId): number | null {
     const known = this.byId.get(segment)
     if (known !== undefined) return known
-    const found = this.database.sql<[Buffer], Row>(`SELECT ${INFO} FROM segment WHERE segment = ?`).get(idBytes(segment))
+    const found = this.database
+      .sql<[Buffer], Row>(`SELECT ${INFO} FROM segment WHERE segment = ?`)
+      .get(idBytes(segment))
     if (found === undefined) return null
     this.keep(found)
     return found.id
@@ -61,7 +63,8 @@ export class Segments implements WriteBack {
   add(info: SegmentInfo, born: number, died: number | null): number {
     const row = this.rowOf(info.segment)
     if (row !== null) {
-      if (!sameSegment(this.info(row), info)) throw new AppError('chain-mismatch', 'a segment is named twice, differently')
+      if (!sameSegment(this.info(row), info))
+        throw new AppError('chain-mismatch', 'a segment is named twice, differently')
       return row
     }
     const text = `INSERT INTO segment (segment, root, k, n, key_term, plain_length, padded_length, shard_length,

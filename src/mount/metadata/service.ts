@@ -5,8 +5,8 @@
 import { AppError, codeOf, isCode } from '../../base/errors.js'
 import type { Head } from '../../model/chain.js'
 import { pendingRows } from './epochs.js'
-import { SnapshotImport } from './snapshot-import.js'
 import { SnapshotViews } from './snapshot-export.js'
+import { SnapshotImport } from './snapshot-import.js'
 import type { Tables } from './tables.js'
 import type { Progress } from './types.js'
 

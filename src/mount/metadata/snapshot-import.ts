@@ -43,7 +43,8 @@ export class SnapshotImport {
         all = all.subarray(1)
       }
       const used = decodeSome(all, false, (operation) => {
-        if (!IN_SNAPSHOTS.has(operation.kind)) throw new AppError('malformed', 'a snapshot holds an operation of epochs')
+        if (!IN_SNAPSHOTS.has(operation.kind))
+          throw new AppError('malformed', 'a snapshot holds an operation of epochs')
         apply(this.tables, operation, 0, this.epoch)
       })
       this.rest = Buffer.from(all.subarray(used))

@@ -1,12 +1,6 @@
 /** Attributes: answered from memory whenever memory is exact. */
 import { AppError } from '../../base/errors.js'
-import type {
-  AttributeChanges,
-  Attributes,
-  FileSystemStatistics,
-  MaybePromise,
-  Timestamp,
-} from '../fuse/filesystem.js'
+import type { AttributeChanges, Attributes, FileSystemStatistics, MaybePromise, Timestamp } from '../fuse/filesystem.js'
 import { resize } from './resizing.js'
 import { clampTime, type VfsState } from './state.js'
 

@@ -81,7 +81,12 @@ export function read(
 ): MaybePromise<Buffer | readonly Buffer[]> {
   s.handle(fh, ino)
   const entry = s.table.get(ino)
-  if (entry !== undefined && entry.resizing === null && offset >= entry.inode.size && (entry.fresh || entry.pending > 0)) {
+  if (
+    entry !== undefined &&
+    entry.resizing === null &&
+    offset >= entry.inode.size &&
+    (entry.fresh || entry.pending > 0)
+  ) {
     return []
   }
   return s.parts.reader.read(ino, offset, size, ctx.signal)
@@ -141,13 +146,7 @@ async function writeReserved(
 }
 
 // await-free: from reading the end of the file to staging behind it.
-function stage(
-  s: VfsState,
-  entry: Entry,
-  offset: number,
-  data: Buffer,
-  options: WriteOptions,
-): MaybePromise<number> {
+function stage(s: VfsState, entry: Entry, offset: number, data: Buffer, options: WriteOptions): MaybePromise<number> {
   const at = options.append ? entry.inode.size : offset
   const time = s.time()
   const { length } = data

@@ -50,12 +50,7 @@ export async function link(s: VfsState, ino: number, newParent: number, newName:
   return s.looked(await s.parts.ledger.link(ino, newParent, newName, s.time()))
 }
 
-export async function remove(
-  s: VfsState,
-  parent: number,
-  name: Buffer,
-  kind: 'file' | 'directory',
-): Promise<void> {
+export async function remove(s: VfsState, parent: number, name: Buffer, kind: 'file' | 'directory'): Promise<void> {
   s.expectWritable()
   s.learn(await s.parts.ledger.unlink(parent, name, s.time(), kind))
 }

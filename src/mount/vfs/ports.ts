@@ -1,6 +1,7 @@
 /** What the vfs needs of others. They conform; app/ connects. */
-import type { BatchChanges } from '../metadata/types.js'
+
 import type { SegmentId } from '../../model/ids.js'
+import type { BatchChanges } from '../metadata/types.js'
 
 /** Bytes of files, wherever they lie. */
 export interface Reader {

@@ -3,11 +3,7 @@ import type { Changed, Inode } from '../metadata/types.js'
 import type { VfsState } from './state.js'
 
 /** `change` gets the size before. */
-export async function resize(
-  s: VfsState,
-  ino: number,
-  change: (before: number) => Promise<Changed>,
-): Promise<Inode> {
+export async function resize(s: VfsState, ino: number, change: (before: number) => Promise<Changed>): Promise<Inode> {
   for (let gate = s.table.get(ino)?.resizing; gate; gate = s.table.get(ino)?.resizing) await gate
   const entry = s.table.get(ino)
   let open = () => {}

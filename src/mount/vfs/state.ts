@@ -1,6 +1,7 @@
 /** What the operation families of the vfs share. */
-import { AppError } from '../../base/errors.js'
+
 import type { Clock } from '../../base/clock.js'
+import { AppError } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
 import type { LedgerTree } from '../metadata/ledger.js'
 import type { Changed, FileTime, Inode, Progress } from '../metadata/types.js'

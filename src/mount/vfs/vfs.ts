@@ -7,12 +7,13 @@
  */
 import { AppError } from '../../base/errors.js'
 import type * as fs from '../fuse/filesystem.js'
+import type { Inode } from '../metadata/types.js'
 import * as attributes from './attributes.js'
 import { Directories } from './directories.js'
 import * as files from './files.js'
 import * as names from './names.js'
 import type { BatchChanges } from './ports.js'
-import { VfsState, type VfsParts } from './state.js'
+import { type VfsParts, VfsState } from './state.js'
 import * as xattrs from './xattrs.js'
 
 type Ctx = fs.RequestContext
@@ -49,6 +50,11 @@ export class Vfs implements fs.FileSystem {
   changedBehind(changes: BatchChanges): void {
     if (changes.all) this.state.table.allStale()
     for (const ino of changes.inodes) this.state.table.stale(ino)
+  }
+
+  /** For the staging buffer: the ledger took (or refused) what was written. */
+  written(ino: number, writes: number, result: Inode | Error): void {
+    this.state.table.written(ino, writes, result)
   }
 
   /** Open files and directories, for a clean end. */

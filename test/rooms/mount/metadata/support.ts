@@ -30,7 +30,11 @@ export function scratch(t: Test): string {
 }
 
 let opened = 0
-export async function open(folder: string, events: LedgerEvents = {}, seed = `seed ${opened++}`): Promise<LedgerClient> {
+export async function open(
+  folder: string,
+  events: LedgerEvents = {},
+  seed = `seed ${opened++}`,
+): Promise<LedgerClient> {
   return await openLedger({ file: path.join(folder, 'ledger.db'), stagedKey: key(), events, seed })
 }
 

@@ -1,0 +1,55 @@
+/**
+ * A drive without a network, as a process of its own: ledger, vfs and door. `node vfs-child.js STATE MOUNT`; says "ready" on
+ * stdout, unmounts and closes at SIGTERM. Bytes are staged and stay so: there are no hosts to read from.
+ */
+import path from 'node:path'
+import { systemClock } from '../../src/base/clock.js'
+import { openLog } from '../../src/base/log.js'
+import { SecretBytes } from '../../src/crypto/secret.js'
+import { mountDoor } from '../../src/mount/fuse/door.js'
+import { openLedger } from '../../src/mount/metadata/client.js'
+import type { Ledger } from '../../src/mount/metadata/ledger.js'
+import { Vfs } from '../../src/mount/vfs/vfs.js'
+import { Staging } from '../../src/mount/writer/staging.js'
+import { StagingSpace } from '../../src/mount/writer/staging-space.js'
+
+const SPACE = { totalBytes: 2 ** 40, freeBytes: 2 ** 39 }
+
+async function readStaged(ledger: Ledger, ino: number, offset: number, size: number): Promise<Buffer[]> {
+  const { pieces } = await ledger.plan(ino, offset, size)
+  return pieces.map((piece) => {
+    if (piece.kind === 'segment') throw new Error('bytes on hosts')
+    return piece.kind === 'bytes' ? piece.bytes : Buffer.alloc(piece.length)
+  })
+}
+
+async function main(state: string, mountPoint: string): Promise<void> {
+  const log = openLog('vfs-child')
+  const stagedKey = SecretBytes.take(Buffer.alloc(32, 9))
+  const ledger = await openLedger({ file: path.join(state, 'ledger.db'), stagedKey })
+  const space = new StagingSpace({
+    folder: state,
+    reusableBytes: () => ledger.progress().reusableBytes,
+    monotonicMs: () => performance.now(),
+  })
+  let vfs: Vfs | null = null
+  const staging = new Staging({
+    ledger,
+    space,
+    written: (ino, writes, result) => vfs?.written(ino, writes, result),
+  })
+  ledger.beforeCalls(() => staging.flush())
+  const reader = { read: (ino: number, offset: number, size: number) => readStaged(ledger, ino, offset, size) }
+  const parts = { ledger, staging, reader, space: { space: () => SPACE }, clock: systemClock, log }
+  vfs = await Vfs.start(parts, { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 })
+  const door = await mountDoor(mountPoint, { fs: vfs, log })
+  process.stdout.write('ready\n')
+  process.once('SIGTERM', () => void door.unmount())
+  await door.ended
+  const findings = await ledger.check()
+  await ledger.close()
+  for (const finding of findings) process.stdout.write(`finding ${finding.code} ${finding.message}\n`)
+  process.exit(findings.length === 0 ? 0 : 1)
+}
+
+await main(process.argv[2] as string, process.argv[3] as string)

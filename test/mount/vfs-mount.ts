@@ -1,0 +1,70 @@
+/** A drive without a network in a process of its own, and programs run on it, for tests of what they see. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Test } from 'tap'
+
+export interface VfsMount {
+  readonly state: string
+  readonly mount: string
+  readonly child: ChildProcess
+  /** Ends with SIGTERM; the lines it said (findings of fsck), its exit code. */
+  stop(): Promise<{ lines: string[]; code: number | null }>
+  kill(): Promise<void>
+}
+
+const CHILD = path.resolve('dist-test/test/mount/vfs-child.js')
+
+export async function startDrive(folder: string): Promise<VfsMount> {
+  const state = path.join(folder, 'state')
+  const mount = path.join(folder, 'mnt')
+  fs.mkdirSync(state, { recursive: true })
+  if (!fs.existsSync(mount)) fs.mkdirSync(mount)
+  const child = spawn(process.execPath, [CHILD, state, mount], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const lines: string[] = []
+  const ended = once(child, 'exit') as Promise<[number | null]>
+  const reader = createInterface({ input: child.stdout as NodeJS.ReadableStream })
+  await new Promise<void>((resolve, reject) => {
+    reader.on('line', (line) => (line === 'ready' ? resolve() : lines.push(line)))
+    ended.then(() => reject(new Error(`the drive ended: ${lines.join('\n')}`)), reject)
+  })
+  return {
+    ...{ state, mount, child },
+    stop: async () => {
+      if (child.exitCode === null) child.kill('SIGTERM')
+      const [code] = await ended
+      return { lines, code }
+    },
+    kill: async () => {
+      child.kill('SIGKILL')
+      await ended
+    },
+  }
+}
+
+/** Mounted for one test; unmounted, checked and removed after it. */
+export async function driveOf(t: Test): Promise<VfsMount> {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'shardrive-vfs-'))
+  const drive = await startDrive(folder)
+  t.teardown(async () => {
+    const { lines, code } = await drive.stop()
+    if (code !== 0) t.fail(`fsck after the test: ${lines.join('; ')} (exit ${code})`)
+    fs.rmSync(folder, { recursive: true, force: true })
+  })
+  return drive
+}
+
+/** Runs a shell script with `set -e` in a folder of the mount; what it printed, or an error with its stderr. */
+export function shell(cwd: string, script: string, timeoutMs = 120_000): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const env = { ...process.env, HOME: cwd, GIT_CONFIG_NOSYSTEM: '1', LC_ALL: 'C' }
+    const options = { cwd, env, timeout: timeoutMs, maxBuffer: 64 << 20 }
+    execFile('bash', ['-euo', 'pipefail', '-c', script], options, (error, stdout, stderr) => {
+      if (error) reject(new Error(`${error.message}\n${stderr}`))
+      else resolve(stdout)
+    })
+  })
+}

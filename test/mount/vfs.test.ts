@@ -1,0 +1,114 @@
+/** What programs see on a drive: the rules of docs/semantics.md through the real kernel. Clause ids name what is proven. */
+import t from 'tap'
+import { driveOf, shell } from './vfs-mount.js'
+
+/** A tree with what copies like to lose: modes, times, links, sparse files, odd names, attributes. */
+const TREE = `mkdir -p tree/deep/er && cp -r /usr/share/doc/bash* tree/ 2>/dev/null || true
+  head -c 300000 /dev/urandom > tree/bytes; ln tree/bytes tree/deep/hard; ln -s ../bytes tree/deep/soft; ln -s nowhere tree/broken
+  printf x > "tree/$(printf 'caf\\351')"; printf x > 'tree/ name with space'; printf hole | dd of=tree/sparse bs=1 seek=5000000 status=none
+  touch -d '1969-07-20 20:17:40.123456789 UTC' tree/bytes; touch -d '2001-02-03 04:05:06.7 UTC' tree/deep/er
+  chmod 4755 tree/sparse; chmod 1777 tree/deep/er; mkfifo tree/fifo; setfattr -n user.colour -v blue tree/bytes`
+
+t.test('S-2 S-12 git: init, commit, local clone with hard links, gc and fsck', async (t) => {
+  const { mount } = await driveOf(t)
+  const out = await shell(
+    mount,
+    `git init -q a && mkdir a/docs && for i in $(seq 300); do echo text $i > a/docs/$i; done; cp -r /usr/share/doc/git a/docs/ 2>/dev/null || true
+     cd a && git add -A && git -c user.name=t -c user.email=a@b commit -qm 1
+     cd .. && git clone -q a b && git -C b gc -q --prune=now && git -C b fsck --full --strict && git -C a status --porcelain
+     diff -r --no-dereference a/docs b/docs && echo same`,
+  )
+  t.match(out, /same/)
+})
+
+t.test('S-4 S-5 S-6 cp -a, tar -d and rsync find nothing left to do', async (t) => {
+  const { mount } = await driveOf(t)
+  const out = await shell(
+    mount,
+    `cd $(mktemp -d) && ${TREE} && src=$PWD && cd ${mount}
+     cp -a $src/tree copy && tar -C $src -cf $src/t.tar tree && tar -xpf $src/t.tar && tar -df $src/t.tar
+     rsync -aHX $src/tree/ again/ && test -z "$(rsync -aHXni $src/tree/ again/)"
+     rsync -aHX $src/tree/ copy/ -ni | grep -v '^$' || echo nothing
+     list() { (cd $1 && find . -printf '%P %y %m %n %s %T@ %l\\n' | LC_ALL=C sort); }
+     diff <(list $src/tree | grep -v '^ d') <(list copy | grep -v '^ d') && diff -r --no-dereference -x fifo $src/tree copy && echo equal
+     stat -c %b copy/sparse; getfattr --only-values -n user.colour copy/bytes; rm -r $src`,
+  )
+  t.match(out, /nothing/)
+  t.match(out, /equal/)
+  t.match(out, /blue/)
+})
+
+t.test('S-8 sqlite3 keeps a database whole in both journal modes', async (t) => {
+  const { mount } = await driveOf(t)
+  for (const mode of ['delete', 'wal']) {
+    const out = await shell(
+      mount,
+      `sqlite3 ${mode}.db "pragma journal_mode=${mode}; create table t(a integer primary key,b);
+       with recursive c(x) as (select 1 union all select x+1 from c where x<20000) insert into t select x,hex(randomblob(50)) from c;
+       update t set b=b||a where a%7=0; pragma integrity_check; select count(*) from t;"`,
+    )
+    t.match(out, new RegExp(`${mode}\\nok\\n20000`))
+  }
+})
+
+t.test('S-3 a file that is unlinked while open keeps its bytes; its directory can be removed', async (t) => {
+  const { mount } = await driveOf(t)
+  const out = await shell(
+    mount,
+    `mkdir d && echo content > d/f && exec 3<> d/f && rm d/f && rmdir d && cat <&3 && echo more >&3 && stat -L -c %h /proc/self/fd/3
+     echo old > x && exec 4< x && echo new > y && mv y x && cat <&4 && cat x`,
+  )
+  t.equal(out, 'content\n0\nold\nnew\n')
+})
+
+t.test('S-7 sparse files: holes are found, punched, and reserved space is counted', async (t) => {
+  const { mount } = await driveOf(t)
+  const out = await shell(
+    mount,
+    `truncate -s 10M f && stat -c %b f && fallocate -l 1M f && stat -c '%s %b' f
+     head -c 1048576 /dev/zero | tr '\\0' a | dd of=f bs=1M seek=4 conv=notrunc status=none && stat -c %b f
+     fallocate -p -o 4M -l 512K f && stat -c %b f && cp --sparse=always f g && cmp f g && fallocate -z -o 0 -l 4096 f
+     python3 -c "import os;f=os.open('f',0);print(os.lseek(f,0,os.SEEK_DATA),os.lseek(f,5<<20,os.SEEK_HOLE))"`,
+  )
+  t.equal(out, '0\n10485760 2048\n4096\n3072\n4718592 5242880\n')
+})
+
+t.test('S-9 another user owns what it makes, and setgid directories hand down their group', async (t) => {
+  if (process.getuid?.() !== 0) return void t.pass('only root can become somebody else')
+  const { mount } = await driveOf(t)
+  const out = await shell(
+    mount,
+    `chmod 755 .. . && mkdir -m 2777 shared && chgrp 1234 shared && chmod 2777 shared
+     setpriv --reuid 65534 --regid 65534 --clear-groups bash -c 'umask 022; touch shared/f; mkdir shared/d; ! touch ../mnt/no 2>/dev/null'
+     stat -c '%u %g %a' shared/f shared/d; cp /bin/true p && chmod 4755 p && chown 5 p && stat -c %a p`,
+  )
+  t.equal(out, '65534 1234 644\n65534 1234 2755\n755\n')
+})
+
+t.test('S-10 deleting while listing, and listing 3,000 names, misses nothing', async (t) => {
+  const { mount } = await driveOf(t)
+  const out = await shell(
+    mount,
+    `mkdir d && cd d && for i in $(seq 3000); do echo > f$i; done && ls | wc -l
+     python3 -c "
+import os
+n=0
+for e in os.scandir('.'):
+    os.unlink(e.name); n+=1
+print(n, os.listdir('.'))"`,
+  )
+  t.equal(out, '3000\n3000 []\n')
+})
+
+t.test('S-11 everything is the same after an unmount and a mount', async (t) => {
+  const drive = await driveOf(t)
+  const list = `find . -printf '%P %y %m %n %s %T@ %C@ %b %l\\n' | LC_ALL=C sort; find . -type f ! -name sparse -print0 | LC_ALL=C sort -z | xargs -0 md5sum`
+  await shell(drive.mount, TREE)
+  const before = await shell(drive.mount, list)
+  t.same(await drive.stop(), { lines: [], code: 0 })
+  const { startDrive } = await import('./vfs-mount.js')
+  const again = await startDrive(drive.mount.replace(/\/mnt$/, ''))
+  const after = await shell(again.mount, list)
+  t.equal(after, before)
+  t.same(await again.stop(), { lines: [], code: 0 })
+})
