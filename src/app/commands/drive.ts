@@ -19,13 +19,13 @@ const list: Command<ListArguments> = {
       .example('shardrive drive list', '') as unknown as Argv<ListArguments>,
   async run(args: Arguments<ListArguments>, terminal: Terminal) {
     const { openDevice } = await import('../device-access.js')
-    const { openLabel } = await import('../../mount/account/label.js')
+    const { openDriveLabel } = await import('../../permits/drive-label.js')
     const passphrase = await readSecret({ file: args.passphraseFile, variable: 'SHARDRIVE_PASSPHRASE' })
     const device = await openDevice(stateDirOf(args.state, 'main'), passphrase)
     try {
       const drives = (await device.client.drives()).map((one) => ({
         drive: one.drive,
-        name: openLabel(device.labelKey, one.drive, one.label),
+        name: openDriveLabel(device.labelKey, one.drive, one.label),
         records: one.head.sequence + 1,
         hostBytes: one.bytes,
       }))

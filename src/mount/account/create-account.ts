@@ -8,7 +8,7 @@ import { accountId, type BridgeId, deviceId, driveId } from '../../model/ids.js'
 import type { AccountId, DriveId } from '../../model/ids.js'
 import { makeGenesis } from '../../permits/chain-author.js'
 import { type DriveFacts, writeDriveFiles } from './drive-files.js'
-import { sealLabel } from './label.js'
+import { sealDriveLabel } from '../../permits/drive-label.js'
 
 /** The bridge, spoken to with the account key. */
 export interface AccountBridge {
@@ -48,7 +48,7 @@ export async function createAccount(parts: CreateParts): Promise<DriveFacts> {
     })
     const account = accountId(keys.account.id)
     await client.createAccount(account, keys.recovery.publicKey)
-    await client.createDrive(genesis.encoded, sealLabel(keys.label, drive, parts.name, random))
+    await client.createDrive(genesis.encoded, sealDriveLabel(keys.label, drive, parts.name, random))
     const facts = { bridgeUrl: parts.bridgeUrl, bridge: parts.bridge, account, drive, name: parts.name, device }
     await writeDriveFiles(parts.stateDir, facts, { seed, labelKey: keys.label }, random, parts.passphrase)
     return facts

@@ -11,12 +11,12 @@ import { type SecretBytes, wipeAfter } from '../../crypto/secret.js'
 import { SigningKey } from '../../crypto/signing-key.js'
 import { accountId, type BridgeId, deviceId, type DriveId } from '../../model/ids.js'
 import { makeDeviceAdd } from '../../permits/chain-author.js'
+import { openDriveLabel } from '../../permits/drive-label.js'
 import { decodeRecord } from '../../permits/chain-record.js'
 import { followRecord, startChain } from '../../permits/chain-rules.js'
 import type { ChainState } from '../../permits/chain-state.js'
 import { openRecoveryTermKeys } from '../../permits/term-keys.js'
 import { type DriveFacts, writeDriveFiles } from './drive-files.js'
-import { openLabel } from './label.js'
 
 /** The bridge, spoken to with the account key. */
 export interface JoinBridge {
@@ -72,7 +72,7 @@ export async function joinDrive(parts: JoinParts): Promise<DriveFacts> {
 async function findDrive({ client, keys, name }: JoinParts): Promise<DriveId> {
   const names: string[] = []
   for (const { drive, label } of await client.drives()) {
-    const found = openLabel(keys.label, drive, label)
+    const found = openDriveLabel(keys.label, drive, label)
     if (found === name) return drive
     names.push(found)
   }

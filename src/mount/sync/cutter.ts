@@ -30,14 +30,14 @@ export interface CutLedger {
 export class Cutter {
   private readonly ledger: CutLedger
   private readonly clock: Clock
-  private readonly onCut: (cut: Cut) => void
+  private readonly onCut: (cut: Cut, hasView: boolean) => void
   private readonly limits: CutLimits
-  private readonly wantsView: (cut: Progress) => boolean
+  private readonly wantsView: () => boolean
   private dirtySinceMs: number | null = null
   private cutting: Promise<Cut | null> | null = null
 
   constructor(
-    parts: { ledger: CutLedger; clock: Clock; onCut: (cut: Cut) => void; wantsView: (progress: Progress) => boolean },
+    parts: { ledger: CutLedger; clock: Clock; onCut: (cut: Cut, hasView: boolean) => void; wantsView: () => boolean },
     limits: CutLimits = CUT_LIMITS,
   ) {
     this.ledger = parts.ledger
@@ -57,11 +57,12 @@ export class Cutter {
   /** Null when nothing happened since the last cut. Two that ask at once share one cut only if it has not begun. */
   async cutNow(): Promise<Cut | null> {
     while (this.cutting !== null) await this.cutting
-    this.cutting = this.ledger.cut({ view: this.wantsView(this.ledger.progress()) })
+    const view = this.wantsView()
+    this.cutting = this.ledger.cut({ view })
     try {
       const cut = await this.cutting
       this.dirtySinceMs = null
-      if (cut !== null) this.onCut(cut)
+      if (cut !== null) this.onCut(cut, view)
       return cut
     } finally {
       this.cutting = null

@@ -10,7 +10,6 @@ import type { Clock } from '../../base/clock.js'
 import { AppError, codeOf, isCode } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
 import type { Head } from '../../model/chain.js'
-import type { SegmentId } from '../../model/ids.js'
 import type { SegmentInfo } from '../../model/segment.js'
 import type { Cut, Materialised, PendingEpoch, SavedRecord, StagedMapping } from '../metadata/types.js'
 
@@ -50,7 +49,8 @@ export interface PublisherParts {
   chain: ChainWriter
   clock: Clock
   log: Log
-  onPublished: (epoch: number, confirmed: readonly SegmentId[]) => void
+  /** Runs before the next epoch is taken; `operationBytes` is what the epoch added to the log. */
+  onPublished: (epoch: number, operationBytes: number, signal: AbortSignal) => Promise<void>
   onStopped: (error: AppError) => void
 }
 
@@ -60,7 +60,7 @@ const RETRY_FIRST_MS = 250
 /** When hosts or bridge come back, their users should not wait longer than this. */
 const RETRY_MAX_MS = 15_000
 /** Codes that no repetition mends. */
-const FATAL = new Set(['writer-fenced', 'drive-forked', 'drive-rolled-back', 'chain-broken', 'chain-signature', 'database-damaged'])
+const FATAL = new Set(['writer-fenced', 'drive-forked', 'drive-rolled-back', 'chain-broken', 'chain-signature', 'device-revoked', 'unsupported-feature', 'database-damaged'])
 
 export class EpochPublisher {
   private readonly parts: PublisherParts
@@ -154,12 +154,12 @@ export class EpochPublisher {
     await ledger.published(pending.epoch, { sequence: record.sequence, hash: record.hash })
     await chain.adopt(record)
     this.publishedEpoch = pending.epoch
-    this.parts.onPublished(pending.epoch, batch.confirm)
     for (const entry of [...this.waiting]) {
       if (entry.epoch > pending.epoch) continue
       this.waiting.delete(entry)
       entry.resolve()
     }
+    await this.parts.onPublished(pending.epoch, batch.operations.length, signal)
   }
 
   /** Appends, on a new head as often as the chain moves under us. Answers the record that is in the chain. */
