@@ -1,7 +1,8 @@
 /**
  * One open link to one verified peer: frames in and out, both halves, and the watch on the peer's life. While a request
- * is open both sides send something every second (a beat if nothing else); a peer that is silent for five seconds then
- * is dead. So a killed process is noticed in 5-6 s, whatever ICE thinks, and a slow link is never mistaken for one.
+ * is open both sides send something every second (a beat if nothing else; a beat is answered by one), and a peer that
+ * is silent for five seconds is dead. So a killed process is noticed in 5-6 s, whatever ICE thinks, and a slow link is
+ * never mistaken for one.
  */
 import type { Clock } from '../base/clock.js'
 import { AppError } from '../base/errors.js'
@@ -88,9 +89,15 @@ export class Connection {
     this.requester.start(pending, lease)
   }
 
+  /** Nothing was heard since the first of the requests that are or were open. */
+  private get inDoubt(): boolean {
+    return this.busySinceMs !== undefined && this.heardAtMs < this.busySinceMs
+  }
+
+  /** Before a request starts, in either direction. */
   private markBusy(): void {
     this.usedAtMs = this.parts.clock.monotonicMs()
-    this.busySinceMs ??= this.usedAtMs
+    if (this.open === 0 && !this.inDoubt) this.busySinceMs = this.usedAtMs
   }
 
   private onMessage(message: Buffer): void {
@@ -129,6 +136,7 @@ export class Connection {
         this.requester.error(frame)
         return
       case FRAME.beat:
+        if (this.parts.clock.monotonicMs() - this.sentAtMs >= BEAT_MS) this.queue.add(lone(FRAME.beat, 0, 0))
         return
     }
   }
@@ -143,10 +151,11 @@ export class Connection {
     if (this.closed) return
     this.responder.tick(nowMs)
     this.queue.pump()
-    const busy = this.open > 0
-    if (busy) this.usedAtMs = nowMs
-    else this.busySinceMs = undefined
-    if (!busy && this.requester.worn) {
+    if (this.open > 0) this.usedAtMs = nowMs
+    // A request that ended unanswered, with not a word from the peer since it began, leaves a doubt.
+    else if (!this.inDoubt) this.busySinceMs = undefined
+    const busy = this.busySinceMs !== undefined
+    if (this.open === 0 && this.requester.worn) {
       this.close(new AppError('peer-lost', 'renewed', { retry: 'later' }))
       return
     }
