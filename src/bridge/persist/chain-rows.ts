@@ -3,6 +3,7 @@
  * segments. When an append resolves, it is on disk.
  */
 import { AppError } from '../../base/errors.js'
+import { failpoint } from '../../base/failpoint.js'
 import { hexOf } from '../../base/hex.js'
 import type { ChainRecord, Head } from '../../model/chain.js'
 import { type AccountId, type DeviceId, idBytes, type SegmentId } from '../../model/ids.js'
@@ -78,8 +79,11 @@ export class ChainRows {
       if (effects.writer !== null) {
         this.statements.claim.run(idBytes(effects.writer.device), effects.writer.term, nowMs, driveRow)
       }
+      failpoint('bridge-append-inside')
     })
+    failpoint('bridge-append-committed')
     flushToDisk(this.db)
+    failpoint('bridge-append-flushed')
   }
 
   private insert(driveRow: number, record: ChainRecord): void {
