@@ -3,8 +3,8 @@ import { isIP } from 'node:net'
 import { AppError } from '../base/errors.js'
 import type { Scheme } from '../model/segment.js'
 import type { Policy } from '../wire/api.js'
-import type { RateOptions } from './rates.js'
 import { isLoopback } from './placement/domains.js'
+import type { RateOptions } from './rates.js'
 
 export interface BridgeConfig {
   /** `host:port`, `[v6]:port`; port 0 takes a free one. */

@@ -162,7 +162,11 @@ export const CommitRequest = closed({
   receipts: Type.Array(ReceiptHex, { minItems: 1, maxItems: API_LIMITS.receiptsMax }),
 })
 export type CommitRequest = Static<typeof CommitRequest>
-export const CommitReply = closed({ segment: Hex32, stored: Type.Integer({ minimum: 0, maximum: 255 }), committed: Type.Boolean() })
+export const CommitReply = closed({
+  segment: Hex32,
+  stored: Type.Integer({ minimum: 0, maximum: 255 }),
+  committed: Type.Boolean(),
+})
 export type CommitReply = Static<typeof CommitReply>
 
 // POST /v1/drives/:drive/locate. Segments that the bridge does not know are absent from the reply.

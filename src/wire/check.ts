@@ -25,14 +25,19 @@ export function checkValue<T extends TSchema>(schema: T, value: unknown, what: s
   const checker = compiledOf(schema)
   if (checker.Check(value)) return value as Static<T>
   const first = checker.Errors(value)[0]
-  throw new AppError('malformed', `${what}: ${first ? `${first.instancePath || 'body'} ${first.message}` : 'does not fit'}`)
+  throw new AppError(
+    'malformed',
+    `${what}: ${first ? `${first.instancePath || 'body'} ${first.message}` : 'does not fit'}`,
+  )
 }
 
 /** Bytes or text -> JSON -> schema. The caller has bounded the size. */
 export function decodeJson<T extends TSchema>(schema: T, text: Uint8Array | string, what: string): Static<T> {
   let value: unknown
   try {
-    value = JSON.parse(typeof text === 'string' ? text : Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString('utf8'))
+    value = JSON.parse(
+      typeof text === 'string' ? text : Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString('utf8'),
+    )
   } catch {
     throw new AppError('malformed', `${what}: not JSON`)
   }

@@ -14,7 +14,14 @@ export const SOCKET_LIMITS = {
   deadMs: 45_000,
 } as const
 /** Close codes that say why, so that a peer knows whether to come back. */
-export const SOCKET_CLOSE = { replaced: 4001, malformed: 4002, tooSlow: 4003, dead: 4004, revoked: 4005, goingAway: 1001 } as const
+export const SOCKET_CLOSE = {
+  replaced: 4001,
+  malformed: 4002,
+  tooSlow: 4003,
+  dead: 4004,
+  revoked: 4005,
+  goingAway: 1001,
+} as const
 
 const closedType = { additionalProperties: false }
 const Payload = Type.String({ pattern: '^[A-Za-z0-9+/]*={0,2}$', maxLength: SOCKET_LIMITS.payloadCharsMax })

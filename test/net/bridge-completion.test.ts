@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Net, Uploader } from '../support/bridge-net.js'
-import { until } from '../support/bridge-world.js'
+import { until } from '../support/named.js'
 
 t.test('what two dead hosts missed is completed when they return, with the device gone', async (t) => {
   const net = await Net.start(t.testdir(), 8, { chores: true })
@@ -104,7 +104,10 @@ t.test('wrong bytes from a host become evidence and never a shard', async (t) =>
   t.equal(await uploader.push(fresh, 7), 7)
   await drive.append(drive.epoch({ confirm: [fresh.info.segment] }))
   const [located] = await drive.client.locate(drive.id, [fresh.info.segment])
-  const liars = located!.shards.filter((shard) => shard.stored).slice(0, 2).map((shard) => shard.host)
+  const liars = located!.shards
+    .filter((shard) => shard.stored)
+    .slice(0, 2)
+    .map((shard) => shard.host)
   const { bridge } = net.world
   net.hub.alter = (from, to, frame) => {
     if (to !== (bridge.id as string) || !liars.includes(from as never) || frame.length < 20_000) return frame

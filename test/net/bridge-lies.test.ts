@@ -2,13 +2,14 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { splitRecords, decodeRecord } from '../../src/permits/chain-record.js'
+import { deviceId } from '../../src/model/ids.js'
+import { makeDeviceAdd } from '../../src/permits/chain-author.js'
+import { decodeRecord, splitRecords } from '../../src/permits/chain-record.js'
 import { checkHead, followRecord, startChain } from '../../src/permits/chain-rules.js'
 import type { ChainState } from '../../src/permits/chain-state.js'
-import { makeDeviceAdd } from '../../src/permits/chain-author.js'
-import { deviceId } from '../../src/model/ids.js'
-import { keyOf, segmentNamed, type TestDrive, World } from '../support/bridge-world.js'
+import { type TestDrive, World } from '../support/bridge-world.js'
 import { LyingBridge } from '../support/lying-bridge.js'
+import { keyOf, segmentNamed } from '../support/named.js'
 
 async function follow(drive: TestDrive, from: ChainState | null, client = drive.client): Promise<ChainState> {
   let state = from
@@ -51,7 +52,12 @@ t.test('two histories for two devices are found as soon as they meet', async (t)
   t.teardown(() => world.stop())
   const drive = await world.drive('a')
   const second = keyOf('second device')
-  const add = { device: deviceId(second.id), termKeys: new Map([[1, drive.termKey]]), labelKey: drive.labelKey, timeMs: 0 }
+  const add = {
+    device: deviceId(second.id),
+    termKeys: new Map([[1, drive.termKey]]),
+    labelKey: drive.labelKey,
+    timeMs: 0,
+  }
   await drive.append(makeDeviceAdd(drive.state, add, drive.account), drive.owner)
   await drive.claim()
   const known = await follow(drive, null, world.client(second))
@@ -75,26 +81,31 @@ t.test('two histories for two devices are found as soon as they meet', async (t)
   await t.rejects(follow(drive, theirs, world.client(second)), { code: 'drive-forked' })
 })
 
-t.test('wrong ids, wrong hosts and invented receipts pass the client as shapes, for roots and chains to refuse', async (t) => {
-  const liar = new LyingBridge()
-  const world = await World.start(t.testdir(), liar.options)
-  t.teardown(() => world.stop())
-  const hosts = await world.hosts(8)
-  const drive = await world.drive('a')
-  await drive.claim()
-  const one = segmentNamed('1')
-  await drive.store(one, hosts)
-  const honest = await drive.client.locate(drive.id, [one.segment])
-  liar.lies.wrongShardIds = true
-  const [ids] = await drive.client.locate(drive.id, [one.segment])
-  t.ok(ids!.shards.every((shard, at) => shard.shard !== one.shards[at]))
-  liar.lies.wrongShardIds = false
-  liar.lies.wrongHosts = true
-  const [moved] = await drive.client.locate(drive.id, [one.segment])
-  t.ok(moved!.shards.every((shard, at) => shard.host !== honest[0]!.shards[at]!.host))
-  liar.lies.wrongHosts = false
-  liar.lies.inventReceipts = true
-  const two = segmentNamed('2')
-  t.same(await drive.store(two, hosts, 1), { stored: 8, committed: true })
-  await t.rejects(drive.client.append(drive.id, drive.epoch({ confirm: [two.segment] }).encoded), { code: 'not-committed' })
-})
+t.test(
+  'wrong ids, wrong hosts and invented receipts pass the client as shapes, for roots and chains to refuse',
+  async (t) => {
+    const liar = new LyingBridge()
+    const world = await World.start(t.testdir(), liar.options)
+    t.teardown(() => world.stop())
+    const hosts = await world.hosts(8)
+    const drive = await world.drive('a')
+    await drive.claim()
+    const one = segmentNamed('1')
+    await drive.store(one, hosts)
+    const honest = await drive.client.locate(drive.id, [one.segment])
+    liar.lies.wrongShardIds = true
+    const [ids] = await drive.client.locate(drive.id, [one.segment])
+    t.ok(ids!.shards.every((shard, at) => shard.shard !== one.shards[at]))
+    liar.lies.wrongShardIds = false
+    liar.lies.wrongHosts = true
+    const [moved] = await drive.client.locate(drive.id, [one.segment])
+    t.ok(moved!.shards.every((shard, at) => shard.host !== honest[0]!.shards[at]!.host))
+    liar.lies.wrongHosts = false
+    liar.lies.inventReceipts = true
+    const two = segmentNamed('2')
+    t.same(await drive.store(two, hosts, 1), { stored: 8, committed: true })
+    await t.rejects(drive.client.append(drive.id, drive.epoch({ confirm: [two.segment] }).encoded), {
+      code: 'not-committed',
+    })
+  },
+)

@@ -1,5 +1,6 @@
 /** A process with a bridge in it: appends a confirming record until a failpoint kills it (folder in argv). */
-import { segmentNamed, World } from './bridge-world.js'
+import { World } from './bridge-world.js'
+import { segmentNamed } from './named.js'
 
 const world = await World.start(process.argv[2] as string)
 const hosts = await world.hosts(8)

@@ -12,7 +12,7 @@ import { BridgeSocket } from '../../src/bridge-client/bridge-socket.js'
 import { BoxKey } from '../../src/crypto/box-key.js'
 import { sha256 } from '../../src/crypto/hash.js'
 import { SecretBytes } from '../../src/crypto/secret.js'
-import { SigningKey } from '../../src/crypto/signing-key.js'
+import type { SigningKey } from '../../src/crypto/signing-key.js'
 import { type ChainRecord, RECORD_KIND } from '../../src/model/chain.js'
 import {
   accountId,
@@ -24,9 +24,6 @@ import {
   type HostId,
   hostId,
   type SegmentId,
-  type ShardId,
-  segmentId,
-  shardId,
 } from '../../src/model/ids.js'
 import type { PlacementGrant } from '../../src/model/segment.js'
 import { makeEpoch, makeGenesis, makeWriterTerm } from '../../src/permits/chain-author.js'
@@ -35,12 +32,7 @@ import type { ChainState } from '../../src/permits/chain-state.js'
 import { signReceipt } from '../../src/permits/receipt.js'
 import { decodeToken } from '../../src/permits/token.js'
 import { DrivenClock } from './driven-clock.js'
-
-/** A key that only this name gives. */
-export function keyOf(name: string): SigningKey {
-  const seed = SecretBytes.take(sha256(`key ${name}`))
-  return SigningKey.fromSeed(seed)
-}
+import { keyOf, type TestSegment, until } from './named.js'
 
 export interface WorldOptions extends BridgeOptions {
   config?: Partial<BridgeConfig>
@@ -275,37 +267,4 @@ export function receiptsOf(grant: PlacementGrant, hosts: TestHost[]): Buffer[] {
     .filter((row) => row.token !== null)
     .map((row) => hosts.find((one) => one.id === row.host)?.receiptFor(row.token as Buffer))
     .filter((receipt) => receipt !== undefined)
-}
-
-export interface TestSegment {
-  segment: SegmentId
-  root: Buffer
-  dataShards: number
-  totalShards: number
-  paddedLength: number
-  shardLength: number
-  shards: ShardId[]
-}
-
-/** A segment that exists by name only. */
-export function segmentNamed(name: string, scheme: { k?: number; n?: number } = {}): TestSegment {
-  const { k = 4, n = 8 } = scheme
-  return {
-    segment: segmentId(sha256(`segment ${name}`)),
-    root: sha256(`root ${name}`),
-    dataShards: k,
-    totalShards: n,
-    paddedLength: 4_096,
-    shardLength: 1_024,
-    shards: Array.from({ length: n }, (_, at) => shardId(sha256(`shard ${name} ${at}`))),
-  }
-}
-
-/** Waits in real time for what sockets and processes do on their own. */
-export async function until(holds: () => boolean | Promise<boolean>, limitMs = 5_000): Promise<void> {
-  const endMs = performance.now() + limitMs
-  while (!(await holds())) {
-    if (performance.now() > endMs) throw new Error(`not within ${limitMs} ms: ${holds.toString()}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
 }

@@ -6,8 +6,9 @@
  *     const bridge = await startBridge(parts, liar.options)
  *     liar.lies.wrongShardIds = true
  */
-import type { BridgeOptions } from '../../src/bridge/bridge.js'
+
 import type { BridgeService, Caller } from '../../src/bridge/api/service.js'
+import type { BridgeOptions } from '../../src/bridge/bridge.js'
 import { decodeRecord } from '../../src/permits/chain-record.js'
 import type { LocateReply, PlaceReply } from '../../src/wire/api.js'
 import type { SignalMessage } from '../../src/wire/socket.js'
@@ -157,10 +158,13 @@ export class LyingBridge {
     }
     if (!this.lies.swapFingerprints) return signal
     const description = Buffer.from(signal.payload, 'base64').toString('latin1')
-    const swapped = description.replace(/(a=fingerprint:sha-256 )([0-9A-Fa-f]{2})/g, (_, name: string, first: string) => {
-      this.told++
-      return name + (first.toUpperCase() === '00' ? '01' : '00')
-    })
+    const swapped = description.replace(
+      /(a=fingerprint:sha-256 )([0-9A-Fa-f]{2})/g,
+      (_, name: string, first: string) => {
+        this.told++
+        return name + (first.toUpperCase() === '00' ? '01' : '00')
+      },
+    )
     return { ...signal, payload: Buffer.from(swapped, 'latin1').toString('base64') }
   }
 }

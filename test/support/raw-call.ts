@@ -71,7 +71,8 @@ function readReply(bridge: string, nonce: string, response: Response, body: Buff
   const signature = response.headers.get(HEADER.reply)
   const timeMs = Number(response.headers.get(HEADER.bridgeTime))
   const text = replyText({ nonce, status, timeMs, bodyHash: sha256(body) })
-  const signatureFits = signature === null ? null : verifySignature(idBytes(bridge), text, Buffer.from(signature, 'hex'))
+  const signatureFits =
+    signature === null ? null : verifySignature(idBytes(bridge), text, Buffer.from(signature, 'hex'))
   const code = (json.error as { code?: string } | undefined)?.code ?? null
   return { status, code, json, signatureFits }
 }

@@ -40,7 +40,9 @@ export class Accounts {
     const record = decodeRecord(encoded)
     const account = accountId(key)
     if (!(await this.store.accounts.hasAccount(account))) {
-      throw new AppError('unknown-account', 'the bridge does not know this account', { hint: 'create the account first' })
+      throw new AppError('unknown-account', 'the bridge does not know this account', {
+        hint: 'create the account first',
+      })
     }
     const state = startChain(record, { account })
     const [device] = state.devices.keys()
@@ -48,7 +50,8 @@ export class Accounts {
     const before = await this.store.accounts.loadDrive(record.drive)
     if (before === null) {
       const drives = await this.store.accounts.drivesOfAccount(account)
-      if (drives.length >= DRIVES_MAX) throw new AppError('too-many-drives', `an account has at most ${DRIVES_MAX} drives`)
+      if (drives.length >= DRIVES_MAX)
+        throw new AppError('too-many-drives', `an account has at most ${DRIVES_MAX} drives`)
       const facts = { account, device, label, stateText: encodeChainState(state) }
       const made = await this.store.chain.createDrive(record, facts, this.clock.nowMs())
       if (made) return { drive: record.drive, head: { sequence: 0, hash: hexOf(record.hash) } }

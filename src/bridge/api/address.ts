@@ -10,7 +10,11 @@ export function addressFinder(behindProxy: boolean): AddressOf {
     const socketAddress = request.socket.remoteAddress ?? 'unknown'
     if (!behindProxy) return socketAddress
     const forwarded = request.headers['x-forwarded-for']
-    const last = String(forwarded ?? '').split(',').at(-1)?.trim() ?? ''
+    const last =
+      String(forwarded ?? '')
+        .split(',')
+        .at(-1)
+        ?.trim() ?? ''
     return isIP(last) === 0 ? socketAddress : last
   }
 }

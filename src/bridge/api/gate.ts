@@ -6,8 +6,8 @@ import type { Clock } from '../../base/clock.js'
 import type { BridgeId } from '../../model/ids.js'
 import { type SignedRequest, type VerifiedRequest, verifyRequest } from '../../permits/request-signature.js'
 import { API_LIMITS } from '../../wire/api.js'
-import { NonceTable } from './nonces.js'
 import { type RateOptions, Rates } from '../rates.js'
+import { NonceTable } from './nonces.js'
 
 /** All processes of a `shardrive up` share one address; a key is one device or host. */
 export const DEFAULT_RATES = {

@@ -61,7 +61,9 @@ function labelOf(input: CallInput): Buffer {
 }
 
 export const ROUTES: readonly Route[] = [
-  postJson('/v1/accounts', api.AccountRequest, (service, { caller }, request) => service.createAccount(caller, request)),
+  postJson('/v1/accounts', api.AccountRequest, (service, { caller }, request) =>
+    service.createAccount(caller, request),
+  ),
   postBytes('/v1/drives', (service, input) => service.createDrive(input.caller, input.body, labelOf(input))),
   get('/v1/drives', (service, { caller }) => service.listDrives(caller)),
   get(`${DRIVE}/devices`, (service, input) => service.listDevices(input.caller, driveOf(input))),

@@ -112,7 +112,13 @@ function flat(query: Record<string, unknown>): Record<string, string> {
   return Object.fromEntries(entries) as Record<string, string>
 }
 
-function send(parts: ServerParts, request: FastifyRequest, reply: FastifyReply, status: number, answer: object | Buffer) {
+function send(
+  parts: ServerParts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  status: number,
+  answer: object | Buffer,
+) {
   const body = Buffer.isBuffer(answer) ? answer : Buffer.from(JSON.stringify(answer), 'utf8')
   reply.code(status).header('content-type', Buffer.isBuffer(answer) ? BYTES_TYPE : JSON_TYPE)
   reply.header('cache-control', 'no-store')

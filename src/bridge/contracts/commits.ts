@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../base/clock.js'
 import { AppError } from '../../base/errors.js'
-import type { PeerId, DriveId } from '../../model/ids.js'
+import type { DriveId, PeerId } from '../../model/ids.js'
 import { pseudonymOf } from '../../permits/pseudonym.js'
 import { decodeReceipt, verifyReceipt } from '../../permits/receipt.js'
 import type { CommitReply, CommitRequest } from '../../wire/api.js'
@@ -30,7 +30,10 @@ export class Commits {
     if (segment === null) {
       throw new AppError('unknown-segment', 'the segment is not placed', { hint: 'place and push it again' })
     }
-    return this.record(segment, request.receipts.map((hex) => Buffer.from(hex, 'hex')))
+    return this.record(
+      segment,
+      request.receipts.map((hex) => Buffer.from(hex, 'hex')),
+    )
   }
 
   async record(segment: SegmentRow, receipts: readonly Buffer[]): Promise<CommitReply> {

@@ -5,7 +5,17 @@
 import type { Clock } from '../../base/clock.js'
 import type { RandomBytes } from '../../base/random.js'
 import type { SigningKey } from '../../crypto/signing-key.js'
-import { bridgeId, type BridgeId, type DriveId, type HostId, type PeerId, type Pseudonym, type SegmentId, serialId, type ShardId } from '../../model/ids.js'
+import {
+  type BridgeId,
+  bridgeId,
+  type DriveId,
+  type HostId,
+  type PeerId,
+  type Pseudonym,
+  type SegmentId,
+  type ShardId,
+  serialId,
+} from '../../model/ids.js'
 import { pseudonymOf } from '../../permits/pseudonym.js'
 import { signToken } from '../../permits/token.js'
 
@@ -37,14 +47,21 @@ export class TokenIssuer {
     this.random = parts.random
   }
 
-  put(holder: PeerId, drive: DriveId, host: HostId, target: ShardTarget, shard: { length: number; generation: number }) {
+  put(
+    holder: PeerId,
+    drive: DriveId,
+    host: HostId,
+    target: ShardTarget,
+    shard: { length: number; generation: number },
+  ) {
     const pseudonym = pseudonymOf(drive, host)
     return this.sign('put', { host, holder, pseudonym, target, ...shard, bytes: shard.length, lifeMs: PUT_MS }).token
   }
 
   get(holder: PeerId, drive: DriveId, host: HostId): Buffer {
     const pseudonym = pseudonymOf(drive, host)
-    return this.sign('get', { host, holder, pseudonym, target: null, generation: 0, bytes: GET_BYTES, lifeMs: GET_MS }).token
+    return this.sign('get', { host, holder, pseudonym, target: null, generation: 0, bytes: GET_BYTES, lifeMs: GET_MS })
+      .token
   }
 
   /** Carried by the bridge itself, over the host's socket. */

@@ -85,7 +85,8 @@ export class Deletions {
     const row = this.parts.hosts.get(host as HostId)?.row
     if (waiting === undefined || row === undefined) return
     this.waiting.delete(key)
-    if (message.ok || SETTLED_CODES.has(message.code ?? '')) await this.parts.store.hosts.removeDeletion(row, waiting.id)
+    if (message.ok || SETTLED_CODES.has(message.code ?? ''))
+      await this.parts.store.hosts.removeDeletion(row, waiting.id)
     waiting.settle()
   }
 }

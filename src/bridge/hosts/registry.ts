@@ -111,7 +111,8 @@ export class HostRegistry {
   /** What is left for plain bytes, on the hosts that are online. */
   space({ dataShards, totalShards }: Scheme): api.SpaceReply {
     const online = this.all().filter((one) => one.online)
-    const plain = (bytes: number) => Math.floor((Math.min(bytes, Number.MAX_SAFE_INTEGER / 256) * dataShards) / totalShards)
+    const plain = (bytes: number) =>
+      Math.floor((Math.min(bytes, Number.MAX_SAFE_INTEGER / 256) * dataShards) / totalShards)
     return {
       totalBytes: plain(online.reduce((sum, one) => sum + one.capacityBytes, 0)),
       freeBytes: plain(online.reduce((sum, one) => sum + Math.min(one.freeBytes, one.capacityBytes), 0)),

@@ -1,5 +1,5 @@
 /** Accounts, their drives and the devices that a drive's chain names. */
-import { type AccountId, type DeviceId, type DriveId, accountId, deviceId, driveId, idBytes } from '../../model/ids.js'
+import { type AccountId, accountId, type DeviceId, type DriveId, deviceId, driveId, idBytes } from '../../model/ids.js'
 import type { Database, Statement } from '../../sqlite/driver.js'
 import { guarded } from '../../sqlite/failures.js'
 

@@ -1,5 +1,16 @@
 /** Hosts as they registered and reported, what they must forget, and what devices say of them. */
-import { type DeviceId, type HostId, hostId, idBytes, type Pseudonym, pseudonymId, type SegmentId, type ShardId, segmentId, shardId } from '../../model/ids.js'
+import {
+  type DeviceId,
+  type HostId,
+  hostId,
+  idBytes,
+  type Pseudonym,
+  pseudonymId,
+  type SegmentId,
+  type ShardId,
+  segmentId,
+  shardId,
+} from '../../model/ids.js'
 import type { Database, Statement } from '../../sqlite/driver.js'
 import { guarded } from '../../sqlite/failures.js'
 
@@ -89,8 +100,14 @@ export class HostRows {
     })
   }
 
-  async saveReport(row: number, report: { capacityBytes: number; usedBytes: number; freeBytes: number }, nowMs: number) {
-    guarded(() => this.statements.report.run(report.capacityBytes, report.usedBytes, report.freeBytes, nowMs, nowMs, row))
+  async saveReport(
+    row: number,
+    report: { capacityBytes: number; usedBytes: number; freeBytes: number },
+    nowMs: number,
+  ) {
+    guarded(() =>
+      this.statements.report.run(report.capacityBytes, report.usedBytes, report.freeBytes, nowMs, nowMs, row),
+    )
   }
 
   async noteSeen(row: number, subnet: string, nowMs: number): Promise<void> {
@@ -169,9 +186,7 @@ function prepare(db: Database) {
        ON CONFLICT (host) DO UPDATE SET operator = @operator, subnet = @subnet, capacity = @capacity,
          free = MAX(0, MIN(free + @capacity - capacity, @capacity)), seen_at = @now`,
     ),
-    report: db.prepare(
-      'UPDATE hosts SET capacity = ?, used = ?, free = ?, reported_at = ?, seen_at = ? WHERE id = ?',
-    ),
+    report: db.prepare('UPDATE hosts SET capacity = ?, used = ?, free = ?, reported_at = ?, seen_at = ? WHERE id = ?'),
     seen: db.prepare('UPDATE hosts SET seen_at = ?, subnet = ? WHERE id = ?'),
     deletions: db.prepare('SELECT * FROM deletions WHERE host_row = ? AND id > ? ORDER BY id LIMIT ?') as Statement<
       [number, number, number],

@@ -106,7 +106,12 @@ export class Placements {
       shardLength: wanted.shardLength,
       generation: 1,
       threshold,
-      shards: slots.map(({ index, shard, host, offered }) => ({ index, shard: shardId(shard), hostRow: host.row, offered })),
+      shards: slots.map(({ index, shard, host, offered }) => ({
+        index,
+        shard: shardId(shard),
+        hostRow: host.row,
+        offered,
+      })),
     }
     return { wanted, generation: 1, threshold, slots, made, changed: null }
   }

@@ -130,7 +130,8 @@ export class Completer {
     const present: IndexedBytes[] = []
     const fetchNext = async (): Promise<void> => {
       const shard = rest.shift()
-      if (shard === undefined) throw new AppError('not-enough-shards', 'too few shards can be fetched', { retry: 'later' })
+      if (shard === undefined)
+        throw new AppError('not-enough-shards', 'too few shards can be fetched', { retry: 'later' })
       try {
         const bytes = await this.parts.traffic.fetch(segment, shard, signal)
         present.push({ index: shard.index, bytes })
@@ -171,10 +172,18 @@ export class Completer {
 
   private async note(segment: SegmentRow, shard: ShardRow, error: AppError): Promise<void> {
     const kind = EVIDENCE[codeOf(error)]
-    this.parts.log.warn({ host: shard.host, segment: segment.segment, code: error.code }, 'a shard could not be fetched')
+    this.parts.log.warn(
+      { host: shard.host, segment: segment.segment, code: error.code },
+      'a shard could not be fetched',
+    )
     if (kind === undefined) return
     const { store, clock, bridge } = this.parts
     const evidence = { device: deviceId(bridge), host: shard.host, segment: segment.segment, index: shard.index }
-    await store.hosts.saveEvidence(segment.driveRow, { ...evidence, kind, detail: error.code }, clock.nowMs(), EVIDENCE_MAX)
+    await store.hosts.saveEvidence(
+      segment.driveRow,
+      { ...evidence, kind, detail: error.code },
+      clock.nowMs(),
+      EVIDENCE_MAX,
+    )
   }
 }

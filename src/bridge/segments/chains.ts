@@ -81,7 +81,7 @@ export class Chains {
 
   private async stateOf(row: DriveRow): Promise<ChainState> {
     const known = this.states.get(row.row)
-    if (known !== undefined && known.head.hash.equals(row.headHash)) return known
+    if (known?.head.hash.equals(row.headHash)) return known
     return decodeChainState(await this.parts.store.chain.loadState(row.row))
   }
 

@@ -3,8 +3,9 @@
  * the bridge on one side and a host on the other; nobody else is reachable through here. The bridge is a peer of its
  * own hub (self.ts). Nothing is stored: who is not connected is `unreachable`, and the sender tries again.
  */
-import type { Clock } from '../../base/clock.js'
+
 import { BrokenBelief } from '../../base/assert.js'
+import type { Clock } from '../../base/clock.js'
 import type { HostId, PeerId } from '../../model/ids.js'
 import type { BridgeMessage, SignalMessage } from '../../wire/socket.js'
 import { Rates } from '../rates.js'
@@ -106,4 +107,3 @@ export class Hub {
 function mayMeet(a: PeerRole, b: PeerRole): boolean {
   return (a === 'host') !== (b === 'host')
 }
-

@@ -20,7 +20,12 @@ export function attachSelf(hub: Hub, bridge: BridgeId): Signaling {
     }
   }
   // Delivered in a turn of its own, as over a network: no listener runs inside the call of another.
-  const self: HubPeer = { key: bridge, role: 'bridge', send: (message) => void setImmediate(deliver, message), end: () => {} }
+  const self: HubPeer = {
+    key: bridge,
+    role: 'bridge',
+    send: (message) => void setImmediate(deliver, message),
+    end: () => {},
+  }
   hub.attach(self)
   return {
     send: (to, session, payload) =>

@@ -1,9 +1,9 @@
 import t from 'tap'
+import { AppError } from '../../../src/base/errors.js'
 import { NonceTable } from '../../../src/bridge/api/nonces.js'
 import { BRIDGE_CODES, replyForError, statusOf } from '../../../src/bridge/api/status.js'
 import { checkConfig } from '../../../src/bridge/config.js'
 import { Rates } from '../../../src/bridge/rates.js'
-import { AppError } from '../../../src/base/errors.js'
 
 const KEY = 'ab'.repeat(32)
 
@@ -27,7 +27,10 @@ t.test('a full table refuses rather than forgets', async (t) => {
 
 t.test('a bucket gives its burst, then its rate, each name for itself', async (t) => {
   const rates = new Rates({ perSecond: 10, burst: 3 })
-  t.same([1, 2, 3, 4].map(() => rates.allows('a', 0)), [true, true, true, false])
+  t.same(
+    [1, 2, 3, 4].map(() => rates.allows('a', 0)),
+    [true, true, true, false],
+  )
   t.ok(rates.allows('b', 0))
   t.ok(rates.allows('a', 100))
   t.notOk(rates.allows('a', 100))

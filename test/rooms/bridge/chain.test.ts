@@ -1,12 +1,19 @@
 import t from 'tap'
-import { SecretBytes } from '../../../src/crypto/secret.js'
 import { sha256 } from '../../../src/crypto/hash.js'
+import { SecretBytes } from '../../../src/crypto/secret.js'
 import { RECORD_KIND } from '../../../src/model/chain.js'
 import { deviceId } from '../../../src/model/ids.js'
-import { makeDeviceAdd, makeDeviceRevoke, makeEpoch, makeKeyTerm, makeWriterTerm } from '../../../src/permits/chain-author.js'
+import {
+  makeDeviceAdd,
+  makeDeviceRevoke,
+  makeEpoch,
+  makeKeyTerm,
+  makeWriterTerm,
+} from '../../../src/permits/chain-author.js'
 import { splitRecords } from '../../../src/permits/chain-record.js'
 import { appendRecord } from '../../../src/permits/chain-rules.js'
-import { keyOf, segmentNamed, World } from '../../support/bridge-world.js'
+import { World } from '../../support/bridge-world.js'
+import { keyOf, segmentNamed } from '../../support/named.js'
 import { rawCall } from '../../support/raw-call.js'
 
 t.test('an append confirms and retires with its record, or nothing of it happens', async (t) => {
@@ -19,7 +26,10 @@ t.test('an append confirms and retires with its record, or nothing of it happens
   await drive.store(one, hosts)
   await drive.store(two, hosts, 6)
   const short = drive.epoch({ confirm: [one.segment, two.segment] })
-  await t.rejects(drive.client.append(drive.id, short.encoded), { code: 'not-committed', details: { stored: 6, commit: 7 } })
+  await t.rejects(drive.client.append(drive.id, short.encoded), {
+    code: 'not-committed',
+    details: { stored: 6, commit: 7 },
+  })
   t.match(await drive.client.health(drive.id), { segments: 0, unconfirmed: 2 }, 'the first was not confirmed either')
   const unknown = drive.epoch({ confirm: [one.segment, three.segment] })
   await t.rejects(drive.client.append(drive.id, unknown.encoded), { code: 'unknown-segment' })
@@ -82,7 +92,9 @@ t.test('a writer term fences the one before; its heartbeat is advisory and can b
   const drive = await world.drive('a')
   t.equal((await drive.client.head(drive.id)).writer, null)
   await drive.claim()
-  t.match(await drive.client.head(drive.id), { writer: { device: drive.deviceId, term: 1, heartbeatAtMs: world.clock.nowMs() } })
+  t.match(await drive.client.head(drive.id), {
+    writer: { device: drive.deviceId, term: 1, heartbeatAtMs: world.clock.nowMs() },
+  })
   await world.clock.advance(30_000)
   await drive.client.heartbeat(drive.id, { term: 1 })
   t.match(await drive.client.head(drive.id), { writer: { heartbeatAtMs: world.clock.nowMs() } })
@@ -107,7 +119,12 @@ t.test('a revoked device may ask nothing more, and its line ends', async (t) => 
   t.teardown(() => world.stop())
   const drive = await world.drive('a')
   const second = keyOf('second device')
-  const add = { device: deviceId(second.id), termKeys: new Map([[1, drive.termKey]]), labelKey: drive.labelKey, timeMs: 0 }
+  const add = {
+    device: deviceId(second.id),
+    termKeys: new Map([[1, drive.termKey]]),
+    labelKey: drive.labelKey,
+    timeMs: 0,
+  }
   await drive.append(makeDeviceAdd(drive.state, add, drive.account), drive.owner)
   const socket = world.socket(second)
   const states: boolean[] = []
@@ -135,11 +152,16 @@ t.test('a revoked device may ask nothing more, and its line ends', async (t) => 
 
   await drive.append(makeKeyTerm(drive.state, SecretBytes.take(sha256('term 2')), 0, drive.account), drive.owner)
   await drive.claim()
-  const stale = makeEpoch({ ...drive.state, keyTerm: 1 }, RECORD_KIND.epoch, {
-    body: { epoch: 1, nonce: Buffer.alloc(24), sealed: Buffer.alloc(9), confirm: [], retire: [] },
-    writerTerm: 1,
-    timeMs: 0,
-  }, drive.device)
+  const stale = makeEpoch(
+    { ...drive.state, keyTerm: 1 },
+    RECORD_KIND.epoch,
+    {
+      body: { epoch: 1, nonce: Buffer.alloc(24), sealed: Buffer.alloc(9), confirm: [], retire: [] },
+      writerTerm: 1,
+      timeMs: 0,
+    },
+    drive.device,
+  )
   await t.rejects(drive.client.append(drive.id, stale.encoded), { code: 'key-term-stale' })
 })
 
@@ -154,7 +176,9 @@ t.test('a drive is made once, by its account', async (t) => {
   const thief = keyOf('account thief')
   await world.client(thief).createAccount(thief.id as never, Buffer.alloc(32, 1))
   await t.rejects(world.client(thief).createDrive(drive.genesis.encoded, Buffer.alloc(0)), { code: 'chain-signature' })
-  await t.rejects(world.client(thief).createAccount(thief.id as never, Buffer.alloc(32, 2)), { code: 'account-conflict' })
+  await t.rejects(world.client(thief).createAccount(thief.id as never, Buffer.alloc(32, 2)), {
+    code: 'account-conflict',
+  })
   await t.rejects(world.client(thief).append(drive.id, appendable(drive)), { code: 'wrong-signer' })
   const reply = await rawCall({
     ...{ url: world.bridge.url, bridge: world.bridge.id, nowMs: world.clock.nowMs() },

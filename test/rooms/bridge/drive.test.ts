@@ -1,5 +1,6 @@
 import t from 'tap'
-import { segmentNamed, World } from '../../support/bridge-world.js'
+import { World } from '../../support/bridge-world.js'
+import { segmentNamed } from '../../support/named.js'
 
 t.test('a drive is made, written, and read back from its chain', async (t) => {
   const world = await World.start(t.testdir())

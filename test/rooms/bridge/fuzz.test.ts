@@ -4,14 +4,15 @@ import { AppError } from '../../../src/base/errors.js'
 import { ROUTES, type Route } from '../../../src/bridge/api/routes.js'
 import type { BridgeService } from '../../../src/bridge/api/service.js'
 import { isBridgeCode } from '../../../src/bridge/api/status.js'
-import { decodeToken } from '../../../src/permits/token.js'
-import { appendRecord } from '../../../src/permits/chain-rules.js'
 import { signRecord } from '../../../src/permits/chain-record.js'
+import { appendRecord } from '../../../src/permits/chain-rules.js'
+import { decodeToken } from '../../../src/permits/token.js'
 import { decodeJson } from '../../../src/wire/check.js'
 import { PeerMessage } from '../../../src/wire/socket.js'
-import { segmentNamed, type TestDrive, type TestHost, World } from '../../support/bridge-world.js'
+import { type TestDrive, type TestHost, World } from '../../support/bridge-world.js'
 import { Dice, testSeed } from '../../support/dice.js'
 import { mutate } from '../../support/mutate.js'
+import { segmentNamed } from '../../support/named.js'
 
 const ROUNDS = 2_000
 const HEX = 'ab'.repeat(32)
@@ -47,7 +48,8 @@ function damage(dice: Dice, value: unknown): unknown {
     const name = dice.pick(names)
     const way = dice.roll(0, 5)
     if (way === 0) return Object.fromEntries(Object.entries(value).filter(([one]) => one !== name))
-    if (way === 1) return { ...value, [dice.pick(['extra', 'toString', '__proto__x', 'constructor'])]: dice.pick(edges) }
+    if (way === 1)
+      return { ...value, [dice.pick(['extra', 'toString', '__proto__x', 'constructor'])]: dice.pick(edges) }
     return { ...value, [name]: damage(dice, (value as Record<string, unknown>)[name]) }
   }
   if (typeof value === 'number' && dice.roll(0, 1) === 0) return dice.pick([value + 1, value - 1, value * 255, -value])

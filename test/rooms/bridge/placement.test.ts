@@ -1,35 +1,45 @@
 import t from 'tap'
-import { seededRandom } from '../../support/ramp.js'
 import { chooseHosts, domainCount } from '../../../src/bridge/placement/choose.js'
 import { isLoopback, subnetOf } from '../../../src/bridge/placement/domains.js'
 import { commitThreshold, leastShards } from '../../../src/bridge/placement/threshold.js'
 import { testSeed } from '../../support/dice.js'
+import { seededRandom } from '../../support/ramp.js'
 
-function host(row: number, more: { operator?: string; subnet?: string; freeBytes?: number; online?: boolean; seenAt?: number } = {}) {
+function host(
+  row: number,
+  more: { operator?: string; subnet?: string; freeBytes?: number; online?: boolean; seenAt?: number } = {},
+) {
   return { row, operator: null, subnet: `10.0.${row}.0/24`, freeBytes: 1e12, online: true, seenAt: 0, ...more }
 }
 
-t.test('the commit threshold is k + two thirds of the parity, less when hosts are away, never below k + 2', async (t) => {
-  const table: [k: number, n: number, reachable: number, commit: number | null][] = [
-    [4, 8, 8, 7],
-    [4, 8, 7, 7],
-    [4, 8, 6, 6],
-    [4, 8, 5, null],
-    [4, 8, 0, null],
-    [1, 2, 2, 2],
-    [1, 2, 1, null],
-    [1, 1, 1, 1],
-    [3, 3, 3, 3],
-    [3, 3, 2, null],
-    [20, 40, 40, 34],
-    [20, 40, 22, 22],
-    [20, 40, 21, null],
-  ]
-  for (const [dataShards, totalShards, reachable, commit] of table) {
-    t.equal(commitThreshold({ dataShards, totalShards }, reachable), commit, `${dataShards}/${totalShards}, ${reachable}`)
-  }
-  t.equal(leastShards({ dataShards: 4, totalShards: 5 }), 5)
-})
+t.test(
+  'the commit threshold is k + two thirds of the parity, less when hosts are away, never below k + 2',
+  async (t) => {
+    const table: [k: number, n: number, reachable: number, commit: number | null][] = [
+      [4, 8, 8, 7],
+      [4, 8, 7, 7],
+      [4, 8, 6, 6],
+      [4, 8, 5, null],
+      [4, 8, 0, null],
+      [1, 2, 2, 2],
+      [1, 2, 1, null],
+      [1, 1, 1, 1],
+      [3, 3, 3, 3],
+      [3, 3, 2, null],
+      [20, 40, 40, 34],
+      [20, 40, 22, 22],
+      [20, 40, 21, null],
+    ]
+    for (const [dataShards, totalShards, reachable, commit] of table) {
+      t.equal(
+        commitThreshold({ dataShards, totalShards }, reachable),
+        commit,
+        `${dataShards}/${totalShards}, ${reachable}`,
+      )
+    }
+    t.equal(leastShards({ dataShards: 4, totalShards: 5 }), 5)
+  },
+)
 
 t.test('IPv4 counts by /24, IPv6 by /48, mapped addresses as what they are', async (t) => {
   const table: [address: string, subnet: string][] = [
@@ -44,7 +54,8 @@ t.test('IPv4 counts by /24, IPv6 by /48, mapped addresses as what they are', asy
     ['unknown', 'unknown:unknown'],
   ]
   for (const [address, subnet] of table) t.equal(subnetOf(address), subnet, address)
-  for (const address of ['127.0.0.1', '127.9.9.9', '::1', 'localhost', '::ffff:127.0.0.1']) t.ok(isLoopback(address), address)
+  for (const address of ['127.0.0.1', '127.9.9.9', '::1', 'localhost', '::ffff:127.0.0.1'])
+    t.ok(isLoopback(address), address)
   for (const address of ['0.0.0.0', '::', '10.0.0.1', '203.0.113.1']) t.notOk(isLoopback(address), address)
 })
 
@@ -87,7 +98,10 @@ t.test('hosts that are online come first; the most lately seen fill up', async (
   ]
   const { hosts: chosen, online } = chooseHosts(hosts, 4, { policy: 'standard', shardBytes: 1, lot: seededRandom(2) })
   t.same(new Set(chosen.slice(0, 2).map((one) => one.row)), new Set([3, 4]))
-  t.same(chosen.slice(2).map((one) => one.row), [2, 1])
+  t.same(
+    chosen.slice(2).map((one) => one.row),
+    [2, 1],
+  )
   t.equal(online, 2)
 })
 

@@ -5,8 +5,9 @@ import { silentLog } from '../../../src/base/log.js'
 import { systemRandom } from '../../../src/base/random.js'
 import { startBridge } from '../../../src/bridge/bridge.js'
 import { loadBridgeKey } from '../../../src/bridge/bridge-key.js'
+import { World } from '../../support/bridge-world.js'
 import { DrivenClock } from '../../support/driven-clock.js'
-import { keyOf, segmentNamed, World } from '../../support/bridge-world.js'
+import { keyOf, segmentNamed } from '../../support/named.js'
 
 t.test('the same folder gives the same bridge: drives, chains, placements, receipts', async (t) => {
   const world = await World.start(t.testdir())

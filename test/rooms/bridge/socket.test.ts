@@ -9,7 +9,8 @@ import { type PeerId, peerId } from '../../../src/model/ids.js'
 import { HEADER } from '../../../src/wire/api.js'
 import { requestText } from '../../../src/wire/signed-http.js'
 import { SOCKET_PATH } from '../../../src/wire/socket.js'
-import { keyOf, until, World } from '../../support/bridge-world.js'
+import { World } from '../../support/bridge-world.js'
+import { keyOf, until } from '../../support/named.js'
 
 const SESSION = 'ab'.repeat(16)
 
@@ -20,7 +21,11 @@ async function open(t: Test) {
 }
 
 /** A bare line: what is sent is up to the test. */
-function dial(world: World, key: SigningKey, changes: { path?: string; timeMs?: number; bridge?: string } = {}): WebSocket {
+function dial(
+  world: World,
+  key: SigningKey,
+  changes: { path?: string; timeMs?: number; bridge?: string } = {},
+): WebSocket {
   const { path = SOCKET_PATH, timeMs = world.clock.nowMs(), bridge = world.bridge.id } = changes
   const nonce = hexOf(systemRandom(16))
   const text = requestText({ method: 'GET', path, timeMs, nonce, bridge, bodyHash: sha256(Buffer.alloc(0)) })
@@ -34,7 +39,10 @@ function dial(world: World, key: SigningKey, changes: { path?: string; timeMs?: 
 }
 
 async function refusal(socket: WebSocket): Promise<{ status: number; code: string }> {
-  const [, response] = (await once(socket, 'unexpected-response')) as [unknown, AsyncIterable<Buffer> & { statusCode: number }]
+  const [, response] = (await once(socket, 'unexpected-response')) as [
+    unknown,
+    AsyncIterable<Buffer> & { statusCode: number },
+  ]
   const chunks: Buffer[] = []
   for await (const chunk of response) chunks.push(chunk)
   return { status: response.statusCode, code: JSON.parse(Buffer.concat(chunks).toString()).error.code }

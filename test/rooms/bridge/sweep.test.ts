@@ -1,8 +1,9 @@
 import t from 'tap'
-import { decodeToken, verifyToken } from '../../../src/permits/token.js'
 import { bridgeId, serialId } from '../../../src/model/ids.js'
 import { pseudonymOf } from '../../../src/permits/pseudonym.js'
-import { segmentNamed, type TestHost, World } from '../../support/bridge-world.js'
+import { decodeToken, verifyToken } from '../../../src/permits/token.js'
+import { type TestHost, World } from '../../support/bridge-world.js'
+import { segmentNamed } from '../../support/named.js'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -40,16 +41,28 @@ t.test('what no record confirms dies after 72 h, and its hosts are told with tok
   t.same(await drive.client.locate(drive.id, [orphan.segment]), [])
 
   await world.bridge.pull.forget()
-  t.same(seen.map((tokens) => tokens.length), [1, 1, 1, 1, 1, 1, 1], 'every host that was given a token')
+  t.same(
+    seen.map((tokens) => tokens.length),
+    [1, 1, 1, 1, 1, 1, 1],
+    'every host that was given a token',
+  )
   for (const [at, tokens] of seen.entries()) {
     const { id } = hosts[at] as TestHost
     const bridge = bridgeId(world.key.id)
     const expected = { bridge, host: id, holder: bridge, action: 'delete' as const, nowMs: world.clock.nowMs() }
     const token = verifyToken(tokens[0] as Buffer, expected)
-    t.match(token, { pseudonym: pseudonymOf(drive.id, id), generation: 1, bytes: 0, target: { segment: orphan.segment } })
+    t.match(token, {
+      pseudonym: pseudonymOf(drive.id, id),
+      generation: 1,
+      bytes: 0,
+      target: { segment: orphan.segment },
+    })
   }
   await world.bridge.pull.forget()
-  t.ok(seen.every((tokens) => tokens.length === 1), 'what was answered is not asked again')
+  t.ok(
+    seen.every((tokens) => tokens.length === 1),
+    'what was answered is not asked again',
+  )
   await t.rejects(drive.client.commit(drive.id, orphan.segment, [Buffer.alloc(258)]), { code: 'unknown-segment' })
 })
 
@@ -97,14 +110,23 @@ t.test('a host that is away, silent or says "later" is asked again; one that has
     }
   }
   await round()
-  t.same(seen.map((tokens) => tokens.length), [1, 1, 1])
+  t.same(
+    seen.map((tokens) => tokens.length),
+    [1, 1, 1],
+  )
   answers = [{ ok: true }, { ok: true }, { ok: true }]
   await round()
-  t.same(seen.map((tokens) => tokens.length), [2, 2, 1])
+  t.same(
+    seen.map((tokens) => tokens.length),
+    [2, 2, 1],
+  )
   hosts[1]!.socket?.sendDeleted({ serial: serialId('0'.repeat(32)), ok: true })
   await hosts[0]!.connect()
   const late = listen(hosts[0]!)
   await round()
   t.equal(late.length, 1)
-  t.same(seen.map((tokens) => tokens.length), [2, 2, 1])
+  t.same(
+    seen.map((tokens) => tokens.length),
+    [2, 2, 1],
+  )
 })

@@ -1,0 +1,44 @@
+/** Keys and segments that a name gives, and waiting for what happens by itself. */
+import { sha256 } from '../../src/crypto/hash.js'
+import { SecretBytes } from '../../src/crypto/secret.js'
+import { SigningKey } from '../../src/crypto/signing-key.js'
+import { type SegmentId, type ShardId, segmentId, shardId } from '../../src/model/ids.js'
+
+/** A key that only this name gives. */
+export function keyOf(name: string): SigningKey {
+  const seed = SecretBytes.take(sha256(`key ${name}`))
+  return SigningKey.fromSeed(seed)
+}
+
+export interface TestSegment {
+  segment: SegmentId
+  root: Buffer
+  dataShards: number
+  totalShards: number
+  paddedLength: number
+  shardLength: number
+  shards: ShardId[]
+}
+
+/** A segment that exists by name only. */
+export function segmentNamed(name: string, scheme: { k?: number; n?: number } = {}): TestSegment {
+  const { k = 4, n = 8 } = scheme
+  return {
+    segment: segmentId(sha256(`segment ${name}`)),
+    root: sha256(`root ${name}`),
+    dataShards: k,
+    totalShards: n,
+    paddedLength: 4_096,
+    shardLength: 1_024,
+    shards: Array.from({ length: n }, (_, at) => shardId(sha256(`shard ${name} ${at}`))),
+  }
+}
+
+/** Waits in real time for what sockets and processes do on their own. */
+export async function until(holds: () => boolean | Promise<boolean>, limitMs = 5_000): Promise<void> {
+  const endMs = performance.now() + limitMs
+  while (!(await holds())) {
+    if (performance.now() > endMs) throw new Error(`not within ${limitMs} ms: ${holds.toString()}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
