@@ -73,7 +73,7 @@ function forgetAttempt(t: Tables, epoch: number): void {
 
 /** Segments that neither the state at this cut nor a kept snapshot names; marked as going with this epoch. */
 function retirable(t: Tables, epoch: number): SegmentId[] {
-  const text = `SELECT id, segment FROM segment s WHERE retired IS NULL AND snapshot IS NULL AND died <= ?1
+  const text = `SELECT id, segment FROM segment s WHERE retired IS NULL AND snapshot IS NULL AND died <= ?
     AND NOT EXISTS (SELECT 1 FROM snapshot k WHERE k.epoch >= s.born AND k.epoch < s.died)
     LIMIT ${RETIRE_MAX}`
   const rows = t.database.sql<[number], { id: number; segment: Buffer }>(text).all(epoch)

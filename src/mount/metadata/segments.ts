@@ -82,11 +82,11 @@ export class Segments implements WriteBack {
 
   flush(): void {
     if (this.deltas.size === 0) return
-    const text = `UPDATE segment SET live = live + ?1,
-      died = CASE WHEN live + ?1 > 0 THEN NULL ELSE coalesce(died, ?2) END WHERE id = ?3`
+    const text = `UPDATE segment SET live = live + ?,
+      died = CASE WHEN live + ? > 0 THEN NULL ELSE coalesce(died, ?) END WHERE id = ?`
     const put = this.database.sql(text)
     const epoch = this.counters.peek('epoch')
-    for (const [row, bytes] of this.deltas) if (bytes !== 0) put.run(bytes, epoch, row)
+    for (const [row, bytes] of this.deltas) if (bytes !== 0) put.run(bytes, bytes, epoch, row)
     this.deltas.clear()
   }
 

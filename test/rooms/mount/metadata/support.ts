@@ -1,4 +1,5 @@
 /** A ledger in a scratch folder, and the small things that tests of it need. */
+import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -6,7 +7,10 @@ import type { Test } from 'tap'
 import { SecretBytes } from '../../../../src/crypto/secret.js'
 import { type LedgerClient, openLedger } from '../../../../src/mount/metadata/client.js'
 import type { LedgerEvents } from '../../../../src/mount/metadata/ledger.js'
-import type { Changed, FileTime, Inode } from '../../../../src/mount/metadata/types.js'
+import type { Head } from '../../../../src/model/chain.js'
+import { segmentId } from '../../../../src/model/ids.js'
+import type { SegmentInfo } from '../../../../src/model/segment.js'
+import type { Changed, Cut, FileTime, Inode, Materialised, StagedMapping } from '../../../../src/mount/metadata/types.js'
 
 export const ROOT = 1
 export const FILE = 0o100644
@@ -93,4 +97,94 @@ export async function readAll(
     }
   }
   return Buffer.concat(parts)
+}
+
+/** Hosts that keep plain bytes: what a writer would have sealed and pushed. */
+export class FakeHosts {
+  readonly segments = new Map<string, Buffer>()
+  private count = 0
+
+  /** Packs rows into segments of at most `rowsMax` rows. */
+  store(rows: readonly { stagedId: number }[], bytes: readonly Buffer[], rowsMax = 3) {
+    const mapping: StagedMapping[] = []
+    const infos: SegmentInfo[] = []
+    for (let from = 0; from < rows.length; from += rowsMax) {
+      const plain = Buffer.concat(bytes.slice(from, from + rowsMax))
+      const info = this.seal(plain)
+      infos.push(info)
+      let segmentOffset = 0
+      for (const [i, row] of rows.slice(from, from + rowsMax).entries()) {
+        mapping.push({ stagedId: row.stagedId, segment: info.segment, segmentOffset })
+        segmentOffset += (bytes[from + i] as Buffer).length
+      }
+    }
+    return { mapping, infos }
+  }
+
+  seal(plain: Buffer): SegmentInfo {
+    const root = createHash('sha256').update(`segment ${this.count++}`).digest()
+    const segment = segmentId(createHash('sha256').update(root).digest())
+    this.segments.set(segment, plain)
+    const lengths = { plainLength: plain.length, paddedLength: plain.length, shardLength: plain.length }
+    return { segment, root, dataShards: 1, totalShards: 3, keyTerm: 1, ...lengths }
+  }
+
+  fetch(segment: string, offset: number, length: number): Buffer {
+    const plain = this.segments.get(segment)
+    if (plain === undefined || offset + length > plain.length) throw new Error('bytes that no host has')
+    return plain.subarray(offset, offset + length)
+  }
+}
+
+let chainLength = 0
+export function nextHead(): Head {
+  chainLength += 1
+  return { sequence: chainLength, hash: createHash('sha256').update(`record ${chainLength}`).digest() }
+}
+
+/** cut -> prepared, as a writer does it. */
+export async function prepare(ledger: LedgerClient, cut: Cut, hosts: FakeHosts): Promise<Materialised> {
+  const bytes = await ledger.readStaged(cut.stagedRows.map((row) => row.stagedId))
+  const { mapping, infos } = hosts.store(cut.stagedRows, bytes)
+  await ledger.recordPendingSegments(infos.map((info) => info.segment))
+  return await ledger.materialise(cut.epoch, mapping, infos)
+}
+
+export async function publish(ledger: LedgerClient, epoch: number): Promise<Head> {
+  const head = nextHead()
+  await ledger.saveRecord(epoch, { ...head, encoded: Buffer.from(`record ${head.sequence}`) })
+  await ledger.published(epoch, head)
+  return head
+}
+
+/** Every entry by its path, with all that a user can see; nothing that is local to one device. */
+export async function dumpTree(ledger: LedgerClient, hosts?: FakeHosts): Promise<Map<string, unknown>> {
+  const found = new Map<string, unknown>()
+  const walk = async (inode: Inode, at: string): Promise<void> => {
+    const { ino: _ino, ...rest } = inode
+    const xattrs: [string, string][] = []
+    for (const name of await ledger.listXattr(inode.ino)) {
+      xattrs.push([name.toString('latin1'), (await ledger.getXattr(inode.ino, name))?.toString('latin1') ?? ''])
+    }
+    const type = inode.mode & 0o170000
+    const target = type === 0o120000 ? (await ledger.readLink(inode.ino)).toString('latin1') : null
+    const fetch = hosts && ((s: string, o: number, l: number) => hosts.fetch(s, o, l))
+    const content = type === 0o100000 ? hash(await readAll(ledger, inode.ino, fetch)) : null
+    found.set(at, { ...rest, xattrs, target, content })
+    if (type !== 0o040000) return
+    for (let cookie = 0, end = false; !end; ) {
+      const page = await ledger.list(inode.ino, cookie, 100, true)
+      for (const entry of page.entries) {
+        cookie = entry.cookie
+        await walk(entry.inode as Inode, `${at}/${entry.name.toString('latin1')}`)
+      }
+      end = page.end
+    }
+  }
+  await walk(await ledger.attributes(ROOT), '')
+  return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+function hash(bytes: Buffer): string {
+  return `${bytes.length}:${createHash('sha256').update(bytes).digest('hex').slice(0, 16)}`
 }
