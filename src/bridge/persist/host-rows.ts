@@ -201,7 +201,7 @@ function prepare(db: Database) {
       `DELETE FROM evidence WHERE drive_row = ? AND id <=
        (SELECT id FROM evidence WHERE drive_row = ? ORDER BY id DESC LIMIT 1 OFFSET ?)`,
     ),
-    evidence: db.prepare('SELECT * FROM evidence WHERE host = ? ORDER BY at DESC LIMIT ?') as Statement<
+    evidence: db.prepare('SELECT * FROM evidence WHERE host = ? ORDER BY id DESC LIMIT ?') as Statement<
       [Buffer, number],
       RawEvidence
     >,

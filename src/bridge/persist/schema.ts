@@ -74,8 +74,8 @@ CREATE TABLE evidence (
   id INTEGER PRIMARY KEY, drive_row INTEGER NOT NULL REFERENCES drives (id), device BLOB NOT NULL,
   host BLOB NOT NULL, segment BLOB NOT NULL, idx INTEGER NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL, at INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX evidence_host ON evidence (host, at);
-CREATE INDEX evidence_drive ON evidence (drive_row, at);
+CREATE INDEX evidence_host ON evidence (host);
+CREATE INDEX evidence_drive ON evidence (drive_row);
 
 CREATE TRIGGER segments_made AFTER INSERT ON segments BEGIN
   UPDATE drives SET unconfirmed = unconfirmed + (NEW.state = 0), confirmed = confirmed + (NEW.state = 1),

@@ -18,6 +18,9 @@ export interface Candidate {
 /** A host with less room than this many of the shard is left alone: several uploads share its last bytes. */
 const SPARE_SHARDS = 4
 
+/** Of very many hosts a random part is looked at: enough that domains and weights come out the same. */
+const LOOKED_AT_MIN = 512
+
 export interface Choice<T extends Candidate> {
   hosts: T[]
   online: number
@@ -31,7 +34,8 @@ export function chooseHosts<T extends Candidate>(
 ): Choice<T> {
   const used = new Domains(options.policy)
   for (const host of options.taken ?? []) used.take(host)
-  const fitting = candidates.filter((one) => one.freeBytes >= options.shardBytes * SPARE_SHARDS)
+  const looked = someOf(candidates, Math.max(LOOKED_AT_MIN, wanted * 16), options.lot)
+  const fitting = looked.filter((one) => one.freeBytes >= options.shardBytes * SPARE_SHARDS)
   const online = fitting
     .filter((one) => one.online)
     .map((one) => ({ one, key: Math.log(options.lot() || Number.MIN_VALUE) / one.freeBytes }))
@@ -43,6 +47,14 @@ export function chooseHosts<T extends Candidate>(
     if (used.take(one)) hosts.push(one)
   }
   return { hosts, online: hosts.filter((one) => one.online).length }
+}
+
+/** A stretch of the list from a random place on, around its end: the list is in no meaningful order. */
+function someOf<T>(list: readonly T[], count: number, lot: () => number): readonly T[] {
+  if (list.length <= count) return list
+  const from = Math.floor(lot() * list.length)
+  const end = list.slice(from, from + count)
+  return [...end, ...list.slice(0, count - end.length)]
 }
 
 /** How many shards of one segment these hosts can take at most: the number of independent domains. */
