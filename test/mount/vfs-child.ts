@@ -46,6 +46,7 @@ async function main(state: string, mountPoint: string): Promise<void> {
   process.stdout.write('ready\n')
   process.once('SIGTERM', () => void door.unmount())
   await door.ended
+  await vfs.stop()
   const findings = await ledger.check()
   await ledger.close()
   for (const finding of findings) process.stdout.write(`finding ${finding.code} ${finding.message}\n`)

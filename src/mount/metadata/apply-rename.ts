@@ -1,9 +1,9 @@
 /** What a rename does to the tree, and the rules that it has to keep. */
-import { dropName, expectDirectory, mismatch, touch, touchParent } from './apply.js'
 import { isDirectory, type Node, ROOT_INO } from './inodes.js'
 import type { Dentry } from './names.js'
 import type { Rename } from './operations.js'
 import type { Tables } from './tables.js'
+import { dropName, expectDirectory, mismatch, touch, touchParent } from './tree-steps.js'
 
 interface Place {
   parent: Node

@@ -3,60 +3,19 @@
  * come through here: that is why they agree. `chain-mismatch` when an operation does not fit the tree; the caller
  * takes the whole transaction back then.
  */
-import { AppError } from '../../base/errors.js'
 import { type FileId, ROOT_FILE } from '../../model/ids.js'
 import { applyRename, isBelow } from './apply-rename.js'
 import { isDirectory, isRegular, type Node, ROOT_INO } from './inodes.js'
 import { isMode, PERMISSIONS, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, typeOf } from './modes.js'
 import * as o from './operations.js'
 import type { Tables } from './tables.js'
+import { dropName, expectDirectory, expectNode, mismatch, touch, touchParent } from './tree-steps.js'
 import type { FileTime } from './types.js'
-
-export function mismatch(why: string): AppError {
-  return new AppError('chain-mismatch', `an operation does not fit the tree: ${why}`)
-}
-
-export function expectNode(t: Tables, file: FileId): Node {
-  const node = t.inodes.byFileId(file)
-  if (node === null) throw mismatch('unknown file')
-  return node
-}
-
-export function expectDirectory(t: Tables, file: FileId): Node {
-  const node = expectNode(t, file)
-  if (!isDirectory(node)) throw mismatch('a parent is no directory')
-  return node
-}
 
 function expectRegular(t: Tables, file: FileId): Node {
   const node = expectNode(t, file)
   if (!isRegular(node)) throw mismatch('not a regular file')
   return node
-}
-
-/** Marks a node as changed by the operation at `position`. */
-export function touch(t: Tables, node: Node, position: number): void {
-  node.changed = position
-  t.inodes.touch(node)
-}
-
-export function touchParent(t: Tables, parent: Node, time: FileTime, position: number): void {
-  parent.mtime = time
-  parent.ctime = time
-  touch(t, parent, position)
-}
-
-/** A name of a node has gone. */
-export function dropName(t: Tables, node: Node, parent: Node, time: FileTime, position: number): void {
-  if (isDirectory(node)) {
-    node.nlink = 0
-    parent.nlink--
-    t.inodes.touch(parent)
-  } else {
-    node.nlink--
-  }
-  node.ctime = time
-  touch(t, node, position)
 }
 
 /** `position`: of the operation in the local log; 0 for what is published already. `epoch`: what segments are born in. */

@@ -6,6 +6,7 @@ import type { SegmentInfo } from '../../model/segment.js'
 import * as chain from './chain.js'
 import { check } from './check.js'
 import * as epochs from './epochs.js'
+import * as facts from './facts.js'
 import { inodeOf } from './inodes.js'
 import type { AttributeParts, MakeParts, RangeParts, WriteParts } from './ledger.js'
 import { materialise, prepared } from './materialise.js'
@@ -124,8 +125,8 @@ const log: Record<string, Answer> = {
     s.run('epoch', (t) => epochs.saveRecord(t, epoch, savedRecord(record))),
   published: (s, _t, epoch: number, head: Head) => s.run('epoch', (t) => epochs.published(t, epoch, headOf(head))),
   pendingEpochs: (s) => s.run('read', (t) => epochs.pendingEpochs(t)),
-  head: (s) => s.run('read', (t) => chain.getHead(t)),
-  saveHead: (s, _t, head: Head) => s.run('epoch', (t) => t.database.alone(() => chain.putHead(t, headOf(head)), true)),
+  head: (s) => s.run('read', (t) => facts.getHead(t)),
+  saveHead: (s, _t, head: Head) => s.run('epoch', (t) => t.database.alone(() => facts.putHead(t, headOf(head)), true)),
   saveRecords: (s, _t, records: SavedRecord[]) => s.run('epoch', (t) => chain.saveRecords(t, records.map(savedRecord))),
   loadRecords: (s, _t, sequence: number) => s.run('read', (t) => chain.loadRecords(t, sequence)),
   applyBatch: (s, _t, operations: Uint8Array, epoch: number, head: Head) =>
@@ -148,13 +149,13 @@ const log: Record<string, Answer> = {
 const rest: Record<string, Answer> = {
   getMeta: (s, transfer, key: string) =>
     s.run('read', (t) => {
-      const value = chain.getMeta(t, key)
+      const value = facts.getMeta(t, key)
       return value === null ? null : ownBytes(value, transfer)
     }),
   putMeta: (s, _t, entries: [string, Uint8Array | null][], durable: boolean) =>
     s.run('epoch', (t) =>
       t.database.alone(() => {
-        for (const [key, value] of entries) chain.putMeta(t, key, value === null ? null : bufferOf(value))
+        for (const [key, value] of entries) facts.putMeta(t, key, value === null ? null : bufferOf(value))
       }, durable),
     ),
   setReadOnly: (s, _t, reason: string | null) => s.setReadOnly(reason),

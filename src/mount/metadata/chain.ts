@@ -1,41 +1,19 @@
 /** The chain's side of the ledger: head, records, batches and snapshots coming in, small facts. */
-import { ByteReader } from '../../base/byte-reader.js'
-import { ByteWriter } from '../../base/byte-writer.js'
 import { AppError } from '../../base/errors.js'
 import type { Head } from '../../model/chain.js'
 import type { FileId } from '../../model/ids.js'
 import { apply } from './apply.js'
 import { lastPublished, pendingRows, putRecord, removeMappings } from './epochs.js'
+import { putHead } from './facts.js'
 import { ROOT_INO } from './inodes.js'
 import { decodeBatch } from './operation-codec.js'
 import * as o from './operations.js'
 import type { Tables } from './tables.js'
 import type { BatchChanges, SavedRecord } from './types.js'
 
-const HEAD = 'ledger.head'
 /** More than this and the kernel's caches are dropped as a whole. */
 const CHANGES_MAX = 10_000
 const RECORDS_BYTES_MAX = 8 * 1024 * 1024
-
-export function getMeta(t: Tables, key: string): Buffer | null {
-  return t.database.sql<[string], { value: Buffer }>('SELECT value FROM meta WHERE key = ?').get(key)?.value ?? null
-}
-
-export function putMeta(t: Tables, key: string, value: Buffer | null): void {
-  if (value === null) t.database.sql('DELETE FROM meta WHERE key = ?').run(key)
-  else t.database.sql('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)').run(key, value)
-}
-
-export function putHead(t: Tables, head: Head): void {
-  putMeta(t, HEAD, new ByteWriter(40).u64(head.sequence).fixed(head.hash, 32).bytes())
-}
-
-export function getHead(t: Tables): Head | null {
-  const bytes = getMeta(t, HEAD)
-  if (bytes === null) return null
-  const reader = new ByteReader(bytes, 'saved head')
-  return { sequence: reader.u64(), hash: Buffer.from(reader.fixed(32)) }
-}
 
 export function saveRecords(t: Tables, records: readonly SavedRecord[]): void {
   t.database.alone(() => {

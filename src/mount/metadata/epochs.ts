@@ -5,8 +5,8 @@
  */
 import { AppError } from '../../base/errors.js'
 import type { Head } from '../../model/chain.js'
-import { putHead } from './chain.js'
 import { damaged } from './database.js'
+import { putHead } from './facts.js'
 import type { Tables } from './tables.js'
 import type { Cut, PendingEpoch, SavedRecord, StagedRow } from './types.js'
 

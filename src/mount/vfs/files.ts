@@ -183,7 +183,8 @@ export async function allocate(
   if (!flags.punchHole) expectRoom(s, range.length)
   const action = flags.punchHole ? 'punch' : flags.zeroRange ? 'zero' : 'allocate'
   const parts = { ino, ...range, action, keepSize: flags.keepSize || flags.punchHole, time: s.time() } as const
-  await resize(s, ino, () => s.parts.ledger.changeRange({ ...parts, killSuidGid: true }))
+  const { killSuidGid } = flags
+  await resize(s, ino, () => s.parts.ledger.changeRange({ ...parts, killSuidGid }))
 }
 
 export async function seek(

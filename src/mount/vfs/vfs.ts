@@ -57,6 +57,14 @@ export class Vfs implements fs.FileSystem {
     this.state.table.written(ino, writes, result)
   }
 
+  /** After the unmount: hands over what is gathered, ends files that were only held open. The ledger is closed by others. */
+  async stop(): Promise<void> {
+    const { ledger, staging } = this.state.parts
+    staging.flush()
+    if (ledger.readOnlyReason() === null) await ledger.reapOrphans()
+    await ledger.sync()
+  }
+
   /** Open files and directories, for a clean end. */
   get openHandles(): number {
     return this.state.openHandles
@@ -161,7 +169,7 @@ export class Vfs implements fs.FileSystem {
     return files.fsync(this.state, null, ctx)
   }
 
-  getXattr(ino: number, name: Buffer, ctx: Ctx): Promise<Buffer | null> {
+  getXattr(ino: number, name: Buffer, ctx: Ctx): Maybe<Buffer | null> {
     return xattrs.getXattr(this.state, ino, name, ctx)
   }
   listXattr(ino: number, ctx: Ctx): Promise<readonly Buffer[]> {

@@ -3,7 +3,7 @@
  * user.shardrive.state and user.shardrive.health can be read but are not listed, so that `cp -a` does not carry them along.
  */
 import { AppError } from '../../base/errors.js'
-import type { RequestContext } from '../fuse/filesystem.js'
+import type { MaybePromise, RequestContext } from '../fuse/filesystem.js'
 import { NO_XATTRS } from './inode-table.js'
 import type { VfsState } from './state.js'
 
@@ -21,12 +21,17 @@ function accessOf(name: string, ctx: RequestContext): Access {
   throw new AppError('not-supported', 'attributes of this namespace are not supported')
 }
 
-/** From memory when the inode has none: the kernel asks for security.capability often. */
-export async function getXattr(s: VfsState, ino: number, name: Buffer, ctx: RequestContext): Promise<Buffer | null> {
+/** Answers at once when the names are known and this is none of them: kernel and programs ask often. */
+export function getXattr(s: VfsState, ino: number, name: Buffer, ctx: RequestContext): MaybePromise<Buffer | null> {
   const text = name.toString('latin1')
   const access = accessOf(text, ctx)
   if (access === 'hidden') return null
   if (access === 'virtual') return virtual(s, ino, text)
+  const known = s.table.get(ino)?.xattrs
+  return known && !known.has(text) ? null : fetchXattr(s, ino, name, text)
+}
+
+async function fetchXattr(s: VfsState, ino: number, name: Buffer, text: string): Promise<Buffer | null> {
   const known = await namesOf(s, ino)
   return known.has(text) ? s.parts.ledger.getXattr(ino, name) : null
 }

@@ -10,9 +10,9 @@ import {
   open,
   prepare,
   publish,
+  ROOT,
   rampBytes,
   readAll,
-  ROOT,
   scratch,
   write,
 } from './support.js'

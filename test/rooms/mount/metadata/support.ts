@@ -5,12 +5,19 @@ import os from 'node:os'
 import path from 'node:path'
 import type { Test } from 'tap'
 import { SecretBytes } from '../../../../src/crypto/secret.js'
-import { type LedgerClient, openLedger } from '../../../../src/mount/metadata/client.js'
-import type { LedgerEvents } from '../../../../src/mount/metadata/ledger.js'
 import type { Head } from '../../../../src/model/chain.js'
 import { segmentId } from '../../../../src/model/ids.js'
 import type { SegmentInfo } from '../../../../src/model/segment.js'
-import type { Changed, Cut, FileTime, Inode, Materialised, StagedMapping } from '../../../../src/mount/metadata/types.js'
+import { type LedgerClient, openLedger } from '../../../../src/mount/metadata/client.js'
+import type { LedgerEvents } from '../../../../src/mount/metadata/ledger.js'
+import type {
+  Changed,
+  Cut,
+  FileTime,
+  Inode,
+  Materialised,
+  StagedMapping,
+} from '../../../../src/mount/metadata/types.js'
 
 export const ROOT = 1
 export const FILE = 0o100644
@@ -122,7 +129,9 @@ export class FakeHosts {
   }
 
   seal(plain: Buffer): SegmentInfo {
-    const root = createHash('sha256').update(`segment ${this.count++}`).digest()
+    const root = createHash('sha256')
+      .update(`segment ${this.count++}`)
+      .digest()
     const segment = segmentId(createHash('sha256').update(root).digest())
     this.segments.set(segment, plain)
     const lengths = { plainLength: plain.length, paddedLength: plain.length, shardLength: plain.length }
