@@ -1,0 +1,155 @@
+/**
+ * The cache as the rest of the drive sees it: plain units by segment and number, on disk sealed, in a thread of its own.
+ *
+ * Promises: a get never rejects (what is missing, damaged or out of reach is null); a put never waits, copies before it
+ * returns and is dropped when the thread is behind; nothing here is needed for correctness, so when the thread dies reads
+ * go on without it.
+ */
+import { Worker } from 'node:worker_threads'
+import type { Log } from '../../base/log.js'
+import type { SecretBytes } from '../../crypto/secret.js'
+import type { SegmentId } from '../../model/ids.js'
+import { UNIT_BYTES } from '../../model/segment.js'
+import type { CacheWorkerData, FromCache, ToCache } from './messages.js'
+import { PutQueue } from './put-queue.js'
+import type { StoreStats } from './unit-store.js'
+
+export interface CacheOptions {
+  /** cache.db; its folder is made. Nobody else opens it. */
+  file: string
+  /** Stays the caller's. */
+  key: SecretBytes
+  budgetBytes?: number
+  /** Of the disk, left to everybody else. */
+  floorBytes?: number
+  log: Log
+}
+
+export interface CacheStats extends StoreStats {
+  /** Units that came faster than the disk took them. */
+  droppedUnits: number
+}
+
+export const BUDGET_BYTES = 10 * 1024 * 1_048_576
+/** What programs and the ledger write at any time. */
+export const FLOOR_BYTES = 256 * 1_048_576
+
+const NO_STATS: StoreStats = {
+  ...{
+    fileBytes: 0,
+    usedBytes: 0,
+    budgetBytes: 0,
+    runs: 0,
+    hits: 0,
+    misses: 0,
+    evictedRuns: 0,
+    damaged: 0,
+    restarts: 0,
+  },
+  trouble: 'cache-stopped',
+}
+
+export class CacheClient {
+  private readonly worker: Worker
+  private readonly log: Log
+  private readonly puts: PutQueue
+  private readonly waiting = new Map<number, (answer: FromCache | null) => void>()
+  private lastId = 0
+  private isStopped = false
+
+  private constructor(worker: Worker, log: Log) {
+    this.worker = worker
+    this.log = log
+    this.puts = new PutQueue((chunk, entries) => this.send({ kind: 'put', chunk, entries }, [chunk]))
+    const stop = (error?: unknown) => this.stop(error)
+    worker.on('error', stop)
+    worker.on('exit', () => stop())
+    worker.on('message', (message: FromCache) => this.settle(message))
+  }
+
+  /** Resolves when the file is open, or known not to open: reads go on without it then, and puts try again. */
+  static async open(options: CacheOptions): Promise<CacheClient> {
+    const { file, budgetBytes = BUDGET_BYTES, floorBytes = FLOOR_BYTES, log } = options
+    const key = options.key.use((bytes) => new Uint8Array(bytes))
+    const data: CacheWorkerData = { file, key, budgetBytes, floorBytes }
+    const worker = new Worker(new URL('./cache-worker.js', import.meta.url), {
+      workerData: data,
+      transferList: [key.buffer],
+    })
+    const client = new CacheClient(worker, log)
+    await new Promise<void>((resolve) => client.waiting.set(0, () => resolve()))
+    return client
+  }
+
+  /** In the order asked; null for what is not there. Each in memory of its own. */
+  async get(segment: SegmentId, units: readonly number[]): Promise<(Buffer | null)[]> {
+    const held = units.map((unit) => this.puts.find(segment, unit))
+    const missing = units.filter((_, at) => held[at] === null)
+    if (missing.length === 0) return held
+    const answer = await this.ask((id) => ({ kind: 'get', id, segment, units: missing }))
+    const found = answer?.kind === 'units' ? answer.units : []
+    let next = 0
+    return held.map((one) => {
+      if (one !== null) return one
+      const bytes = found[next++] ?? null
+      return bytes === null ? null : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    })
+  }
+
+  put(segment: SegmentId, units: readonly { unit: number; bytes: Uint8Array }[]): void {
+    if (this.isStopped) return
+    for (const { unit, bytes } of units) {
+      if (bytes.length > 0 && bytes.length <= UNIT_BYTES) this.puts.add(segment, unit, bytes)
+    }
+  }
+
+  setBudget(bytes: number): void {
+    this.send({ kind: 'budget', bytes })
+  }
+
+  async stats(): Promise<CacheStats> {
+    const answer = await this.ask((id) => ({ kind: 'stats', id }))
+    return { ...(answer?.kind === 'stats' ? answer.stats : NO_STATS), droppedUnits: this.puts.dropped }
+  }
+
+  async close(): Promise<void> {
+    this.puts.flush()
+    await this.ask((id) => ({ kind: 'close', id }))
+    this.isStopped = true
+    await this.worker.terminate()
+  }
+
+  /** Null when the thread has stopped. */
+  private ask(message: (id: number) => ToCache): Promise<FromCache | null> {
+    if (this.isStopped) return Promise.resolve(null)
+    const id = ++this.lastId
+    return new Promise((resolve) => {
+      this.waiting.set(id, resolve)
+      this.send(message(id))
+    })
+  }
+
+  private send(message: ToCache, transfer: ArrayBuffer[] = []): void {
+    if (!this.isStopped) this.worker.postMessage(message, transfer)
+  }
+
+  private settle(message: FromCache): void {
+    if (message.kind === 'chunk') {
+      this.puts.giveBack(message.chunk)
+      return
+    }
+    const id = message.kind === 'open' ? 0 : message.id
+    this.waiting.get(id)?.(message)
+    this.waiting.delete(id)
+  }
+
+  private stop(error?: unknown): void {
+    if (!this.isStopped && error !== undefined)
+      this.log.error({ err: error }, 'the cache has stopped; reads go on without it')
+    this.isStopped = true
+    this.puts.clear()
+    const waiting = [...this.waiting.values()]
+    this.waiting.clear()
+    for (const one of waiting) one(null)
+  }
+}

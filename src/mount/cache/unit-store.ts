@@ -1,0 +1,325 @@
+/**
+ * Units in cache.db: looked up, put in batches, evicted by run when the budget or the free disk demands. Runs in the
+ * cache's thread. Nothing here fails a read: what cannot be had is a miss, what cannot be kept is left out, and a file
+ * that gives trouble is begun anew.
+ */
+import fs from 'node:fs'
+import path from 'node:path'
+import { AppError, codeOf, isCode } from '../../base/errors.js'
+import type { RandomBytes } from '../../base/random.js'
+import { openCached, sealCached } from '../../crypto/at-rest.js'
+import type { SecretBytes } from '../../crypto/secret.js'
+import { idBytes, type SegmentId } from '../../model/ids.js'
+import type { Database, Statement } from '../../sqlite/driver.js'
+import { sqliteFailure } from '../../sqlite/failures.js'
+import { removeDatabase, transaction } from '../../sqlite/open.js'
+import { openCacheDatabase } from './cache-database.js'
+import { RunList } from './run-list.js'
+
+export interface StoreOptions {
+  file: string
+  key: SecretBytes
+  random: RandomBytes
+  budgetBytes: number
+  /** What others may always use of the disk. */
+  floorBytes: number
+  nowMs(): number
+  /** Tests: instead of asking the file system. */
+  freeBytes?: () => number
+}
+
+export interface FreshUnit {
+  segment: SegmentId
+  unit: number
+  bytes: Uint8Array
+}
+
+export interface StoreStats {
+  /** Of the file. */
+  fileBytes: number
+  usedBytes: number
+  budgetBytes: number
+  runs: number
+  hits: number
+  misses: number
+  evictedRuns: number
+  /** Units that did not open. */
+  damaged: number
+  /** Times that the file was begun anew. */
+  restarts: number
+  /** Why nothing is kept at the moment. */
+  trouble: string | null
+}
+
+export const UNITS_PER_RUN = 16
+/** Bounds memory when segments are tiny: some 40 MB of this list. */
+const RUNS_MAX = 262_144
+/** Evicted at once beyond what is needed, so that a full cache does not evict for every unit. */
+const SLACK_BYTES = 4 * 1_048_576
+/** Evicted in one transaction: about 20 ms. */
+const EVICT_RUNS_MAX = 256
+const SAVE_RUNS_MAX = 512
+/** The free disk is asked again after this long or so many bytes. */
+const FREE_AGE_MS = 1_000
+const FREE_WRITTEN_BYTES = 16 * 1_048_576
+/** Given back to the disk in one step. */
+const SHRINK_BYTES = 16 * 1_048_576
+/** After a failure nothing is kept for so long. */
+const PAUSE_MS = 30_000
+
+interface Statements {
+  findRun: Statement<[Buffer, number], number>
+  addRun: Statement<[Buffer, number]>
+  saveRun: Statement<[number, number, number]>
+  dropRun: Statement<[number]>
+  unit: Statement<[number], Buffer>
+  putUnit: Statement<[number, Buffer]>
+  dropUnits: Statement<[number, number]>
+}
+
+export class UnitStore {
+  private readonly options: StoreOptions
+  private readonly runs = new RunList()
+  private db: Database | null = null
+  private sql!: Statements
+  private pageBytes = 0
+  private budgetBytes: number
+  private pausedUntilMs = Number.NEGATIVE_INFINITY
+  private free = { bytes: 0, atMs: Number.NEGATIVE_INFINITY, written: 0 }
+  private readonly count = { hits: 0, misses: 0, evictedRuns: 0, damaged: 0, restarts: 0 }
+  private trouble: string | null = null
+  private failedBetween: Error | null = null
+
+  constructor(options: StoreOptions) {
+    this.options = options
+    this.budgetBytes = options.budgetBytes
+    this.open()
+  }
+
+  setBudget(bytes: number): void {
+    this.budgetBytes = bytes
+  }
+
+  get(segment: SegmentId, units: readonly number[]): (Buffer | null)[] {
+    const found = this.db === null ? units.map(() => null) : this.attempt(() => this.load(segment, units))
+    const result = found ?? units.map(() => null)
+    const hits = result.filter((one) => one !== null).length
+    this.count.hits += hits
+    this.count.misses += result.length - hits
+    return result
+  }
+
+  /** One transaction. `between` is called between two units: waiting reads are served there. */
+  put(units: readonly FreshUnit[], between: () => void = () => {}): void {
+    if (this.options.nowMs() < this.pausedUntilMs) return
+    if (this.db === null) this.open()
+    if (this.db === null) return
+    const bytes = units.reduce((sum, one) => sum + one.bytes.length + this.pageBytes, 0)
+    if (!this.makeRoom(bytes)) return
+    this.attempt(() => {
+      this.failedBetween = null
+      transaction(this.db as Database, () => {
+        for (const one of units) {
+          this.keep(one)
+          between()
+          if (this.failedBetween !== null) throw this.failedBetween
+        }
+        this.saveRuns(SAVE_RUNS_MAX)
+      })
+      this.free.written += bytes
+      this.trouble = null
+    })
+  }
+
+  /** Keeps to the budget and the floor while nothing is put. True when there is more to do. */
+  tidy(): boolean {
+    if (this.db === null) return false
+    this.makeRoom(0)
+    return this.attempt(() => this.shrink()) ?? false
+  }
+
+  stats(): StoreStats {
+    const { budgetBytes, trouble } = this
+    const sizes = (this.db === null ? null : this.attempt(() => this.sizes())) ?? { fileBytes: 0, usedBytes: 0 }
+    return { ...sizes, budgetBytes, runs: this.runs.size, ...this.count, trouble }
+  }
+
+  close(): void {
+    const { db } = this
+    if (db === null) return
+    this.attempt(() => transaction(db, () => this.saveRuns(Number.POSITIVE_INFINITY)))
+    this.db?.close()
+    this.db = null
+  }
+
+  private open(): void {
+    try {
+      const db = openCacheDatabase(this.options.file)
+      this.db = db
+      this.pageBytes = db.pragma('page_size', { simple: true }) as number
+      this.sql = {
+        findRun: db.prepare<[Buffer, number], number>('SELECT id FROM runs WHERE segment = ? AND number = ?').pluck(),
+        addRun: db.prepare('INSERT INTO runs (segment, number, bytes, used) VALUES (?, ?, 0, 0)'),
+        saveRun: db.prepare('UPDATE runs SET bytes = ?, used = ? WHERE id = ?'),
+        dropRun: db.prepare('DELETE FROM runs WHERE id = ?'),
+        unit: db.prepare<[number], Buffer>('SELECT sealed FROM units WHERE id = ?').pluck(),
+        putUnit: db.prepare('INSERT INTO units (id, sealed) VALUES (?, ?) ON CONFLICT DO NOTHING'),
+        dropUnits: db.prepare('DELETE FROM units WHERE id >= ? AND id < ?'),
+      }
+      const rows = db.prepare('SELECT id, bytes, used FROM runs ORDER BY used, id')
+      this.runs.fill(rows.iterate() as Iterable<{ id: number; bytes: number; used: number }>)
+    } catch (error) {
+      this.giveUp(sqliteFailure(error))
+    }
+  }
+
+  private load(segment: SegmentId, units: readonly number[]): (Buffer | null)[] {
+    const name = idBytes(segment)
+    let number = -1
+    let run: number | undefined
+    return units.map((unit) => {
+      if (runOf(unit) !== number) {
+        number = runOf(unit)
+        run = this.sql.findRun.get(name, number)
+        if (run !== undefined) this.runs.touch(run)
+      }
+      const sealed = run === undefined ? undefined : this.sql.unit.get(rowOf(run, unit))
+      if (run === undefined || sealed === undefined) return null
+      try {
+        return openCached(this.options.key, segment, unit, sealed)
+      } catch (error) {
+        if (!isCode(error, 'seal-broken')) throw error
+        this.removeDamaged(run, unit, sealed.length)
+        return null
+      }
+    })
+  }
+
+  private removeDamaged(run: number, unit: number, sealedBytes: number): void {
+    this.count.damaged++
+    const known = this.runs.get(run)
+    if (known) this.runs.grow(known, -sealedBytes)
+    this.sql.dropUnits.run(rowOf(run, unit), rowOf(run, unit) + 1)
+  }
+
+  private keep({ segment, unit, bytes }: FreshUnit): void {
+    const { key, random } = this.options
+    const name = idBytes(segment)
+    const id = this.sql.findRun.get(name, runOf(unit)) ?? Number(this.sql.addRun.run(name, runOf(unit)).lastInsertRowid)
+    const run = this.runs.get(id) ?? this.runs.add(id)
+    const sealed = sealCached(key, segment, unit, bytes, random)
+    if (this.sql.putUnit.run(rowOf(id, unit), sealed).changes > 0) this.runs.grow(run, sealed.length)
+  }
+
+  private saveRuns(countMax: number): void {
+    for (const { id, bytes, used } of this.runs.takeUnsaved(countMax)) this.sql.saveRun.run(bytes, used, id)
+  }
+
+  /** Evicts until so many bytes more fit. False when they cannot. */
+  private makeRoom(bytes: number): boolean {
+    for (;;) {
+      const excess = this.attempt(() => this.sizes().usedBytes + bytes - this.allowedBytes())
+      if (excess === undefined) return false
+      const tooMany = this.runs.size - RUNS_MAX
+      if (excess <= 0 && tooMany <= 0) return true
+      if (this.runs.size === 0) return false
+      const slack = Math.min(SLACK_BYTES, this.budgetBytes / 16)
+      if (this.evict(excess + slack, tooMany) === undefined) return false
+    }
+  }
+
+  private evict(bytes: number, count: number): true | undefined {
+    return this.attempt(() => {
+      let freed = 0
+      let dropped = 0
+      transaction(this.db as Database, () => {
+        while ((freed < bytes || dropped < count) && dropped < EVICT_RUNS_MAX) {
+          const oldest = this.runs.oldest()
+          if (oldest === undefined) break
+          this.sql.dropUnits.run(rowOf(oldest.id, 0), rowOf(oldest.id + 1, 0))
+          this.sql.dropRun.run(oldest.id)
+          this.runs.drop(oldest.id)
+          freed += oldest.bytes
+          dropped++
+        }
+      })
+      this.count.evictedRuns += dropped
+      return true as const
+    })
+  }
+
+  private sizes(): { fileBytes: number; usedBytes: number } {
+    const pages = this.db?.pragma('page_count', { simple: true }) as number
+    const spare = this.db?.pragma('freelist_count', { simple: true }) as number
+    return { fileBytes: pages * this.pageBytes, usedBytes: (pages - spare) * this.pageBytes }
+  }
+
+  /** How much the used pages may be: the budget, or what leaves the floor free. */
+  private allowedBytes(): number {
+    return Math.min(this.budgetBytes, this.sizes().fileBytes + this.freeBytes() - this.options.floorBytes)
+  }
+
+  private freeBytes(): number {
+    const nowMs = this.options.nowMs()
+    const { free } = this
+    if (nowMs - free.atMs >= FREE_AGE_MS || free.written >= FREE_WRITTEN_BYTES) {
+      this.free = { bytes: this.askFree(), atMs: nowMs, written: 0 }
+    }
+    return this.free.bytes
+  }
+
+  private askFree(): number {
+    if (this.options.freeBytes) return this.options.freeBytes()
+    const { bavail, bsize } = fs.statfsSync(path.dirname(this.options.file))
+    return bavail * bsize
+  }
+
+  /** Spare pages go back to the disk while the file is larger than it may be. */
+  private shrink(): boolean {
+    const { fileBytes, usedBytes } = this.sizes()
+    const surplus = Math.min(fileBytes - this.allowedBytes(), fileBytes - usedBytes)
+    if (surplus < this.pageBytes) return false
+    const pages = Math.ceil(Math.min(surplus, SHRINK_BYTES) / this.pageBytes)
+    this.db?.pragma(`incremental_vacuum(${pages})`)
+    this.free.atMs = Number.NEGATIVE_INFINITY
+    return true
+  }
+
+  /** Undefined after a failure of the disk or the file: the file is begun anew, later. A broken belief passes. */
+  private attempt<T>(work: () => T): T | undefined {
+    try {
+      return work()
+    } catch (error) {
+      const failure = sqliteFailure(error)
+      const isDisk = failure instanceof AppError || (failure as NodeJS.ErrnoException).syscall !== undefined
+      if (!isDisk) throw failure
+      // A read between two units of a put: the put ends with it.
+      if (this.db?.inTransaction) this.failedBetween = failure as Error
+      else this.giveUp(failure)
+      return undefined
+    }
+  }
+
+  /** A full disk gets all of the cache's room back; so does a disk that fails, as far as it can. */
+  private giveUp(failure: unknown): void {
+    this.trouble = codeOf(failure)
+    this.pausedUntilMs = this.options.nowMs() + PAUSE_MS
+    this.runs.clear()
+    this.count.restarts++
+    try {
+      this.db?.close()
+      if (!isCode(failure, 'database-busy')) removeDatabase(this.options.file)
+    } catch {
+      // Nothing of it is needed; opening it again says what is wrong.
+    }
+    this.db = null
+  }
+}
+
+function runOf(unit: number): number {
+  return Math.floor(unit / UNITS_PER_RUN)
+}
+
+function rowOf(run: number, unit: number): number {
+  return run * UNITS_PER_RUN + (unit % UNITS_PER_RUN)
+}
