@@ -38,7 +38,7 @@ export class Chores {
     try {
       await work(this.signal)
     } catch (error) {
-      if (!this.signal.aborted) this.log.error({ chore: name, error }, 'a chore failed')
+      if (!this.signal.aborted) this.log.error({ chore: name, err: error }, 'a chore failed')
     }
   }
 

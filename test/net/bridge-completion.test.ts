@@ -120,3 +120,27 @@ t.test('wrong bytes from a host become evidence and never a shard', async (t) =>
   t.equal((await drive.client.health(drive.id)).full, 1, 'completed from the honest five')
   await uploader.stop()
 })
+
+t.test('a silent host holds up its own segments once, and the rest not at all', async (t) => {
+  const net = await Net.start(t.testdir(), 8)
+  t.teardown(() => net.stop())
+  const drive = await net.world.drive('a')
+  const uploader = new Uploader(net, drive)
+  await drive.claim()
+  await net.hosts[7]!.kill()
+  const fresh = []
+  for (let at = 0; at < 40; at++) fresh.push(await uploader.seal(3_000))
+  for (const one of fresh) t.equal(await uploader.push(one), 7)
+  await drive.append(drive.epoch({ confirm: fresh.map((one) => one.info.segment) }))
+  await net.world.clock.advance(36_000)
+  await net.hosts[7]!.run()
+  const silent = net.hosts[2]!
+  net.hub.silence(silent.id, net.world.bridge.id)
+  const startedAt = performance.now()
+  await net.world.bridge.pull.complete()
+  t.equal((await drive.client.health(drive.id)).full, 40)
+  const seconds = (performance.now() - startedAt) / 1_000
+  t.comment(`${seconds.toFixed(1)} s`)
+  t.ok(seconds < 8, 'one dial that ends without an answer, not forty')
+  await uploader.stop()
+})

@@ -32,7 +32,7 @@ export class Net {
 
   static async start(dir: string, count: number, options: WorldOptions = {}): Promise<Net> {
     const hub = new MemoryHub({ clock: systemClock })
-    const transport = () => hub.node(bridgeId(keyOf('bridge').id))
+    const transport = () => hub.node(bridgeId(keyOf('bridge').id), { dialMs: 1_000 })
     const world = await World.start(path.join(dir, 'bridge'), { transport, ...options })
     const net = new Net(world, hub)
     for (let at = 0; at < count; at++) net.hosts.push(await NetHost.start(net, path.join(dir, `host-${at}`)))

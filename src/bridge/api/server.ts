@@ -133,7 +133,7 @@ function sendError(parts: ServerParts, request: FastifyRequest, reply: FastifyRe
   const { status, body, known } = replyForError(error)
   const call = { method: request.method, route: request.routeOptions.url, status, code: body.error.code }
   if (known) parts.log.debug(call, 'request refused')
-  else parts.log.error({ ...call, error }, 'request failed')
+  else parts.log.error({ ...call, err: error }, 'request failed')
   return send(parts, request, reply, status, body)
 }
 

@@ -87,7 +87,7 @@ export class SocketDoor {
 
   private refuse(request: IncomingMessage, stream: Duplex, error: unknown): void {
     const { status, body, known } = replyForError(error)
-    if (!known) this.parts.log.error({ error }, 'socket failed')
+    if (!known) this.parts.log.error({ err: error }, 'socket failed')
     const text = Buffer.from(JSON.stringify(body), 'utf8')
     const nonce = nonceOf(request.headers)
     const timeMs = this.parts.clock.nowMs()
@@ -138,7 +138,7 @@ export class SocketDoor {
       else if (peer.role === 'host') this.parts.onDeleted(peer.key, message)
       else throw new AppError('malformed', 'only hosts delete')
     } catch (error) {
-      if (!(error instanceof AppError)) this.parts.log.error({ error }, 'socket message failed')
+      if (!(error instanceof AppError)) this.parts.log.error({ err: error }, 'socket message failed')
       this.cut(socket, SOCKET_CLOSE.malformed)
     }
   }

@@ -46,15 +46,17 @@ const EVIDENCE: Record<string, string> = {
   'shard-not-found': 'refused',
 }
 
-/** A host that failed is asked last, and given nothing, for so long. */
-const AVOID_MS = 10_000
+/** A host that failed gets nothing for so long: the next round of the chore tries it again. */
+const SPARED_MS = 10_000
+/** And is asked last for so long: while it says nothing, each question costs half a minute. */
+const ASKED_LAST_MS = 120_000
 /** Of a push: the host itself may be gone. Others (full, read-only) answer at once and cost nothing. */
 const SILENT_CODES = new Set(['timed-out', 'peer-unreachable', 'peer-lost'])
 
 export class Completer {
   private readonly parts: CompleterParts
-  /** By row: until when. Bounded by the number of hosts. */
-  private readonly avoided = new Map<number, number>()
+  /** By row: when a host failed last. Bounded by the number of hosts. */
+  private readonly failedAt = new Map<number, number>()
 
   constructor(parts: CompleterParts) {
     this.parts = parts
@@ -69,7 +71,9 @@ export class Completer {
   async complete(row: number, signal: AbortSignal): Promise<Completion> {
     const segment = await this.prepare(row)
     if (segment === null) return 'nothing'
-    const wanted = segment.shards.filter((one) => !one.stored && this.isOnline(one) && !this.isAvoided(one))
+    const wanted = segment.shards.filter(
+      (one) => !one.stored && this.isOnline(one) && !this.hasFailedWithin(one, SPARED_MS),
+    )
     const sources = this.sourcesOf(segment)
     if (wanted.length === 0 || sources.length < segment.dataShards) return 'waiting'
     const present = await this.gather(segment, sources, signal)
@@ -104,23 +108,27 @@ export class Completer {
     return this.parts.hosts.atRow(shard.hostRow)?.online === true
   }
 
-  private isAvoided(shard: ShardRow): boolean {
-    return (this.avoided.get(shard.hostRow) ?? 0) > this.parts.clock.monotonicMs()
+  private hasFailedWithin(shard: ShardRow, durationMs: number): boolean {
+    const failedAt = this.failedAt.get(shard.hostRow)
+    return failedAt !== undefined && this.parts.clock.monotonicMs() - failedAt < durationMs
   }
 
-  private avoid(shard: ShardRow): void {
-    this.avoided.set(shard.hostRow, this.parts.clock.monotonicMs() + AVOID_MS)
+  private noteFailure(shard: ShardRow): void {
+    this.failedAt.set(shard.hostRow, this.parts.clock.monotonicMs())
   }
 
   /** A host that came back is a new one. */
   trust(hostRow: number): void {
-    this.avoided.delete(hostRow)
+    this.failedAt.delete(hostRow)
   }
 
   /** In random order, so that all hosts share the work; those that failed of late at the end. */
   private sourcesOf(segment: SegmentRow): ShardRow[] {
     const online = segment.shards.filter((one) => one.stored && this.isOnline(one))
-    const keyed = online.map((one) => ({ one, key: this.parts.lot() + (this.isAvoided(one) ? 1 : 0) }))
+    const keyed = online.map((one) => ({
+      one,
+      key: this.parts.lot() + (this.hasFailedWithin(one, ASKED_LAST_MS) ? 1 : 0),
+    }))
     return keyed.sort((a, b) => a.key - b.key).map(({ one }) => one)
   }
 
@@ -128,23 +136,32 @@ export class Completer {
   private async gather(segment: SegmentRow, sources: ShardRow[], signal: AbortSignal): Promise<IndexedBytes[]> {
     const rest = [...sources]
     const present: IndexedBytes[] = []
+    const giveUp = new AbortController()
+    const fetching = giveUp.signal
+    const stop = () => giveUp.abort(signal.reason)
+    signal.addEventListener('abort', stop, { once: true })
     const fetchNext = async (): Promise<void> => {
       const shard = rest.shift()
       if (shard === undefined)
         throw new AppError('not-enough-shards', 'too few shards can be fetched', { retry: 'later' })
       try {
-        const bytes = await this.parts.traffic.fetch(segment, shard, signal)
+        const bytes = await this.parts.traffic.fetch(segment, shard, fetching)
         present.push({ index: shard.index, bytes })
       } catch (error) {
-        signal.throwIfAborted()
+        fetching.throwIfAborted()
         if (!(error instanceof AppError)) throw error
-        this.avoid(shard)
+        this.noteFailure(shard)
         await this.note(segment, shard, error)
         await fetchNext()
       }
     }
-    await Promise.all(Array.from({ length: segment.dataShards }, fetchNext))
-    return present
+    try {
+      await Promise.all(Array.from({ length: segment.dataShards }, fetchNext))
+      return present
+    } finally {
+      signal.removeEventListener('abort', stop)
+      giveUp.abort()
+    }
   }
 
   private async rebuild(segment: SegmentRow, present: IndexedBytes[], wanted: ShardRow[]): Promise<Buffer[]> {
@@ -164,7 +181,7 @@ export class Completer {
 
   private async store(segment: SegmentRow, shard: ShardRow, bytes: Buffer, signal: AbortSignal): Promise<void> {
     const receipt = await this.parts.traffic.push(segment, shard, bytes, signal).catch((error: unknown) => {
-      if (SILENT_CODES.has(codeOf(error))) this.avoid(shard)
+      if (SILENT_CODES.has(codeOf(error))) this.noteFailure(shard)
       throw error
     })
     await this.parts.commits.record(segment, [receipt])

@@ -136,7 +136,7 @@ export class CompletionQueue {
       const attempts = (this.failures.get(row)?.attempts ?? 0) + 1
       const delayMs = Math.min(DELAY_MS_MAX, FIRST_DELAY_MS * 2 ** (attempts - 1))
       this.failures.set(row, { attempts, nextAtMs: this.parts.clock.monotonicMs() + delayMs })
-      this.parts.log.warn({ segmentRow: row, attempts, code: codeOf(error), error }, 'completion failed')
+      this.parts.log.warn({ segmentRow: row, attempts, code: codeOf(error), err: error }, 'completion failed')
     }
   }
 
