@@ -1,0 +1,334 @@
+/**
+ * Random steps on the vfs (over a real ledger, with epochs cut and published in between) and on a small reference: the same
+ * answers, the same tree, a sound ledger; and whoever applies the published epochs has the tree of the last cut.
+ * SEED=... repeats a run; fast-check prints the shortest list of steps that fails.
+ */
+import { strict as assert } from 'node:assert'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import fc from 'fast-check'
+import t from 'tap'
+import { dumpTree, FakeHosts, nextHead, open, prepare, publish, rampBytes } from '../rooms/mount/metadata/support.js'
+import { testSeed } from '../support/dice.js'
+import { Reference, type RefInode } from './reference.js'
+import { type Step, step } from './steps.js'
+import { bytes, TYPE_BITS, VfsDriver } from './vfs-driver.js'
+
+const RUNS = Number(process.env.RUNS ?? 60)
+const NO_KILL = { append: false, killSuidGid: false }
+
+interface Held {
+  ino: number
+  fh: number
+  inode: RefInode
+}
+
+class Pair {
+  readonly model = new Reference()
+  readonly held: Held[] = []
+  readonly cuts: { epoch: number; tree: unknown }[] = []
+  private writes = 0
+  private readonly driver: VfsDriver
+  private readonly replica: Awaited<ReturnType<typeof open>>
+  private readonly hosts: FakeHosts
+
+  constructor(driver: VfsDriver, replica: Awaited<ReturnType<typeof open>>, hosts: FakeHosts) {
+    this.driver = driver
+    this.replica = replica
+    this.hosts = hosts
+    Object.assign(this.model.root, { atime: 1, mtime: 1, ctime: 1 })
+  }
+
+  async run(one: Step): Promise<void> {
+    this.driver.clock.ns += 1_000_000_007n
+    this.model.now = Number(this.driver.clock.ns)
+    const [real, wanted] = [await codeOf(() => this.real(one)), await codeOf(() => this.expected(one))]
+    assert.equal(real, wanted, `${JSON.stringify(one)} ended with ${real}, should be ${wanted}`)
+    if (one.do === 'write' || one.do === 'useHeld') this.writes++
+  }
+
+  private data(size: number): Buffer {
+    return rampBytes(this.writes, size, this.writes * 1_000)
+  }
+
+  private async real(s: Step): Promise<void> {
+    const { vfs } = this.driver
+    const d = this.driver
+    switch (s.do) {
+      case 'make':
+        return d.in(s.path, (parent, name) => this.make(s, parent, name))
+      case 'link':
+        return d.at(s.path, (inode) =>
+          d.in(s.to, async (parent, name) => {
+            await vfs.link(inode.ino, parent, name)
+            vfs.forget(inode.ino, 1)
+          }),
+        )
+      case 'remove':
+        return d.in(s.path, (p, name) => (s.kind === 'file' ? vfs.unlink(p, name) : vfs.removeDirectory(p, name)))
+      case 'rename': {
+        const flags = { noReplace: s.mode === 'no-replace', exchange: s.mode === 'exchange' }
+        return d.in(s.path, (p, name) => d.in(s.to, (q, newName) => vfs.rename(p, name, q, newName, flags)))
+      }
+      case 'write':
+        return d.at(s.path, ({ ino, mode }) => {
+          expectFile(mode)
+          const options = { append: s.append, killSuidGid: s.kill }
+          return d.withHandle(ino, async (fh) => void (await vfs.write(ino, fh, s.offset, this.data(s.size), options)))
+        })
+      case 'truncate':
+        return d.at(s.path, async ({ ino }) => void (await vfs.setAttributes(ino, { size: s.size, killSuidGid: false })))
+      case 'range':
+        return d.at(s.path, ({ ino, mode }) => {
+          expectFile(mode)
+          const flags = { punchHole: s.action === 'punch', zeroRange: s.action === 'zero', keepSize: s.keepSize }
+          return d.withHandle(ino, (fh) => vfs.allocate(ino, fh, s.offset, s.length, { ...flags, killSuidGid: false }))
+        })
+      default:
+        return this.realRest(s)
+    }
+  }
+
+  private async make(s: Step & { do: 'make' }, parent: number, name: Buffer): Promise<void> {
+    const { vfs } = this.driver
+    const ctx = this.driver.context(s.gid)
+    if (s.type === 'file') return this.driver.createFile(parent, name, s.mode, s.gid)
+    const made =
+      s.type === 'directory'
+        ? await vfs.makeDirectory(parent, name, s.mode, ctx)
+        : s.type === 'link'
+          ? await vfs.makeSymlink(parent, name, Buffer.from('target'), ctx)
+          : await vfs.makeNode(parent, name, TYPE_BITS.fifo | s.mode, 0, ctx)
+    vfs.forget(made.ino, 1)
+  }
+
+  private async realRest(s: Step): Promise<void> {
+    const { vfs, ledger } = this.driver
+    const d = this.driver
+    switch (s.do) {
+      case 'chmod':
+        return d.at(s.path, async ({ ino }) => void (await vfs.setAttributes(ino, { mode: s.mode, killSuidGid: false })))
+      case 'chown': {
+        const changes = { uid: s.uid, gid: s.gid, killSuidGid: false }
+        return d.at(s.path, async ({ ino }) => void (await vfs.setAttributes(ino, changes)))
+      }
+      case 'utimes': {
+        const times = { atime: { sec: s.atime, nsec: 5 }, mtime: { sec: s.mtime, nsec: 999_999_999 } }
+        return d.at(s.path, async ({ ino }) => void (await vfs.setAttributes(ino, { ...times, killSuidGid: false })))
+      }
+      case 'setXattr': {
+        const flags = { create: false, replace: false }
+        return d.at(s.path, ({ ino }) => vfs.setXattr(ino, bytes(s.name), Buffer.from(s.value), flags, d.context()))
+      }
+      case 'removeXattr':
+        return d.at(s.path, ({ ino }) => vfs.removeXattr(ino, bytes(s.name), d.context()))
+      case 'hold':
+        return d.at(s.path, async ({ ino, mode }) => {
+          expectFile(mode)
+          const inode = this.model.find(s.path)
+          this.held.push({ ino, inode, fh: (await vfs.open(ino, { ...READ_WRITE })).fh })
+        })
+      case 'useHeld': {
+        const one = this.held[0]
+        if (one === undefined) return
+        await vfs.write(one.ino, one.fh, s.offset, this.data(s.size), NO_KILL)
+        const all = await d.content(one.ino)
+        this.model.write(one.inode, s.offset, this.data(s.size), false)
+        assert.ok(all.equals(one.inode.bytes), 'a held file reads as it was written')
+        return
+      }
+      case 'letGo': {
+        const one = this.held.shift()
+        if (one !== undefined) vfs.release(one.ino, one.fh)
+        return
+      }
+      case 'nameless':
+        return this.nameless(s)
+      case 'sync':
+        return vfs.syncAll(d.context())
+      case 'cut': {
+        const tree = await dumpTree(ledger, this.hosts)
+        const cut = await ledger.cut()
+        if (cut !== null) this.cuts.push({ epoch: cut.epoch, tree })
+        return
+      }
+      case 'publish':
+        return this.publishOldest()
+    }
+  }
+
+  private async nameless(s: Step & { do: 'nameless' }): Promise<void> {
+    const { vfs } = this.driver
+    const { ino, fh } = await this.driver.nameless(this.data(s.size))
+    try {
+      const { to } = s
+      if (to === null) return
+      await this.driver.in(to, async (parent, name) => {
+        await vfs.link(ino, parent, name)
+        vfs.forget(ino, 1)
+      })
+    } finally {
+      vfs.release(ino, fh)
+      vfs.forget(ino, 1)
+    }
+  }
+
+  async publishOldest(): Promise<void> {
+    const { ledger } = this.driver
+    const [oldest] = await ledger.pendingEpochs()
+    if (oldest === undefined) return
+    const { operations } = await prepare(ledger, oldest, this.hosts)
+    await this.replica.applyBatch(operations, oldest.epoch, nextHead())
+    await publish(ledger, oldest.epoch)
+    const tree = this.cuts.find((one) => one.epoch === oldest.epoch)?.tree
+    assert.deepEqual(await dumpTree(this.replica, this.hosts), tree, 'the replica has the tree of the cut')
+  }
+
+  private async expected(s: Step): Promise<void> {
+    const m = this.model
+    const found = () => m.find((s as { path: readonly string[] }).path)
+    switch (s.do) {
+      case 'make':
+        return void m.make(s.path, s.type, s.type === 'link' ? 0o777 : s.mode, { uid: 0, gid: s.gid }, linkTarget(s.type))
+      case 'link':
+        return m.link(s.path, s.to)
+      case 'remove':
+        return m.remove(s.path, s.kind)
+      case 'rename':
+        return m.rename(s.path, s.to, s.mode)
+      case 'write': {
+        const inode = found()
+        expectFile(TYPE_BITS[inode.type])
+        return m.write(inode, s.append ? inode.bytes.length : s.offset, this.data(s.size), s.kill)
+      }
+      case 'truncate':
+        return m.truncate(found(), s.size)
+      case 'range': {
+        const inode = found()
+        expectFile(TYPE_BITS[inode.type])
+        return m.range(inode, s.offset, s.length, s.action, s.keepSize)
+      }
+      case 'chmod':
+        return void Object.assign(found(), { mode: s.mode, ctime: m.now })
+      case 'chown':
+        return m.chown(found(), s.uid, s.gid)
+      case 'utimes': {
+        const times = { atime: s.atime * 1e9 + 5, mtime: s.mtime * 1e9 + 999_999_999 }
+        return void Object.assign(found(), { ...times, ctime: m.now })
+      }
+      case 'setXattr': {
+        const inode = found()
+        inode.xattrs.set(s.name, Buffer.from(s.value).toString('latin1'))
+        inode.ctime = m.now
+        return
+      }
+      case 'removeXattr': {
+        const inode = found()
+        if (!inode.xattrs.delete(s.name)) throw Object.assign(new Error(), { code: 'no-data' })
+        inode.ctime = m.now
+        return
+      }
+      case 'hold':
+        return expectFile(TYPE_BITS[found().type])
+      case 'nameless': {
+        if (s.to === null) return
+        const inode = m.make(s.to, 'file', 0o600, { uid: 0, gid: 0 })
+        inode.gid = m.root.mode & 0o2000 ? m.root.gid : 0
+        m.write(inode, 0, this.data(s.size), false)
+      }
+    }
+  }
+
+  /** The tree as the vfs shows it equals the reference. */
+  async compare(): Promise<void> {
+    const shown = await dumpTree(this.driver.ledger, this.hosts)
+    const paths: string[] = []
+    const walk = async (inode: RefInode, at: readonly string[]): Promise<void> => {
+      const key = at.map((name) => `/${name}`).join('')
+      paths.push(key)
+      const entry = shown.get(key) as Record<string, unknown> | undefined
+      assert.ok(entry, `${key} is missing`)
+      const ns = (time: unknown) => (time as { sec: number; nsec: number }).sec * 1e9 + (time as { nsec: number }).nsec
+      const real = { ...pick(entry, ['mode', 'nlink', 'uid', 'gid', 'blocks']), xattrs: entry.xattrs, target: entry.target }
+      const times = { atime: ns(entry.atime), mtime: ns(entry.mtime), ctime: ns(entry.ctime) }
+      assert.deepEqual({ ...real, ...times }, this.view(inode), key)
+      if (inode.type === 'file') {
+        const content = await this.driver.at(at, ({ ino }) => this.driver.content(ino))
+        assert.ok(content.equals(inode.bytes), `${key} has other bytes`)
+      }
+      for (const [name, child] of inode.children) await walk(child, [...at, name])
+    }
+    await walk(this.model.root, [])
+    assert.deepEqual([...shown.keys()].sort(), paths.sort())
+  }
+
+  private view(inode: RefInode): Record<string, unknown> {
+    const { uid, gid, blocks, atime, mtime, ctime } = inode
+    const xattrs = [...inode.xattrs].sort(([a], [b]) => (a < b ? -1 : 1))
+    const target = inode.type === 'link' ? inode.target : null
+    const mode = TYPE_BITS[inode.type] | inode.mode
+    return { mode, nlink: inode.links, uid, gid, blocks, xattrs, target, atime, mtime, ctime }
+  }
+}
+
+const READ_WRITE = {
+  ...{ read: true, write: true, append: false, truncate: false, exclusive: false, sync: false, direct: false },
+  ...{ noAtime: false, killSuidGid: false },
+}
+
+function linkTarget(type: string): string {
+  return type === 'link' ? 'target' : ''
+}
+
+function pick(from: Record<string, unknown>, names: string[]): Record<string, unknown> {
+  return Object.fromEntries(names.map((name) => [name, from[name]]))
+}
+
+function expectFile(mode: number): void {
+  if ((mode & 0o170000) === TYPE_BITS.file) return
+  throw Object.assign(new Error('no file'), { code: 'not-a-file' })
+}
+
+async function codeOf(work: () => Promise<void>): Promise<string> {
+  try {
+    await work()
+    return 'ok'
+  } catch (error) {
+    const { code } = error as { code?: unknown }
+    if (typeof code !== 'string' || code === 'ERR_ASSERTION') throw error
+    return code
+  }
+}
+
+async function property(steps: readonly Step[]): Promise<void> {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'shardrive-model-'))
+  const [ledger, replica] = await Promise.all([open(path.join(folder, 'a')), open(path.join(folder, 'b'))])
+  const hosts = new FakeHosts()
+  try {
+    const driver = await VfsDriver.start(ledger, hosts)
+    const pair = new Pair(driver, replica, hosts)
+    for (const one of steps) await pair.run(one)
+    await pair.compare()
+    for (const { ino, fh } of pair.held) driver.vfs.release(ino, fh)
+    await pair.run({ do: 'cut' })
+    while ((await ledger.pendingEpochs()).length > 0) await pair.publishOldest()
+    await pair.compare()
+    await driver.vfs.stop()
+    assert.deepEqual(await ledger.check(), [])
+    assert.deepEqual(await replica.check(), [])
+    assert.equal(driver.vfs.openHandles, 0)
+    assert.equal(driver.vfs.inodesHeld, 1, 'only the root stays in memory')
+  } finally {
+    await Promise.all([ledger.close(), replica.close()])
+    fs.rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+t.test('the vfs does what the reference does, and so does a replica of its epochs', { timeout: 300_000 }, async (t) => {
+  const seed = testSeed()
+  t.comment(`SEED=${seed} RUNS=${RUNS}`)
+  const lists = fc.array(step, { minLength: 10, maxLength: 80, size: 'max' })
+  await fc.assert(fc.asyncProperty(lists, property), { seed, numRuns: RUNS, endOnFailure: false })
+  t.pass('same answers, same trees')
+})
