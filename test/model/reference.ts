@@ -47,7 +47,8 @@ export class RefInode {
   }
 
   cover(from: number, to: number, value: 0 | 1): void {
-    if (to > this.allocated.length) this.allocated = Buffer.concat([this.allocated, Buffer.alloc(to - this.allocated.length)])
+    if (to > this.allocated.length)
+      this.allocated = Buffer.concat([this.allocated, Buffer.alloc(to - this.allocated.length)])
     this.allocated.fill(value, from, to)
   }
 
@@ -177,7 +178,13 @@ export class Reference {
     inode.ctime = this.now
   }
 
-  range(inode: RefInode, offset: number, length: number, action: 'allocate' | 'punch' | 'zero', keepSize: boolean): void {
+  range(
+    inode: RefInode,
+    offset: number,
+    length: number,
+    action: 'allocate' | 'punch' | 'zero',
+    keepSize: boolean,
+  ): void {
     const end = offset + length
     if (action !== 'allocate') {
       inode.bytes.fill(0, Math.min(offset, inode.bytes.length), Math.min(end, inode.bytes.length))

@@ -2,7 +2,13 @@
 import fc from 'fast-check'
 
 export type Path = readonly string[]
-export type Step =
+export interface Target {
+  readonly pick: number
+  readonly name: string | null
+}
+export type Step = Concrete<Path>
+export type Plan = Concrete<Target>
+type Concrete<Path> =
   | { readonly do: 'make'; path: Path; type: 'file' | 'directory' | 'link' | 'fifo'; mode: number; gid: number }
   | { readonly do: 'link'; path: Path; to: Path }
   | { readonly do: 'remove'; path: Path; kind: 'file' | 'directory' }
@@ -25,27 +31,29 @@ export type Step =
 export type Action = 'allocate' | 'punch' | 'zero'
 
 const name = fc.constantFrom('a', 'b', 'c', '\xe9')
-const path = fc.array(name, { minLength: 1, maxLength: 3 })
+/** Resolved when the step is carried out: the pick-th of what is there then, or a name beside (or in) it. */
+const path = fc.record({ pick: fc.nat(1_000), name: fc.constant(null) })
+const place = fc.record({ pick: fc.nat(1_000), name: fc.option(name, { freq: 8 }) })
 const mode = fc.constantFrom(0o755, 0o644, 0o4755, 0o2755, 0o2644, 0o1777)
 /** Around the borders of blocks and of what came before. */
 const offset = fc.oneof(fc.integer({ min: 0, max: 20_000 }), fc.constantFrom(0, 4_095, 4_096, 8_192))
 const size = fc.oneof(fc.integer({ min: 1, max: 9_000 }), fc.constantFrom(1, 4_096, 8_192))
 const time = fc.integer({ min: -3_000_000_000, max: 5_000_000_000 })
 const xattr = fc.constantFrom('user.a', 'user.b', 'trusted.c')
-const is = <T extends Step['do']>(what: T) => fc.constant(what)
+const is = <T extends Plan['do']>(what: T) => fc.constant(what)
 
-export const step: fc.Arbitrary<Step> = fc.oneof(
+export const step: fc.Arbitrary<Plan> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
       do: is('make'),
-      path,
+      path: place,
       type: fc.constantFrom('file' as const, 'file' as const, 'directory' as const, 'link' as const, 'fifo' as const),
       mode,
       gid: fc.constantFrom(0, 7),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ do: is('link'), path, to: path }) },
+  { weight: 2, arbitrary: fc.record({ do: is('link'), path, to: place }) },
   {
     weight: 3,
     arbitrary: fc.record({ do: is('remove'), path, kind: fc.constantFrom('file' as const, 'directory' as const) }),
@@ -55,7 +63,7 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: is('rename'),
       path,
-      to: path,
+      to: place,
       mode: fc.constantFrom('replace' as const, 'replace' as const, 'no-replace' as const, 'exchange' as const),
     }),
   },
@@ -83,8 +91,8 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: is('hold'), path }) },
   { weight: 2, arbitrary: fc.record({ do: is('useHeld'), offset, size }) },
   { weight: 1, arbitrary: fc.record({ do: is('letGo') }) },
-  { weight: 1, arbitrary: fc.record({ do: is('nameless'), size, to: fc.option(path) }) },
+  { weight: 1, arbitrary: fc.record({ do: is('nameless'), size, to: fc.option(place) }) },
   { weight: 1, arbitrary: fc.record({ do: is('sync') }) },
   { weight: 2, arbitrary: fc.record({ do: is('cut') }) },
   { weight: 2, arbitrary: fc.record({ do: is('publish') }) },
-) as fc.Arbitrary<Step>
+) as fc.Arbitrary<Plan>
