@@ -65,6 +65,7 @@ export async function openStorage(identity: DriveIdentity, network: DriveNetwork
   const shards = new ShardReader({
     peers: network.peers,
     token: (host, signal) => tokens.token(host, signal),
+    dropToken: (host) => tokens.forget(host),
     report: (evidence) => reportEvidence(network, identity, evidence, log),
     scores,
     clock,
@@ -74,7 +75,7 @@ export async function openStorage(identity: DriveIdentity, network: DriveNetwork
     shards,
     scores,
     termKey: (term) => terms.key(term),
-    monotonicMs: () => clock.monotonicMs(),
+    clock,
   })
   const units = new UnitSource({ cache, network: segments })
   const reader = new FileReader({ ledger, units, log })

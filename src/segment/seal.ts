@@ -65,3 +65,11 @@ export async function openRange(
       : codec.openRange(key, id, offset, sealed, true),
   )
 }
+
+/** The same for at most 256 KiB, at once, into fresh memory: nothing of what is larger stays alive through it. */
+export function openUnit(termKey: SecretBytes, segment: SegmentId, offset: number, sealed: Uint8Array): Buffer {
+  assert(sealed.length <= AT_ONCE_BYTES_MAX, 'a unit')
+  const id = idBytes(segment)
+  const plain = termKey.use((key) => codecAddon().openRangeSync(key, id, offset, sealed, false))
+  return Buffer.from(plain.buffer, plain.byteOffset, plain.length)
+}

@@ -20,6 +20,8 @@ export interface PlacementLedger {
 
 export type Locate = (segments: readonly SegmentId[], signal: AbortSignal) => Promise<Placement[]>
 
+/** A placement that looks outdated is asked for again at most so often. */
+const DOUBT_MS = 60_000
 /** About 1 kB each at 8 shards. */
 const KNOWN_MAX = 4_096
 /** Questions that come within a turn go in one call. */
@@ -31,6 +33,8 @@ export class Placements {
   private readonly locate: Locate
   private readonly known = new LRUCache<SegmentId, Placement>({ max: KNOWN_MAX })
   private readonly asking = new Map<SegmentId, Promise<Placement>>()
+  private readonly loading = new Map<SegmentId, Promise<Placement | null>>()
+  private readonly doubted = new LRUCache<SegmentId, true>({ max: KNOWN_MAX, ttl: DOUBT_MS })
   private batch: { segments: Map<SegmentId, SegmentInfo>; answer: Promise<Map<SegmentId, Placement>> } | null = null
 
   constructor(parts: { ledger: PlacementLedger; locate: Locate }) {
@@ -42,13 +46,29 @@ export class Placements {
   async of(info: SegmentInfo): Promise<Placement> {
     const known = this.known.get(info.segment)
     if (known) return known
-    const saved = await this.ledger.placement(info.segment)
-    const decoded = saved === null ? null : decodePlacement(info.segment, saved)
-    if (decoded !== null && isOwn(info, decoded)) {
+    return (await this.saved(info)) ?? this.renew(info)
+  }
+
+  /** A host says that it does not have its shard: the bridge is asked, behind the reader's back. */
+  doubt(info: SegmentInfo): void {
+    if (this.doubted.has(info.segment)) return
+    this.doubted.set(info.segment, true)
+    this.renew(info).catch(() => undefined)
+  }
+
+  private saved(info: SegmentInfo): Promise<Placement | null> {
+    const running = this.loading.get(info.segment)
+    if (running) return running
+    const load = async () => {
+      const bytes = await this.ledger.placement(info.segment)
+      const decoded = bytes === null ? null : decodePlacement(info.segment, bytes)
+      if (decoded === null || !isOwn(info, decoded)) return null
       this.known.set(info.segment, decoded)
       return decoded
     }
-    return this.renew(info)
+    const loaded = load().finally(() => this.loading.delete(info.segment))
+    this.loading.set(info.segment, loaded)
+    return loaded
   }
 
   /** Asks the bridge, whatever is known here: hosts may have changed. */
@@ -108,7 +128,10 @@ function isOwn(info: SegmentInfo, placement: Placement): boolean {
 const VERSION = 1
 
 function encodePlacement(placement: Placement): Buffer {
-  const writer = new ByteWriter(16 + placement.shards.length * 65).u8(VERSION).u32(placement.generation).u8(placement.shards.length)
+  const writer = new ByteWriter(16 + placement.shards.length * 65)
+    .u8(VERSION)
+    .u32(placement.generation)
+    .u8(placement.shards.length)
   for (const { shard, host } of [...placement.shards].sort((a, b) => a.index - b.index)) {
     writer.fixed(idBytes(shard), 32).u8(host === null ? 0 : 1)
     if (host !== null) writer.fixed(idBytes(host), 32)

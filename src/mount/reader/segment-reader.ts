@@ -1,29 +1,37 @@
 /**
  * Plain units of a segment from the network: placement -> stripes of rows -> verified shards -> opened units. The units asked
- * for are fetched row range by row range, each data shard with one request a range.
+ * for are fetched row range by row range, each data shard with one request a range, all at once; each is handed over as soon
+ * as it is here.
  */
-import { AppError } from '../../base/errors.js'
 import { assert } from '../../base/assert.js'
+import type { Clock } from '../../base/clock.js'
+import { type AppError, isCode } from '../../base/errors.js'
 import type { SecretBytes } from '../../crypto/secret.js'
+import type { HostId } from '../../model/ids.js'
 import { LEAF_BYTES, type Placement, type SegmentInfo } from '../../model/segment.js'
 import { layoutOf, type SegmentLayout } from '../../segment/layout.js'
 import { leavesOfRow, rowLength, rowOffsetInShard, unitPlace } from '../../segment/offsets.js'
-import { openRange } from '../../segment/seal.js'
+import { openUnit } from '../../segment/seal.js'
 import type { HostScores } from './host-scores.js'
 import type { Placements } from './placements.js'
 import type { ShardPlace, ShardReader } from './shard-reader.js'
-import { readStripe } from './stripe-reader.js'
+import { readStripe, type Stripe, type StripeSink } from './stripe-reader.js'
+import type { UnitSink } from './unit-source.js'
 
 export interface SegmentReaderParts {
   placements: Placements
   shards: ShardReader
   scores: HostScores
   termKey(keyTerm: number): SecretBytes
-  monotonicMs(): number
+  clock: Clock
 }
 
 /** Rows asked of a shard in one request: 256 KiB answers are as fast as larger ones and let others in between. */
 const ROWS_PER_REQUEST = 4
+/** Everything failed within this time: connections were lost, not hosts. It is tried again, so often, after so long. */
+const FAST_FAILURE_MS = 3_000
+const FAST_RETRIES = 2
+const FAST_RETRY_MS = 1_000
 
 interface RowRange {
   firstRow: number
@@ -40,78 +48,149 @@ export class SegmentReader {
   }
 
   /**
-   * Unit number -> its plain bytes (as long as the unit's sealed bytes; the padding at the end is cut by the caller's range).
-   * More units than asked may come. Rejects with `shards-unreachable`, `placement-wrong`, `placement-unknown`, bridge failures.
+   * Hands over each unit (as long as its sealed bytes; the padding at the end is for the caller to cut off) or why it is not
+   * to be had: `shards-unreachable`, `placement-wrong`, `placement-unknown`, failures of the bridge, the signal's reason.
+   * Resolves when all have been handed over.
    */
-  async read(info: SegmentInfo, units: readonly number[], signal: AbortSignal): Promise<Map<number, Buffer>> {
-    const placement = await this.parts.placements.of(info)
+  async read(info: SegmentInfo, units: readonly number[], sink: UnitSink, signal: AbortSignal): Promise<void> {
+    const layout = layoutOf(info)
+    let placement: Placement
     try {
-      return await this.readFrom(info, placement, units, signal)
+      placement = await this.parts.placements.of(info)
+      signal.throwIfAborted()
     } catch (error) {
-      if (signal.aborted || !(error instanceof AppError) || error.code !== 'shards-unreachable') throw error
-      // Shards may have moved since we asked.
-      const renewed = await this.parts.placements.renew(info).catch(() => null)
-      if (renewed === null || isSame(renewed, placement)) throw error
-      return this.readFrom(info, renewed, units, signal)
+      for (const unit of units) sink.failed(unit, error)
+      return
+    }
+    this.parts.shards.prepare(hostsOf(placement))
+    const ranges = rowRanges(layout, units)
+    await Promise.all(
+      ranges.map((range) => new RangeRead(this.parts, { info, layout, range, sink, signal }).run(placement)),
+    )
+  }
+
+  /** Connections and tokens for this segment, ahead of need. Never rejects. */
+  async warm(info: SegmentInfo): Promise<void> {
+    const placement = await this.parts.placements.of(info).catch(() => null)
+    if (placement !== null) this.parts.shards.prepare(hostsOf(placement))
+  }
+}
+
+interface RangeTask {
+  info: SegmentInfo
+  layout: SegmentLayout
+  range: RowRange
+  sink: UnitSink
+  signal: AbortSignal
+}
+
+/** A row range until every unit of it has been handed over. */
+class RangeRead implements StripeSink {
+  private readonly parts: SegmentReaderParts
+  private readonly task: RangeTask
+  private readonly missing: Set<number>
+  private broken: unknown
+
+  constructor(parts: SegmentReaderParts, task: RangeTask) {
+    this.parts = parts
+    this.task = task
+    this.missing = new Set(task.range.shards)
+  }
+
+  async run(placement: Placement): Promise<void> {
+    try {
+      await this.readAgain(placement)
+      if (this.broken !== undefined) throw this.broken
+    } catch (error) {
+      for (const shard of this.missing) {
+        for (const unit of this.unitsOf(shard)) this.task.sink.failed(unit, error)
+      }
     }
   }
 
-  private async readFrom(info: SegmentInfo, placement: Placement, units: readonly number[], signal: AbortSignal): Promise<Map<number, Buffer>> {
-    const layout = layoutOf(info)
-    const result = new Map<number, Buffer>()
-    await Promise.all(
-      rowRanges(layout, units).map(async (range) => {
-        const stripes = await this.readRows(info, layout, placement, range, signal)
-        for (const [shard, bytes] of stripes) await this.openUnits(info, layout, range, shard, bytes, result)
-      }),
-    )
-    return result
+  shard(index: number, bytes: Buffer): void {
+    if (!this.missing.delete(index)) return
+    try {
+      this.open(index, bytes)
+    } catch (error) {
+      this.broken = error
+      this.missing.add(index)
+    }
   }
 
-  private readRows(info: SegmentInfo, layout: SegmentLayout, placement: Placement, range: RowRange, signal: AbortSignal): Promise<Map<number, Buffer>> {
-    const { shards, scores, monotonicMs } = this.parts
+  lost(_index: number, error: AppError): void {
+    if (isCode(error, 'shard-not-found')) this.parts.placements.doubt(this.task.info)
+  }
+
+  private async readAgain(first: Placement): Promise<void> {
+    const { placements, clock } = this.parts
+    const { info, signal } = this.task
+    let placement = first
+    for (let attempt = 0; ; attempt++) {
+      const startedAtMs = clock.monotonicMs()
+      try {
+        await this.readFrom(placement)
+        return
+      } catch (error) {
+        if (signal.aborted || !isCode(error, 'shards-unreachable')) throw error
+        const tookMs = clock.monotonicMs() - startedAtMs
+        // Shards may have moved since we asked.
+        const renewed = await placements.renew(info).catch(() => placement)
+        signal.throwIfAborted()
+        const isMoved = !isSame(renewed, placement)
+        if (attempt >= FAST_RETRIES || (!isMoved && tookMs > FAST_FAILURE_MS)) throw error
+        if (!isMoved && !(await clock.sleep(FAST_RETRY_MS, signal))) throw error
+        placement = renewed
+      }
+    }
+  }
+
+  private readFrom(placement: Placement): Promise<void> {
+    const { shards, scores, clock } = this.parts
+    const { info, layout, range, signal } = this.task
     const places: (ShardPlace | null)[] = Array.from({ length: info.totalShards }, () => null)
     for (const { index, shard, host } of placement.shards) {
       if (host !== null) places[index] = { segment: info.segment, index, shard, shardLength: info.shardLength, host }
     }
-    const nowMs = monotonicMs()
-    const rank = (index: number) => {
-      const place = places[index]
-      return place ? scores.rank(place.host, nowMs) : Number.POSITIVE_INFINITY
-    }
-    const order = places.map((_, index) => index).sort((a, b) => rank(a) - rank(b))
     const lastRow = range.firstRow + range.rowCount - 1
     const length = rowOffsetInShard(lastRow) - rowOffsetInShard(range.firstRow) + rowLength(layout, lastRow)
     const { firstLeaf } = leavesOfRow(layout, range.firstRow)
     const scheme = { dataShards: info.dataShards, totalShards: info.totalShards }
-    const stripe = { scheme, places, order, firstLeaf, leafCount: length / LEAF_BYTES, length }
-    return readStripe(shards, stripe, [...range.shards], signal)
+    const stripe: Stripe = { scheme, places, firstLeaf, leafCount: length / LEAF_BYTES, length }
+    const costMs = (host: HostId, bytes: number) => scores.costMs(host, bytes, clock.monotonicMs())
+    const mayRace = (bytes: number) => scores.mayRace(bytes)
+    return readStripe({ shards, costMs, mayRace }, stripe, [...this.missing], this, signal)
   }
 
-  private async openUnits(
-    info: SegmentInfo,
-    layout: SegmentLayout,
-    range: RowRange,
-    shard: number,
-    bytes: Buffer,
-    into: Map<number, Buffer>,
-  ): Promise<void> {
+  private unitsOf(shard: number): number[] {
+    const { layout, range } = this.task
+    return Array.from({ length: range.rowCount }, (_, at) => (range.firstRow + at) * layout.dataShards + shard)
+  }
+
+  private open(shard: number, bytes: Buffer): void {
+    const { info, layout, range, sink } = this.task
     const termKey = this.parts.termKey(info.keyTerm)
-    for (let row = range.firstRow; row < range.firstRow + range.rowCount; row++) {
-      const place = unitPlace(layout, row * layout.dataShards + shard)
-      const from = rowOffsetInShard(row) - rowOffsetInShard(range.firstRow)
+    for (const unit of this.unitsOf(shard)) {
+      const place = unitPlace(layout, unit)
+      const from = rowOffsetInShard(place.row) - rowOffsetInShard(range.firstRow)
       const sealed = bytes.subarray(from, from + place.sealedLength)
-      if (place.sealedLength > 0) await openRange(termKey, info.segment, place.offsetInSegment, sealed)
-      into.set(place.unit, sealed)
+      const isEmpty = sealed.length === 0
+      sink.unit(unit, isEmpty ? EMPTY : openUnit(termKey, info.segment, place.offsetInSegment, sealed))
     }
   }
+}
+
+const EMPTY = Buffer.alloc(0)
+
+function hostsOf(placement: Placement): HostId[] {
+  return placement.shards.flatMap(({ host }) => (host === null ? [] : [host]))
 }
 
 /** Neighbouring rows in which the same shards are wanted become one range, at most ROWS_PER_REQUEST long. */
 function rowRanges(layout: SegmentLayout, units: readonly number[]): RowRange[] {
   const rows = new Map<number, Set<number>>()
   for (const unit of units) {
-    assert(unit < layout.unitCount, 'a unit of the segment')
+    assert(unit >= 0 && unit < layout.unitCount, 'a unit of the segment')
     const row = Math.floor(unit / layout.dataShards)
     const shards = rows.get(row) ?? new Set<number>()
     rows.set(row, shards.add(unit % layout.dataShards))
@@ -119,8 +198,8 @@ function rowRanges(layout: SegmentLayout, units: readonly number[]): RowRange[] 
   const ranges: RowRange[] = []
   for (const [row, shards] of [...rows].sort((a, b) => a[0] - b[0])) {
     const last = ranges.at(-1)
-    const joins = last !== undefined && last.firstRow + last.rowCount === row && last.rowCount < ROWS_PER_REQUEST && isEqual(last.shards, shards)
-    if (joins) last.rowCount++
+    const isNext = last !== undefined && last.firstRow + last.rowCount === row
+    if (isNext && last.rowCount < ROWS_PER_REQUEST && isEqual(last.shards, shards)) last.rowCount++
     else ranges.push({ firstRow: row, rowCount: 1, shards })
   }
   return ranges

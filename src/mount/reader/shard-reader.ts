@@ -2,28 +2,40 @@
  * Rows of one shard from one host, verified against the shard id before anybody sees them. What is wrong with an answer is
  * evidence for the bridge; what is merely absent is not.
  */
+import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../base/clock.js'
-import { AppError, isCode } from '../../base/errors.js'
+import { AppError, codeOf, isCode } from '../../base/errors.js'
 import { verifyLeaves } from '../../crypto/merkle.js'
-import type { HostId, SegmentId, ShardId } from '../../model/ids.js'
+import { type HostId, idBytes, type SegmentId, type ShardId } from '../../model/ids.js'
 import { LEAF_BYTES } from '../../model/segment.js'
 import { decodeGetReply, encodeGetRequest, getReplyBytesMax, METHOD } from '../../wire/methods.js'
 import type { HostScores } from './host-scores.js'
 
 export type EvidenceKind = 'wrong-bytes' | 'truncated' | 'silent' | 'refused'
 
+export interface Evidence {
+  host: HostId
+  segment: SegmentId
+  index: number
+  kind: EvidenceKind
+  detail: string
+}
+
 export interface ShardPeers {
   request(
     host: HostId,
     request: { method: number; head: Buffer; deadlineMs: number; replyBytesMax: number; signal?: AbortSignal },
   ): Promise<{ head: Buffer; body: Buffer }>
+  warm?(hosts: Iterable<HostId>): void
 }
 
 export interface ShardReaderParts {
   peers: ShardPeers
   token(host: HostId, signal: AbortSignal): Promise<Buffer>
-  /** Never throws, never waits. */
-  report(evidence: { host: HostId; segment: SegmentId; index: number; kind: EvidenceKind; detail: string }): void
+  /** The host refused it: the next `token` is another one. */
+  dropToken?(host: HostId): void
+  /** Never throws, never waits. The same evidence comes once in ten minutes. */
+  report(evidence: Evidence): void
   scores: HostScores
   clock: Clock
 }
@@ -36,38 +48,111 @@ export interface ShardPlace {
   host: HostId
 }
 
+export interface LeafRange {
+  firstLeaf: number
+  leafCount: number
+}
+
+/** A question under way. */
+export interface ShardAnswer {
+  bytes: Promise<Buffer>
+  /** After so long somebody else should be asked as well. */
+  lateAfterMs: number
+  /** Nobody wants it any more. `wasLate`: others were faster than it should have been. */
+  abandon(reason: Error, wasLate: boolean): void
+}
+
 /** One answer has this long; a reader waits 30 s in all, so two hosts in a row may be silent. */
 export const SHARD_DEADLINE_MS = 12_000
+/** Each (host, segment, kind) is evidence once in this time. */
+const REPORT_AGAIN_MS = 600_000
+const REPORTS_MAX = 1_024
+/** Answers that lost their race and are still waited for, to learn how slow or how silent their host is. */
+const LINGERING_MAX = 16
+/** What another token may mend. */
+const STALE_TOKEN = ['token-expired', 'token-budget-spent', 'token-old-incarnation', 'token-signature', 'token-not-yet']
+/** What a host may say of a token without being a liar: clocks and budgets differ. */
+const FAIR_REFUSALS = ['token-expired', 'token-budget-spent', 'token-not-yet']
 
 export class ShardReader {
   private readonly parts: ShardReaderParts
+  private readonly reported: LRUCache<string, true>
+  private lingering = 0
+  private readonly prepared = new LRUCache<HostId, true>({ max: REPORTS_MAX, ttl: REPORT_AGAIN_MS })
 
   constructor(parts: ShardReaderParts) {
     this.parts = parts
+    const perf = { now: () => parts.clock.monotonicMs() }
+    this.reported = new LRUCache({ max: REPORTS_MAX, ttl: REPORT_AGAIN_MS, ttlResolution: 0, perf })
   }
 
-  lateAfterMs(host: HostId, bytes: number): number {
-    return this.parts.scores.lateAfterMs(host, bytes)
-  }
-
-  /** [firstLeaf, +leafCount) of the shard. Rejects with an AppError when this host does not give them. */
-  async read(place: ShardPlace, firstLeaf: number, leafCount: number, signal: AbortSignal): Promise<Buffer> {
+  /** Whole leaves of a shard, verified. `bytes` rejects with an AppError when this host does not give them. */
+  ask(place: ShardPlace, range: LeafRange): ShardAnswer {
     const { scores, clock } = this.parts
-    const startedAtMs = clock.monotonicMs()
+    const bytes = Math.min(range.leafCount * LEAF_BYTES, place.shardLength - range.firstLeaf * LEAF_BYTES)
+    const stop = new AbortController()
+    const asked = scores.asked(place.host, bytes, clock.monotonicMs())
+    let isOpen = true
+    const settle = (tell: () => void) => {
+      if (isOpen) tell()
+      isOpen = false
+    }
+    const answer = this.fetch(place, range, bytes, stop.signal).then(
+      (found) => {
+        settle(() => scores.succeeded(asked, clock.monotonicMs()))
+        return found
+      },
+      (error: unknown) => {
+        settle(() => scores.failed(asked, clock.monotonicMs()))
+        throw error
+      },
+    )
+    const abandon = (reason: Error, wasLate: boolean) => {
+      if (!isOpen) return
+      if (wasLate) scores.lostRace(place.host, clock.monotonicMs())
+      if (wasLate && this.lingering < LINGERING_MAX) {
+        this.lingering++
+        answer.finally(() => this.lingering--).catch(() => undefined)
+        return
+      }
+      settle(() => scores.abandoned(asked))
+      stop.abort(reason)
+    }
+    return { bytes: answer, lateAfterMs: scores.lateAfterMs(place.host, asked.queuedBytes), abandon }
+  }
+
+  /** Tokens and connections ahead of need, of hosts that may have to stand in too; once in ten minutes each. */
+  prepare(hosts: readonly HostId[]): void {
+    const fresh = hosts.filter((host) => !this.prepared.has(host))
+    if (fresh.length === 0) return
+    for (const host of fresh) {
+      this.prepared.set(host, true)
+      this.parts.token(host, NEVER).catch(() => this.prepared.delete(host))
+    }
+    this.parts.peers.warm?.(fresh)
+  }
+
+  private async fetch(place: ShardPlace, range: LeafRange, length: number, signal: AbortSignal): Promise<Buffer> {
     try {
-      const bytes = await this.fetch(place, firstLeaf, leafCount, signal)
-      scores.succeeded(place.host, bytes.length, clock.monotonicMs() - startedAtMs)
-      return bytes
+      return await this.fetchOnce(place, range, length, signal)
     } catch (error) {
-      if (!signal.aborted) scores.failed(place.host, clock.monotonicMs())
+      if (signal.aborted || !STALE_TOKEN.includes(codeOf(error)) || this.parts.dropToken === undefined) throw error
+      this.parts.dropToken(place.host)
+    }
+    try {
+      return await this.fetchOnce(place, range, length, signal)
+    } catch (error) {
+      const code = codeOf(error)
+      if (code.startsWith('token-') && !FAIR_REFUSALS.includes(code)) this.tell(place, 'refused', code)
       throw error
     }
   }
 
-  private async fetch(place: ShardPlace, firstLeaf: number, leafCount: number, signal: AbortSignal): Promise<Buffer> {
-    const { peers, token } = this.parts
-    const expected = Math.min(leafCount * LEAF_BYTES, place.shardLength - firstLeaf * LEAF_BYTES)
+  private async fetchOnce(place: ShardPlace, range: LeafRange, length: number, signal: AbortSignal): Promise<Buffer> {
+    const { peers, token, clock } = this.parts
+    const { firstLeaf, leafCount } = range
     const head = encodeGetRequest({ token: await token(place.host, signal), shard: place.shard, firstLeaf, leafCount })
+    const startedAtMs = clock.monotonicMs()
     const reply = await peers
       .request(place.host, {
         method: METHOD.get,
@@ -76,12 +161,19 @@ export class ShardReader {
         replyBytesMax: getReplyBytesMax(leafCount),
         signal,
       })
-      .catch((error: unknown) => this.explain(error, place))
+      .catch((error: unknown) => {
+        // One that took the question and did not answer is silent; one that is not there is only absent.
+        const waitedMs = clock.monotonicMs() - startedAtMs
+        if (isCode(error, 'timed-out') && !signal.aborted)
+          this.tell(place, 'silent', `no answer in ${Math.round(waitedMs)} ms`)
+        throw error
+      })
     const { shardLength, proof } = this.decode(reply.head, place)
-    if (shardLength !== place.shardLength || reply.body.length !== expected) {
-      throw this.caught(place, 'truncated', `${reply.body.length} of ${expected} bytes, shard of ${shardLength}`)
+    if (shardLength !== place.shardLength || reply.body.length !== length) {
+      throw this.caught(place, 'truncated', `${reply.body.length} of ${length} bytes, shard of ${shardLength}`)
     }
-    const claim = { shardId: Buffer.from(place.shard, 'hex'), shardLength, firstLeaf, data: reply.body, proof: Buffer.concat(proof) }
+    const { shard } = place
+    const claim = { shardId: idBytes(shard), shardLength, firstLeaf, data: reply.body, proof: Buffer.concat(proof) }
     if (!(await verifyLeaves(claim))) throw this.caught(place, 'wrong-bytes', `leaves ${firstLeaf} + ${leafCount}`)
     return reply.body
   }
@@ -95,20 +187,20 @@ export class ShardReader {
     }
   }
 
-  /** A host that took the question and did not answer is silent; one that is not there is only absent. */
-  private explain(error: unknown, place: ShardPlace): never {
-    if (isCode(error, 'timed-out')) this.tell(place, 'silent', `no answer in ${SHARD_DEADLINE_MS} ms`)
-    if (error instanceof AppError && error.code.startsWith('token-')) this.tell(place, 'refused', error.code)
-    throw error
-  }
-
   private caught(place: ShardPlace, kind: EvidenceKind, detail: string): AppError {
     this.tell(place, kind, detail)
-    return new AppError('host-lies', `a host answered with wrong bytes (${kind})`, { retry: 'elsewhere', details: { host: place.host } })
+    return new AppError('host-lies', `a host answered with wrong bytes (${kind})`, {
+      retry: 'elsewhere',
+      details: { host: place.host },
+    })
   }
 
-  private tell(place: ShardPlace, kind: EvidenceKind, detail: string): void {
-    const { host, segment, index } = place
+  private tell({ host, segment, index }: ShardPlace, kind: EvidenceKind, detail: string): void {
+    const key = `${host}${segment}${kind}`
+    if (this.reported.has(key)) return
+    this.reported.set(key, true)
     this.parts.report({ host, segment, index, kind, detail })
   }
 }
+
+const NEVER = new AbortController().signal

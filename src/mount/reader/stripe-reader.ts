@@ -4,111 +4,203 @@
  */
 import { AppError } from '../../base/errors.js'
 import { reconstruct } from '../../erasure/code.js'
+import type { HostId } from '../../model/ids.js'
 import type { Scheme } from '../../model/segment.js'
-import type { ShardPlace, ShardReader } from './shard-reader.js'
+import type { LeafRange, ShardAnswer, ShardPlace, ShardReader } from './shard-reader.js'
 
-export interface Stripe {
+export interface Stripe extends LeafRange {
   scheme: Scheme
-  /** By shard index; null where no host is known. In the order of preference nothing is implied. */
+  /** By shard index; null where no host is known. */
   places: readonly (ShardPlace | null)[]
-  /** Shard indexes from the best host to the worst. */
-  order: readonly number[]
-  firstLeaf: number
-  leafCount: number
   /** Bytes of these rows in each shard. */
   length: number
 }
 
-/** Data shard index -> its bytes. Rejects with `shards-unreachable` when fewer than k shards can be had. */
+export interface StripeParts {
+  shards: Pick<ShardReader, 'ask'>
+  /** When an answer of so many bytes would be here; above AVOID_MS: better not asked. */
+  costMs(host: HostId, bytes: number): number
+  mayRace(bytes: number): boolean
+}
+
+export interface StripeSink {
+  /** A wanted shard's bytes, verified, as soon as they are here; never to be changed. */
+  shard(index: number, bytes: Buffer): void
+  /** A host did not give its shard. */
+  lost?(index: number, error: AppError): void
+}
+
+const AVOID_MS = 1e5
+/** A whole row is read from other shards when these would be here in half the time: the code costs next to nothing. */
+const SWAP_FACTOR = 2
+const SWAP_SLACK_MS = 50
+/** When no race may start (our own line is the slow one) it is looked at again so much later. */
+const RACE_AGAIN_MS = 1_000
+
+/** Rejects with `shards-unreachable` when fewer than k shards can be had, or with the signal's reason. */
 export function readStripe(
-  reader: Pick<ShardReader, 'read' | 'lateAfterMs'>,
+  parts: StripeParts,
   stripe: Stripe,
   wanted: readonly number[],
+  sink: StripeSink,
   signal: AbortSignal,
-): Promise<Map<number, Buffer>> {
-  return new StripeRace(reader, stripe, wanted, signal).run()
+): Promise<void> {
+  return new StripeRace(parts, stripe, wanted, sink).run(signal)
+}
+
+interface Asked {
+  answer: ShardAnswer
+  timer: NodeJS.Timeout
+  isLate: boolean
 }
 
 class StripeRace {
-  private readonly present = new Map<number, Buffer>()
-  private readonly asked = new Set<number>()
-  private readonly late = new Set<number>()
-  private readonly stop = new AbortController()
-  private readonly pending = new Set<number>()
-  private readonly reader: Pick<ShardReader, 'read' | 'lateAfterMs'>
+  private readonly parts: StripeParts
   private readonly stripe: Stripe
   private readonly wanted: readonly number[]
-  private readonly signal: AbortSignal
-  private settle: (error?: unknown) => void = () => {}
+  private readonly sink: StripeSink
+  private readonly present = new Map<number, Buffer>()
+  private readonly pending = new Map<number, Asked>()
+  /** Not asked yet, the best first. */
+  private readonly others: number[]
+  private lateCount = 0
+  private hasEnded = false
+  private end: (error?: unknown) => void = () => {}
   private lastError: unknown
 
-  constructor(reader: Pick<ShardReader, 'read' | 'lateAfterMs'>, stripe: Stripe, wanted: readonly number[], signal: AbortSignal) {
-    this.reader = reader
+  constructor(parts: StripeParts, stripe: Stripe, wanted: readonly number[], sink: StripeSink) {
+    this.parts = parts
     this.stripe = stripe
     this.wanted = wanted
-    this.signal = AbortSignal.any([signal, this.stop.signal])
+    this.sink = sink
+    const known = stripe.places.flatMap((place, index) => (place === null ? [] : [index]))
+    const costs = new Map(known.map((index) => [index, this.costOf(index)]))
+    this.others = known.sort((a, b) => (costs.get(a) as number) - (costs.get(b) as number))
   }
 
-  async run(): Promise<Map<number, Buffer>> {
-    this.signal.throwIfAborted()
+  async run(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    let stop = () => {}
     try {
       await new Promise<void>((resolve, reject) => {
-        this.settle = (error) => (error === undefined ? resolve() : reject(error))
-        this.signal.addEventListener('abort', () => reject(this.signal.reason), { once: true })
-        for (const index of this.wanted) this.ask(index)
+        this.end = (error) => {
+          this.hasEnded = true
+          if (error === undefined) resolve()
+          else reject(error)
+        }
+        stop = () => this.end(signal.reason)
+        signal.addEventListener('abort', stop, { once: true })
+        for (const index of this.firstChoice()) this.ask(index)
         this.step()
       })
     } finally {
-      // What is still on its way is not needed any more.
-      this.stop.abort(new AppError('interrupted', 'other shards were faster'))
+      signal.removeEventListener('abort', stop)
+      this.abandonRest(signal)
     }
-    return this.assemble()
+    await this.rebuildMissing()
+  }
+
+  /** The wanted shards; or, where their hosts are slow or avoided, the k best of all. */
+  private firstChoice(): number[] {
+    const { dataShards } = this.stripe.scheme
+    const best = this.others.slice(0, dataShards)
+    if (best.length < dataShards) return [...this.wanted].filter((index) => this.stripe.places[index] != null)
+    const wantedCost = Math.max(...this.wanted.map((index) => this.costOf(index)))
+    const bestCost = Math.max(...best.map((index) => this.costOf(index)))
+    const isWholeRow = this.wanted.length === dataShards
+    const isFaster = wantedCost > SWAP_FACTOR * bestCost + SWAP_SLACK_MS
+    if (isFaster && (isWholeRow || (wantedCost > AVOID_MS && bestCost < AVOID_MS))) return best
+    return [...this.wanted].filter((index) => this.stripe.places[index] != null)
+  }
+
+  private costOf(index: number): number {
+    const place = this.stripe.places[index]
+    return place ? this.parts.costMs(place.host, this.stripe.length) : Number.POSITIVE_INFINITY
   }
 
   private ask(index: number): void {
-    const place = this.stripe.places[index]
-    this.asked.add(index)
-    if (!place) return
-    this.pending.add(index)
-    const timer = setTimeout(() => {
-      this.late.add(index)
-      this.step()
-    }, this.reader.lateAfterMs(place.host, this.stripe.length))
-    this.reader
-      .read(place, this.stripe.firstLeaf, this.stripe.leafCount, this.signal)
-      .then(
-        (bytes) => this.present.set(index, bytes),
-        (error: unknown) => {
-          // A broken belief is nobody's missing shard.
-          if (!(error instanceof AppError) && !this.signal.aborted) this.settle(error)
-          this.lastError = error
-        },
-      )
-      .finally(() => {
-        clearTimeout(timer)
-        this.late.delete(index)
-        this.pending.delete(index)
-        this.step()
-      })
+    this.others.splice(this.others.indexOf(index), 1)
+    const answer = this.parts.shards.ask(this.stripe.places[index] as ShardPlace, this.stripe)
+    const asked: Asked = { answer, isLate: false, timer: setTimeout(() => this.markLate(asked), answer.lateAfterMs) }
+    this.pending.set(index, asked)
+    answer.bytes.then(
+      (bytes) => this.arrived(index, asked, bytes),
+      (error: unknown) => this.failed(index, asked, error),
+    )
+  }
+
+  private arrived(index: number, asked: Asked, bytes: Buffer): void {
+    if (this.hasEnded) return
+    this.settled(index, asked)
+    this.present.set(index, bytes)
+    if (this.wanted.includes(index)) this.sink.shard(index, bytes)
+    this.step()
+  }
+
+  private failed(index: number, asked: Asked, error: unknown): void {
+    if (this.hasEnded) return
+    this.settled(index, asked)
+    // A broken belief is nobody's missing shard.
+    if (!(error instanceof AppError)) {
+      this.end(error)
+      return
+    }
+    this.lastError = error
+    this.sink.lost?.(index, error)
+    this.step()
+  }
+
+  private settled(index: number, asked: Asked): void {
+    clearTimeout(asked.timer)
+    this.pending.delete(index)
+    if (asked.isLate) this.lateCount--
+  }
+
+  private markLate(asked: Asked): void {
+    const { dataShards } = this.stripe.scheme
+    const needed = dataShards - this.present.size - (this.pending.size - this.lateCount) + 1
+    if (needed > 0 && !this.parts.mayRace(needed * this.stripe.length)) {
+      asked.timer = setTimeout(() => this.markLate(asked), RACE_AGAIN_MS)
+      return
+    }
+    asked.isLate = true
+    this.lateCount++
+    this.step()
   }
 
   /** Looks at what is there and asks for more, or ends. */
   private step(): void {
-    if (this.signal.aborted) return
+    if (this.hasEnded) return
     const { dataShards } = this.stripe.scheme
-    if (this.wanted.every((index) => this.present.has(index)) || this.present.size >= dataShards) return this.settle()
-    const isWhole = this.wanted.every((index) => this.present.has(index) || (this.pending.has(index) && !this.late.has(index)))
-    if (isWhole) return
-    // Some wanted shard is late or lost: k shards in all are needed, late ones not counted.
-    for (const index of this.stripe.order) {
-      if (this.present.size + this.pending.size - this.late.size >= dataShards) return
-      if (!this.asked.has(index)) this.ask(index)
+    if (this.present.size >= dataShards || this.isWhole((index) => this.present.has(index))) {
+      this.end()
+      return
     }
-    if (this.present.size + this.pending.size < dataShards && !this.canStillBeWhole()) this.settle(this.unreachable())
+    if (this.isWhole((index) => this.present.has(index) || this.pending.get(index)?.isLate === false)) return
+    // Some wanted shard is late, lost or left out: k shards in all are needed, late ones not counted.
+    while (this.present.size + this.pending.size - this.lateCount < dataShards) {
+      const next = this.others[0]
+      if (next === undefined) break
+      this.ask(next)
+    }
+    const isPossible =
+      this.present.size + this.pending.size >= dataShards ||
+      this.isWhole((index) => this.present.has(index) || this.pending.has(index))
+    if (!isPossible) this.end(this.unreachable())
   }
 
-  private canStillBeWhole(): boolean {
-    return this.wanted.every((index) => this.present.has(index) || this.pending.has(index))
+  private isWhole(has: (index: number) => boolean): boolean {
+    return this.wanted.every(has)
+  }
+
+  /** What is still on its way is not needed any more. */
+  private abandonRest(signal: AbortSignal): void {
+    const reason: Error = signal.aborted ? signal.reason : new AppError('interrupted', 'other shards were faster')
+    for (const { answer, timer, isLate } of this.pending.values()) {
+      clearTimeout(timer)
+      answer.abandon(reason, isLate && !signal.aborted)
+    }
+    this.pending.clear()
   }
 
   private unreachable(): AppError {
@@ -120,17 +212,11 @@ class StripeRace {
     })
   }
 
-  private async assemble(): Promise<Map<number, Buffer>> {
+  private async rebuildMissing(): Promise<void> {
     const missing = this.wanted.filter((index) => !this.present.has(index))
-    const result = new Map<number, Buffer>()
-    for (const index of this.wanted) {
-      const bytes = this.present.get(index)
-      if (bytes) result.set(index, bytes)
-    }
-    if (missing.length === 0) return result
+    if (missing.length === 0) return
     const present = [...this.present].map(([index, bytes]) => ({ index, bytes }))
     const rebuilt = await reconstruct(this.stripe.scheme, present, missing)
-    for (const [at, index] of missing.entries()) result.set(index, rebuilt[at] as Buffer)
-    return result
+    for (const [at, index] of missing.entries()) this.sink.shard(index, rebuilt[at] as Buffer)
   }
 }

@@ -1,9 +1,12 @@
 /**
- * Units from the nearest place: memory, the cache on disk, the network. A unit that several readers want is fetched once.
+ * Units from the nearest place: memory, the cache on disk, the network. A unit that several readers want is fetched once, and
+ * for as long as one of them wants it: the last one who leaves ends the fetch.
  */
 import { LRUCache } from 'lru-cache'
+import { AppError } from '../../base/errors.js'
 import type { SegmentId } from '../../model/ids.js'
 import type { SegmentInfo } from '../../model/segment.js'
+import { Turns } from './waiting.js'
 
 export interface UnitCache {
   /** In the order asked; null for what is not there. Never rejects for a damaged unit: that is a miss. */
@@ -12,93 +15,288 @@ export interface UnitCache {
   put(segment: SegmentId, units: readonly { unit: number; bytes: Buffer }[]): void
 }
 
+export interface UnitSink {
+  unit(unit: number, bytes: Buffer): void
+  failed(unit: number, error: unknown): void
+}
+
 export interface UnitNetwork {
-  read(info: SegmentInfo, units: readonly number[], signal: AbortSignal): Promise<Map<number, Buffer>>
+  /** Resolves when every unit has been handed to the sink, or its failure. */
+  read(info: SegmentInfo, units: readonly number[], sink: UnitSink, signal: AbortSignal): Promise<void>
+  warm?(info: SegmentInfo): Promise<void>
 }
 
 /** Enough for what readahead brings before it is read; the kernel's page cache and the disk cache do the rest. */
 export const MEMORY_BYTES = 64 * 1_048_576
+/** Units asked of the disk cache at once: an answer of 2 MiB, so that the first ones need not wait for the last. */
+const CACHE_UNITS_MAX = 32
+/** Reads that go to the network at once; more wait. Far below the kernel's background limit of 256. */
+const NETWORK_READS_MAX = 64
+/** What an empty unit costs: its key and its entry. */
+const ENTRY_BYTES = 256
+
+interface Held {
+  bytes: Buffer
+  wasRead: boolean
+}
+
+/** A unit on its way. */
+interface Flight {
+  key: string
+  load: Load
+  waiters: number
+  /** Not (only) for readahead. */
+  isForReader: boolean
+  isOver: boolean
+  landed: Promise<Buffer>
+  resolve(bytes: Buffer): void
+  reject(error: unknown): void
+}
+
+/** Units asked for together. */
+interface Load {
+  info: SegmentInfo
+  flights: Map<number, Flight>
+  /** Flights that somebody waits for. */
+  wanted: number
+  isAhead: boolean
+  stop: AbortController
+}
+
+export interface UnitSourceOptions {
+  memoryBytes?: number
+}
 
 export class UnitSource {
   private readonly cache: UnitCache
   private readonly network: UnitNetwork
-  private readonly memory: LRUCache<string, Buffer>
-  private readonly flying = new Map<string, Promise<Buffer>>()
+  private readonly memory: LRUCache<string, Held>
+  private readonly turns = new Turns(NETWORK_READS_MAX)
+  private readonly flying = new Map<string, Flight>()
+  /** Called when a unit goes from memory that was fetched and never read: there is too little memory for so much ahead. */
+  onWaste: () => void = () => {}
 
-  constructor(parts: { cache: UnitCache; network: UnitNetwork }, memoryBytes = MEMORY_BYTES) {
+  constructor(parts: { cache: UnitCache; network: UnitNetwork }, options: UnitSourceOptions = {}) {
     this.cache = parts.cache
     this.network = parts.network
-    this.memory = new LRUCache({ maxSize: memoryBytes, sizeCalculation: (bytes) => Math.max(1, bytes.length) })
+    this.memory = new LRUCache({
+      maxSize: options.memoryBytes ?? MEMORY_BYTES,
+      // A unit has memory of its own: what is counted here is what is held.
+      sizeCalculation: ({ bytes }) => ENTRY_BYTES + bytes.buffer.byteLength,
+      dispose: ({ wasRead }, _key, reason) => {
+        if (reason === 'evict' && !wasRead) this.onWaste()
+      },
+    })
   }
 
-  /** One buffer for each unit, in order. They are shared: nobody writes into them. */
+  /**
+   * One buffer for each unit, in order. They are shared: nobody writes into them. Rejects with the signal's reason as soon as
+   * it fires, or with why one of the units cannot be had.
+   */
   async read(info: SegmentInfo, units: readonly number[], signal: AbortSignal): Promise<Buffer[]> {
-    const missing = units.filter((unit) => !this.memory.has(keyOf(info.segment, unit)) && !this.flying.has(keyOf(info.segment, unit)))
-    if (missing.length > 0) this.launch(info, missing, signal)
-    return Promise.all(units.map((unit) => this.one(info, unit, signal)))
-  }
-
-  /** True when every unit is in memory or on its way. */
-  isNear(info: SegmentInfo, units: readonly number[]): boolean {
-    return units.every((unit) => this.memory.has(keyOf(info.segment, unit)) || this.flying.has(keyOf(info.segment, unit)))
-  }
-
-  private async one(info: SegmentInfo, unit: number, signal: AbortSignal): Promise<Buffer> {
-    const key = keyOf(info.segment, unit)
-    const held = this.memory.get(key)
-    if (held) return held
-    const flying = this.flying.get(key)
-    if (flying === undefined) return (await this.read(info, [unit], signal))[0] as Buffer
+    const held = this.peek(info, units)
+    if (held !== null) return held
+    signal.throwIfAborted()
+    const joined = this.join(info, units)
     try {
-      return await flying
-    } catch (error) {
-      // The flight was somebody else's, and he gave up: we did not.
-      if (signal.aborted || !isCancelled(error)) throw error
-      return (await this.read(info, [unit], signal))[0] as Buffer
-    }
-  }
-
-  private launch(info: SegmentInfo, units: readonly number[], signal: AbortSignal): void {
-    const flight = this.load(info, units, signal)
-    for (const unit of units) {
-      const key = keyOf(info.segment, unit)
-      const mine = flight.then((found) => found.get(unit) as Buffer)
-      mine.catch(() => undefined)
-      this.flying.set(key, mine)
-      const land = () => {
-        if (this.flying.get(key) === mine) this.flying.delete(key)
+      const all = Promise.all(joined.map((one) => (isFlight(one) ? one.landed : one)))
+      return await unlessAborted(all, signal)
+    } finally {
+      for (const one of new Set(joined)) {
+        if (isFlight(one)) this.leave(one)
       }
-      mine.then(land, land)
     }
   }
 
-  private async load(info: SegmentInfo, units: readonly number[], signal: AbortSignal): Promise<Map<number, Buffer>> {
-    const found = new Map<number, Buffer>()
-    const cached = await this.cache.get(info.segment, units)
+  /** The units when all of them are in memory. */
+  peek(info: SegmentInfo, units: readonly number[]): Buffer[] | null {
+    const found: Buffer[] = []
+    for (const unit of units) {
+      const bytes = this.take(keyOf(info.segment, unit))
+      if (bytes === undefined) return null
+      found.push(bytes)
+    }
+    return found
+  }
+
+  /** Brings units into memory for who will read them. Resolves when they are there; rejects as `read`. */
+  async fetchAhead(info: SegmentInfo, units: readonly number[], signal: AbortSignal): Promise<void> {
+    const missing = units.filter((unit) => !this.isNear(info.segment, unit))
+    if (missing.length === 0) return
+    const flights = this.launch(info, missing, true)
+    try {
+      await unlessAborted(Promise.all(flights.map((one) => one.landed)), signal)
+    } finally {
+      for (const one of flights) this.leave(one)
+    }
+  }
+
+  /** Connections and tokens for a segment, ahead of need. */
+  async warm(info: SegmentInfo): Promise<void> {
+    await this.network.warm?.(info)
+  }
+
+  /** Units on their way. */
+  get inFlight(): number {
+    return this.flying.size
+  }
+
+  get memoryBytes(): number {
+    return this.memory.calculatedSize
+  }
+
+  private isNear(segment: SegmentId, unit: number): boolean {
+    const key = keyOf(segment, unit)
+    return this.memory.has(key) || this.flying.has(key)
+  }
+
+  private take(key: string): Buffer | undefined {
+    const held = this.memory.get(key)
+    if (held === undefined) return undefined
+    held.wasRead = true
+    return held.bytes
+  }
+
+  /** For each unit its bytes or its flight; waits as one of its waiters. */
+  private join(info: SegmentInfo, units: readonly number[]): (Buffer | Flight)[] {
+    const found = new Map<number, Buffer | Flight>()
     const missing: number[] = []
-    for (const [at, unit] of units.entries()) {
-      const bytes = cached[at]
-      if (bytes) found.set(unit, bytes)
-      else missing.push(unit)
+    for (const unit of new Set(units)) {
+      const key = keyOf(info.segment, unit)
+      const bytes = this.take(key)
+      const flight = this.flying.get(key)
+      if (bytes !== undefined) found.set(unit, bytes)
+      else if (flight === undefined) missing.push(unit)
+      else {
+        flight.waiters++
+        found.set(unit, flight)
+      }
     }
     if (missing.length > 0) {
-      const fetched = await this.network.read(info, missing, signal)
-      this.cache.put(
-        info.segment,
-        [...fetched].map(([unit, bytes]) => ({ unit, bytes })),
-      )
-      for (const [unit, bytes] of fetched) found.set(unit, bytes)
+      const flights = this.launch(info, missing, false)
+      for (const [at, unit] of missing.entries()) found.set(unit, flights[at] as Flight)
     }
-    for (const [unit, bytes] of found) this.memory.set(keyOf(info.segment, unit), bytes)
-    return found
+    for (const one of found.values()) {
+      if (isFlight(one)) one.isForReader = true
+    }
+    const joined = [...found.values()]
+    return joined.length === units.length ? joined : units.map((unit) => found.get(unit) as Buffer | Flight)
+  }
+
+  private leave(flight: Flight): void {
+    flight.waiters--
+    if (flight.waiters > 0 || flight.isOver) return
+    flight.isOver = true
+    if (this.flying.get(flight.key) === flight) this.flying.delete(flight.key)
+    flight.reject(NOT_WANTED)
+    const { load } = flight
+    if (--load.wanted === 0) load.stop.abort(NOT_WANTED)
+  }
+
+  /** Flights with one waiter each. */
+  private launch(info: SegmentInfo, units: readonly number[], isAhead: boolean): Flight[] {
+    const load: Load = { info, flights: new Map(), wanted: units.length, isAhead, stop: new AbortController() }
+    const flights = units.map((unit) => {
+      const flight = makeFlight(keyOf(info.segment, unit), load)
+      load.flights.set(unit, flight)
+      this.flying.set(flight.key, flight)
+      return flight
+    })
+    this.run(load).catch((error: unknown) => {
+      for (const unit of load.flights.keys()) this.land(load, unit, error)
+    })
+    return flights
+  }
+
+  private async run(load: Load): Promise<void> {
+    const missing = await this.fromCache(load)
+    if (missing.length === 0) return
+    const { info, stop } = load
+    const sink: UnitSink = {
+      unit: (unit, bytes) => {
+        this.land(load, unit, undefined, bytes)
+        if (bytes.length > 0) this.cache.put(info.segment, [{ unit, bytes }])
+      },
+      failed: (unit, error) => this.land(load, unit, error),
+    }
+    // What is read ahead has its own bound, in bytes, and takes no reader's turn.
+    const leave = load.isAhead ? () => {} : await this.turns.enter(stop.signal)
+    try {
+      await this.network.read(info, missing, sink, stop.signal)
+    } finally {
+      leave()
+    }
+    for (const unit of missing) this.land(load, unit, new Error('the network left a unit out'))
+  }
+
+  /** Lands what the disk has; the others come back. */
+  private async fromCache(load: Load): Promise<number[]> {
+    const units = [...load.flights.keys()]
+    const { segment } = load.info
+    const missing: number[][] = []
+    const parts: Promise<void>[] = []
+    for (let at = 0; at < units.length; at += CACHE_UNITS_MAX) {
+      const asked = units.slice(at, at + CACHE_UNITS_MAX)
+      const absent: number[] = []
+      missing.push(absent)
+      const part = this.cache.get(segment, asked).then((found) => {
+        for (const [index, unit] of asked.entries()) {
+          const bytes = found[index]
+          if (bytes) this.land(load, unit, undefined, bytes)
+          else absent.push(unit)
+        }
+      })
+      parts.push(part)
+    }
+    await Promise.all(parts)
+    return missing.flat().filter((unit) => load.flights.get(unit)?.isOver === false)
+  }
+
+  private land(load: Load, unit: number, error: unknown, bytes?: Buffer): void {
+    const flight = load.flights.get(unit)
+    if (flight === undefined) return
+    const wasWanted = !flight.isOver
+    if (wasWanted) {
+      flight.isOver = true
+      load.wanted--
+      this.flying.delete(flight.key)
+    }
+    if (bytes !== undefined) {
+      this.memory.set(flight.key, { bytes, wasRead: flight.isForReader })
+      flight.resolve(bytes)
+    } else {
+      flight.reject(error)
+    }
   }
 }
 
+const NOT_WANTED = new AppError('interrupted', 'nobody waits for this any more')
+
+function makeFlight(key: string, load: Load): Flight {
+  let resolve: (bytes: Buffer) => void = () => {}
+  let reject: (error: unknown) => void = () => {}
+  const landed = new Promise<Buffer>((yes, no) => {
+    resolve = yes
+    reject = no
+  })
+  // Whoever waited may have left.
+  landed.catch(() => undefined)
+  return { key, load, waiters: 1, isForReader: false, isOver: false, landed, resolve, reject }
+}
+
+function isFlight(one: Buffer | Flight): one is Flight {
+  return 'landed' in one
+}
 
 function keyOf(segment: SegmentId, unit: number): string {
   return `${segment}:${unit}`
 }
 
-function isCancelled(error: unknown): boolean {
-  return error instanceof Error && (error.name === 'AbortError' || (error as { code?: string }).code === 'interrupted')
+/** The value, or the signal's reason when that comes first. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason)
+    signal.addEventListener('abort', stop, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
 }
