@@ -46,6 +46,39 @@ t.test('a file that is open at unmount works for a while, then it ends', { skip 
   await file.close().catch(() => undefined)
 })
 
+t.test('neither unmount nor exit waits for a request that is never answered', { skip }, async (t) => {
+  for (const words of [['stuck'], ['stuck', 'exit']]) {
+    const place = mountPlace(t)
+    const door = startDoor(t, [place, ...words])
+    t.match(await door.next(), { ready: place })
+    const asking = run('mkdir', [path.join(place, 'x')])
+    if (!words.includes('exit')) {
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      door.child.kill('SIGTERM')
+      t.match(await door.next(), { ended: 'closed' })
+    }
+    t.equal(await door.exited, words.includes('exit') ? 3 : 0)
+    t.match((await asking).stderr, /not connected|abort/, 'whoever waited is told')
+    t.notOk(isMounted(place))
+  }
+})
+
+t.test(
+  'umount -f while a file is open ends it, and what stays in the tree can be taken away',
+  { skip: asRoot },
+  async (t) => {
+    const place = mountPlace(t)
+    const door = await mountDoor(place, { fs: new MemoryFileSystem() })
+    const file = await fsp.open(path.join(place, 'a'), 'w')
+    await run('umount', ['-f', place])
+    t.equal(await door.ended, 'unmounted')
+    t.ok(isMounted(place), 'it is dead, but there')
+    await file.close().catch(() => undefined)
+    await door.unmount()
+    t.notOk(isMounted(place))
+  },
+)
+
 t.test('two mounts in one process live and end apart', { skip }, async (t) => {
   const [one, two] = [mountPlace(t), mountPlace(t)]
   const doors = [

@@ -13,7 +13,7 @@ import { Replies } from './replies.js'
 import { type CacheTimes, ReplyBytes } from './reply-bytes.js'
 import { RequestBytes } from './request-bytes.js'
 
-/** unmounted: by umount, from wherever. aborted: by the administrator. closed: by us. failed: see the log. */
+/** unmounted: by umount, from wherever. aborted: through /sys/fs/fuse/connections. closed: by us. failed: see the log. */
 export type EndReason = 'unmounted' | 'aborted' | 'closed' | 'failed'
 
 /** Ids of notifications wrap here. */
@@ -48,7 +48,7 @@ export class Connection {
     })
     this.session = doorAddon().attach(fd, (event, a, b) => this.onEvent(event, a, b))
     this.batch = new Uint32Array(this.session.batch)
-    const out = new ReplyBytes(this.session.out, options.cache)
+    const out = new ReplyBytes(this.session.out, options.cache, { noFlush: parts.fs.flush === undefined })
     this.replies = new Replies({ out, port: this.session, log: parts.log })
     this.dispatcher = new Dispatcher({
       fs: parts.fs,

@@ -1,6 +1,8 @@
 /**
  * The door: mounts a FileSystem on a directory of Linux and answers the kernel until it is unmounted, by us or from
- * outside. Several mounts in one process are fine; a process must not use its own mount synchronously.
+ * outside. Several mounts in one process are fine. A process must not use its own mount synchronously, nor start a
+ * child while it has files of it open where the file system has a flush(): the start waits for the exec, the exec for
+ * the FLUSH of what it closes, and the FLUSH for this thread.
  *
  * Fails with: fuse-missing, mountpoint-missing, mountpoint-not-a-directory, mountpoint-not-empty, mountpoint-busy,
  * mount-denied, mount-failed, kernel-too-old, unmount-failed. A mount of ours whose daemon died is cleared first.
@@ -40,6 +42,7 @@ export interface MountedDoor {
   readonly mountPoint: string
   /** FUSE minor version agreed with the kernel (7.x). */
   readonly protocolMinor: number
+  /** Call unmount() then too: after an abort or umount -f a dead mount is still in the tree. */
   readonly ended: Promise<EndReason>
   /** Attributes and cached bytes from offset on (length 0: all); offset < 0: attributes only. */
   invalidateInode(ino: number, offset?: number, length?: number): Promise<void>

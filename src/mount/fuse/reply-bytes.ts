@@ -23,12 +23,15 @@ export class ReplyBytes {
   readonly room: number
   readonly privileged = new PrivilegedInodes()
   private readonly times: CacheTimes
+  private readonly noFlush: boolean
 
-  constructor(memory: ArrayBuffer, times: CacheTimes) {
+  /** noFlush: the file system wants no FLUSH, so the kernel need not ask even once. */
+  constructor(memory: ArrayBuffer, times: CacheTimes, options: { noFlush: boolean }) {
     this.view = new DataView(memory)
     this.bytes = Buffer.from(memory)
     this.room = memory.byteLength - BODY
     this.times = times
+    this.noFlush = options.noFlush
   }
 
   u32(offset: number, value: number): void {
@@ -105,6 +108,7 @@ export class ReplyBytes {
 
   openBody(reply: OpenReply, after = 0): number {
     const flags =
+      (this.noFlush ? OPEN_REPLY_BIT.NOFLUSH : 0) |
       (reply.directIo === true ? OPEN_REPLY_BIT.DIRECT_IO : 0) |
       (reply.keepCache !== false && reply.directIo !== true ? OPEN_REPLY_BIT.KEEP_CACHE : 0)
     this.u64(BODY + after + at.OPEN_OUT.fh, reply.fh)

@@ -20,7 +20,11 @@ export interface Counter {
 
 export function openCounter(fs: FileSystem, log: Log = silentLog): Counter {
   const ear = new KernelEar()
-  const out = new ReplyBytes(ear.out, { entrySec: 100, negativeSec: 200, attributesSec: 300 })
+  const out = new ReplyBytes(
+    ear.out,
+    { entrySec: 100, negativeSec: 200, attributesSec: 300 },
+    { noFlush: fs.flush === undefined },
+  )
   const replies = new Replies({ out, port: ear, log })
   const agreed: (InitAnswer | Error)[] = []
   const dispatcher = new Dispatcher({ fs, replies, log, onReady: (outcome) => agreed.push(outcome) })

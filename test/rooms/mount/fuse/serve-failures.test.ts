@@ -72,7 +72,15 @@ t.test('an unexpected failure is EIO, and the log says where but not what', asyn
   t.notMatch(lines.join(), /secret-name/)
 })
 
-t.test('flush is refused for good where the file system has none', async (t) => {
+t.test('where the file system has no flush, the kernel is told at open, and refused if it asks', async (t) => {
+  const open = { opcode: OP.OPEN, body: Buffer.alloc(8) }
+  t.equal(openCounter(new MemoryFileSystem()).ask(open).body.readUInt32LE(8), 0b100010)
+  t.equal(
+    openCounter(fsWith({ flush: () => undefined }))
+      .ask(open)
+      .body.readUInt32LE(8),
+    0b10,
+  )
   t.equal(openCounter(new MemoryFileSystem()).ask({ opcode: OP.FLUSH, body: Buffer.alloc(24) }).errno, ENOSYS)
   const { ask } = openCounter(fsWith({ flush: () => undefined }))
   t.equal(ask({ opcode: OP.FLUSH, body: Buffer.alloc(24) }).errno, 0)
