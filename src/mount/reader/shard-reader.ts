@@ -62,6 +62,10 @@ export interface ShardAnswer {
   abandon(reason: Error, wasLate: boolean): void
 }
 
+export interface ShardReaderOptions {
+  deadlineMs?: number
+}
+
 /** One answer has this long; a reader waits 30 s in all, so two hosts in a row may be silent. */
 export const SHARD_DEADLINE_MS = 12_000
 /** Each (host, segment, kind) is evidence once in this time. */
@@ -76,12 +80,14 @@ const FAIR_REFUSALS = ['token-expired', 'token-budget-spent', 'token-not-yet']
 
 export class ShardReader {
   private readonly parts: ShardReaderParts
+  private readonly deadlineMs: number
   private readonly reported: LRUCache<string, true>
   private lingering = 0
   private readonly prepared = new LRUCache<HostId, true>({ max: REPORTS_MAX, ttl: REPORT_AGAIN_MS })
 
-  constructor(parts: ShardReaderParts) {
+  constructor(parts: ShardReaderParts, options: ShardReaderOptions = {}) {
     this.parts = parts
+    this.deadlineMs = options.deadlineMs ?? SHARD_DEADLINE_MS
     const perf = { now: () => parts.clock.monotonicMs() }
     this.reported = new LRUCache({ max: REPORTS_MAX, ttl: REPORT_AGAIN_MS, ttlResolution: 0, perf })
   }
@@ -157,7 +163,7 @@ export class ShardReader {
       .request(place.host, {
         method: METHOD.get,
         head,
-        deadlineMs: SHARD_DEADLINE_MS,
+        deadlineMs: this.deadlineMs,
         replyBytesMax: getReplyBytesMax(leafCount),
         signal,
       })

@@ -2,6 +2,7 @@
  * Units from the nearest place: memory, the cache on disk, the network. A unit that several readers want is fetched once, and
  * for as long as one of them wants it: the last one who leaves ends the fetch.
  */
+import { setMaxListeners } from 'node:events'
 import { LRUCache } from 'lru-cache'
 import { AppError } from '../../base/errors.js'
 import type { SegmentId } from '../../model/ids.js'
@@ -179,8 +180,7 @@ export class UnitSource {
     for (const one of found.values()) {
       if (isFlight(one)) one.isForReader = true
     }
-    const joined = [...found.values()]
-    return joined.length === units.length ? joined : units.map((unit) => found.get(unit) as Buffer | Flight)
+    return units.map((unit) => found.get(unit) as Buffer | Flight)
   }
 
   private leave(flight: Flight): void {
@@ -196,6 +196,8 @@ export class UnitSource {
   /** Flights with one waiter each. */
   private launch(info: SegmentInfo, units: readonly number[], isAhead: boolean): Flight[] {
     const load: Load = { info, flights: new Map(), wanted: units.length, isAhead, stop: new AbortController() }
+    // Each range of rows listens; there may be many.
+    setMaxListeners(0, load.stop.signal)
     const flights = units.map((unit) => {
       const flight = makeFlight(keyOf(info.segment, unit), load)
       load.flights.set(unit, flight)

@@ -1,4 +1,5 @@
 /** Small things for waiting: a signal with a time limit, turns. */
+import { setMaxListeners } from 'node:events'
 
 /** Fires with the outer signal, or after a time. One listener, taken off at the end. */
 export class Deadline {
@@ -10,6 +11,7 @@ export class Deadline {
 
   constructor(outer: AbortSignal | null, delayMs: number, reason: () => Error) {
     this.outer = outer
+    setMaxListeners(0, this.controller.signal)
     this.stop = () => this.controller.abort(outer?.reason)
     this.timer = setTimeout(() => {
       this.hasPassed = true
