@@ -36,4 +36,5 @@ if (serves === 'silent') transport.serve(() => new Promise(() => {}))
 process.on('message', (message: { stop?: true }) => {
   if (message.stop) void transport.stop().then(() => process.disconnect())
 })
+process.on('disconnect', () => void transport.stop())
 process.send?.({ self })
