@@ -42,6 +42,7 @@ const NUMBERS = {
   'witness-signature': 49,
   'witness-mismatch': 50,
   'no-space': 51,
+  'disk-failing': 52,
 } as const
 
 export type WireCode = keyof typeof NUMBERS
@@ -78,13 +79,16 @@ export function encodeError(error: unknown): WireError {
   return { number: NUMBERS[error.code], head: Buffer.concat([Buffer.from([RETRIES.indexOf(error.retry)]), text]) }
 }
 
-/** Never throws: an error that cannot be read is still an error. The text is the peer's word: control characters go. */
+/**
+ * Never throws: an error that cannot be read is still an error. The text is the peer's word: control characters go.
+ * `details.remote` tells it from an error of this side that has the same code.
+ */
 export function decodeError(number: number, head: Uint8Array): AppError {
   const code = CODES.get(number)
   const retry = RETRIES[head[0] ?? 0] ?? 'never'
   const raw = Buffer.from(head.buffer, head.byteOffset, head.byteLength).subarray(1, 1 + ERROR_TEXT_BYTES_MAX)
   const text = raw.toString('utf8').replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffd]/g, '?')
   if (code === undefined)
-    return new AppError('peer-error', `peer error ${number}: ${text}`, { retry, details: { number } })
-  return new AppError(code, text === '' ? `the peer answered ${code}` : text, { retry })
+    return new AppError('peer-error', `peer error ${number}: ${text}`, { retry, details: { remote: true, number } })
+  return new AppError(code, text === '' ? `the peer answered ${code}` : text, { retry, details: { remote: true } })
 }
