@@ -160,7 +160,6 @@ const rest: Record<string, Answer> = {
     ),
   setReadOnly: (s, _t, reason: string | null) => s.setReadOnly(reason),
   check: (s) => s.run('read', (t) => check(t)),
-  close: (s) => s.close(),
 }
 
 export const CALLS: Readonly<Record<string, Answer>> = { ...tree, ...segments, ...log, ...rest }

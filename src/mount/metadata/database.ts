@@ -17,8 +17,11 @@ export interface WriteBack {
   drop(): void
 }
 
-/** 16 KiB: blobs of 1 MiB take few overflow pages, rows still share pages. */
-const PAGE_BYTES = 16_384
+/** Measured on 2 cores of Zen 4 (400 MiB in rows of 1 MiB, CPU: 4 KiB pages 1,050 ms, 16 KiB 680, 32 KiB 530, 64 KiB 420;
+ *  an fsync of seven scattered rows: 0.57, 0.61 and 0.71 ms for the last three). */
+export const PAGE_BYTES = 32_768
+/** The log keeps this much of its file when it starts anew: growing a file costs more than overwriting it. */
+const WAL_FILE_BYTES = 256 * 1024 * 1024
 const CACHE_BYTES = 64 * 1024 * 1024
 /** Steps kept for replay; more than this and the group commits. */
 const STEPS_MAX = 20_000
@@ -40,10 +43,11 @@ export class LedgerDatabase {
       pageSizeBytes: PAGE_BYTES,
       incrementalVacuum: true,
       cacheBytes: CACHE_BYTES,
+      walBytesMax: WAL_FILE_BYTES,
     })
     this.db.pragma('cache_spill = OFF')
-    // 64 MiB: data is written twice, and a longer log makes the second writing more orderly.
-    this.db.pragma('wal_autocheckpoint = 4096')
+    // Checkpoints are the service's to time: most run on another thread.
+    this.db.pragma('wal_autocheckpoint = 0')
     this.db.defaultSafeIntegers(false)
   }
 
@@ -146,6 +150,12 @@ export class LedgerDatabase {
     if (this.steps.length === 0) return
     this.db.exec('BEGIN IMMEDIATE')
     for (const work of this.steps) work()
+  }
+
+  /** Moves what is left in the log; the next commit starts it anew, when nobody reads from it. Between groups. `wait`: for a
+   *  checkpoint of another thread. */
+  checkpoint(wait: boolean): void {
+    if (!this.db.inTransaction) this.db.pragma(`wal_checkpoint(${wait ? 'RESTART' : 'PASSIVE'})`)
   }
 
   close(): void {

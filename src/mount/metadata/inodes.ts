@@ -206,9 +206,19 @@ export function inodeOf(node: Node): Inode {
   const size = directory ? DIRECTORY_BYTES : (node.target?.length ?? node.size)
   const covered = directory ? DIRECTORY_BYTES : node.covered
   return {
-    ...{ ino: node.ino, file: node.file, mode: node.mode, nlink: node.nlink, uid: node.uid, gid: node.gid },
-    ...{ rdev: node.rdev, size, blocks: Math.ceil(covered / BLOCK_BYTES) * (BLOCK_BYTES / 512) },
-    ...{ atime: node.atime, mtime: node.mtime, ctime: node.ctime, btime: node.btime },
+    ino: node.ino,
+    file: node.file,
+    mode: node.mode,
+    nlink: node.nlink,
+    uid: node.uid,
+    gid: node.gid,
+    rdev: node.rdev,
+    size,
+    blocks: Math.ceil(covered / BLOCK_BYTES) * (BLOCK_BYTES / 512),
+    atime: node.atime,
+    mtime: node.mtime,
+    ctime: node.ctime,
+    btime: node.btime,
   }
 }
 

@@ -4,6 +4,8 @@
  */
 import { AppError, codeOf, isCode } from '../../base/errors.js'
 import type { Head } from '../../model/chain.js'
+import { Checkpointer } from './checkpointer.js'
+import { PAGE_BYTES } from './database.js'
 import { pendingRows } from './epochs.js'
 import { SnapshotViews } from './snapshot-export.js'
 import { SnapshotImport } from './snapshot-import.js'
@@ -14,6 +16,13 @@ import type { Progress } from './types.js'
 const GROUP_BYTES = 16 * 1024 * 1024
 const GROUP_MS = 1_000
 const RETRY_MS = 1_000
+/** A checkpoint begins after so many staged bytes or commits. */
+const CHECKPOINT_BYTES = 32 * 1024 * 1024
+const CHECKPOINT_COMMITS = 256
+/** A log this long is finished between two groups when no checkpoint runs, and starts anew. */
+const LOG_BYTES = 64 * 1024 * 1024
+/** Here the disk is too slow for both: writers wait until the log is in the database. */
+const LOG_BYTES_MAX = 256 * 1024 * 1024
 /** Free pages are given back to the disk beyond this, a slice at a time. */
 const REUSABLE_BYTES_KEPT = 256 * 1024 * 1024
 const VACUUM_PAGES = 256
@@ -26,12 +35,17 @@ export class LedgerService {
   private manualReason: string | null = null
   private failure: string | null = null
   private reusableBytes = 0
+  private readonly checkpointer: Checkpointer
+  private sinceCheckpoint = { bytes: 0, commits: 0 }
+  /** Staged bytes in the log, about. */
+  private logBytes = 0
   private pending = { epochs: 0, bytes: 0, sinceMs: null as number | null, published: 0, logTo: 0 }
   private readonly changedReason: (reason: string | null) => void
 
   constructor(tables: Tables, changedReason: (reason: string | null) => void) {
     this.tables = tables
     this.changedReason = changedReason
+    this.checkpointer = new Checkpointer(tables.database.file)
     this.views = new SnapshotViews(tables)
     this.countPending()
   }
@@ -74,7 +88,8 @@ export class LedgerService {
     this.commitWith(() => this.tables.database.sync())
   }
 
-  close(): void {
+  async close(): Promise<void> {
+    await this.checkpointer.end()
     if (this.timer !== null) clearTimeout(this.timer)
     this.importing?.abort()
     this.views.closeAll()
@@ -141,6 +156,7 @@ export class LedgerService {
   }
 
   private commitWith(commit: () => void): void {
+    const bytes = this.tables.staged.freshBytes
     try {
       commit()
     } catch (error) {
@@ -152,6 +168,31 @@ export class LedgerService {
       this.changedReason(this.readOnlyReason)
     }
     this.reusableBytes = this.tables.database.freelistBytes()
+    this.checkpoint(bytes)
+  }
+
+  private checkpoint(bytes: number): void {
+    const since = this.sinceCheckpoint
+    since.bytes += bytes
+    since.commits++
+    this.logBytes += bytes
+    const late = this.logBytes > LOG_BYTES_MAX && !this.views.any
+    if (late || this.checkpointer.logFrames * PAGE_BYTES > LOG_BYTES) {
+      this.moveLog(late)
+    } else if (since.bytes > CHECKPOINT_BYTES || since.commits > CHECKPOINT_COMMITS) {
+      this.sinceCheckpoint = { bytes: 0, commits: 0 }
+      this.checkpointer.begin()
+    }
+  }
+
+  private moveLog(wait: boolean): void {
+    this.checkpointer.reset()
+    this.logBytes = 0
+    try {
+      this.tables.database.checkpoint(wait)
+    } catch {
+      // What was committed is safe in the log; a full or failing disk is told by the next commit.
+    }
   }
 
   private damagedForGood = false

@@ -67,6 +67,10 @@ export class SnapshotViews {
     }, false)
   }
 
+  get any(): boolean {
+    return this.views.size > 0
+  }
+
   closeAll(): void {
     for (const epoch of [...this.views.keys()]) this.close(epoch)
   }

@@ -26,6 +26,7 @@ const ANSWER_MS = 5
 const ANSWER_BYTES = 4 * 1024 * 1024
 /** Calls taken in before waiting fsyncs are served. */
 const DRAIN_MS = 20
+const RANDOM_POOL_BYTES = 16_384
 
 class LedgerWorker {
   private readonly port: MessagePort
@@ -39,7 +40,7 @@ class LedgerWorker {
   constructor(port: MessagePort, options: WorkerOptions) {
     this.port = port
     const key = SecretBytes.take(options.key)
-    const random = options.seed === null ? systemRandom : seededRandom(options.seed)
+    const random = options.seed === null ? pooledRandom() : seededRandom(options.seed)
     const tables = openTables({ file: options.file, key, random, nowMs: Date.now })
     this.service = new LedgerService(tables, () => this.answer())
     port.on('message', (calls: Call[]) => this.take(calls))
@@ -66,9 +67,11 @@ class LedgerWorker {
         this.waitingSyncs.push(id)
         continue
       }
-      if (method === 'close') this.settleSyncs()
+      if (method === 'close') {
+        void this.close(id)
+        return
+      }
       this.run(id, method, args)
-      if (method === 'close') return
       this.service.settle()
       const full = this.transferBytes > ANSWER_BYTES
       if (full || performance.now() - this.answeredMs > ANSWER_MS) this.answer()
@@ -89,6 +92,18 @@ class LedgerWorker {
       this.transfer.length = before
       this.replies.push([id, false, packError(error)])
     }
+  }
+
+  /** The last call: the client sends none after it. */
+  private async close(id: number): Promise<void> {
+    this.settleSyncs()
+    try {
+      await this.service.close()
+      this.replies.push([id, true, undefined])
+    } catch (error) {
+      this.replies.push([id, false, packError(error)])
+    }
+    this.answer()
   }
 
   private settleSyncs(): void {
@@ -112,6 +127,18 @@ class LedgerWorker {
     this.transfer = []
     this.transferBytes = 0
     this.answeredMs = performance.now()
+  }
+}
+
+/** The system's randomness, drawn in larger pieces: a file id is 16 bytes, and a call costs more than they do. */
+function pooledRandom(): RandomBytes {
+  let pool: Buffer = Buffer.alloc(0)
+  return (size) => {
+    if (size > RANDOM_POOL_BYTES / 8) return systemRandom(size)
+    if (pool.length < size) pool = systemRandom(RANDOM_POOL_BYTES)
+    const drawn = pool.subarray(0, size)
+    pool = pool.subarray(size)
+    return drawn
   }
 }
 

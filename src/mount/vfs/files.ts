@@ -44,6 +44,7 @@ export async function create(
   ctx: RequestContext,
 ): Promise<CreateReply> {
   s.expectWritable()
+  if (name !== null) s.fresh.note(parent, name)
   let changed: Changed
   try {
     const owner = { uid: ctx.uid, gid: ctx.gid, time: s.time() }

@@ -1,11 +1,19 @@
 /** Names: lookup, make, link, unlink, rename. Each is one call of the ledger, which is where order is decided. */
-import type { Attributes, RequestContext } from '../fuse/filesystem.js'
+
+import { AppError } from '../../base/errors.js'
+import type { Attributes, MaybePromise, RequestContext } from '../fuse/filesystem.js'
+import { NAME_BYTES_MAX } from '../metadata/operations.js'
 import type { VfsState } from './state.js'
 
 const S_IFLNK = 0o120000
 const S_IFDIR = 0o040000
 
-export async function lookup(s: VfsState, parent: number, name: Buffer): Promise<Attributes | null> {
+export function lookup(s: VfsState, parent: number, name: Buffer): MaybePromise<Attributes | null> {
+  if (name.length > NAME_BYTES_MAX) throw new AppError('name-too-long', 'names have at most 255 bytes')
+  return s.fresh.lacks(parent, name) ? null : fetchName(s, parent, name)
+}
+
+async function fetchName(s: VfsState, parent: number, name: Buffer): Promise<Attributes | null> {
   const inode = await s.parts.ledger.lookup(parent, name)
   return inode === null ? null : s.table.look(inode).inode
 }
@@ -21,18 +29,21 @@ export interface NewNode {
 
 export async function make(s: VfsState, node: NewNode, ctx: RequestContext): Promise<Attributes> {
   s.expectWritable()
+  s.fresh.note(node.parent, node.name)
   const changed = await s.parts.ledger.make({ ...node, uid: ctx.uid, gid: ctx.gid, time: s.time() })
   return s.looked(changed)
 }
 
-export function makeDirectory(
+export async function makeDirectory(
   s: VfsState,
   parent: number,
   name: Buffer,
   mode: number,
   ctx: RequestContext,
 ): Promise<Attributes> {
-  return make(s, { parent, name, mode: S_IFDIR | (mode & 0o7777) }, ctx)
+  const made = await make(s, { parent, name, mode: S_IFDIR | (mode & 0o7777) }, ctx)
+  s.fresh.begin(made.ino)
+  return made
 }
 
 export function makeSymlink(
@@ -47,6 +58,7 @@ export function makeSymlink(
 
 export async function link(s: VfsState, ino: number, newParent: number, newName: Buffer): Promise<Attributes> {
   s.expectWritable()
+  s.fresh.note(newParent, newName)
   return s.looked(await s.parts.ledger.link(ino, newParent, newName, s.time()))
 }
 
@@ -62,6 +74,7 @@ export async function rename(
   flags: { readonly noReplace: boolean; readonly exchange: boolean },
 ): Promise<void> {
   s.expectWritable()
+  s.fresh.note(to.parent, to.name)
   const mode = flags.exchange ? 'exchange' : flags.noReplace ? 'no-replace' : 'replace'
   s.learn(await s.parts.ledger.rename(from.parent, from.name, to.parent, to.name, mode, s.time()))
 }

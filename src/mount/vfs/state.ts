@@ -6,6 +6,7 @@ import type { Log } from '../../base/log.js'
 import type { LedgerTree } from '../metadata/ledger.js'
 import type { Changed, FileTime, Inode, Progress } from '../metadata/types.js'
 import type { Staging } from '../writer/staging.js'
+import { FreshDirectories } from './fresh-directories.js'
 import { type Entry, InodeTable } from './inode-table.js'
 import type { Durability, Health, Reader, SpaceSource } from './ports.js'
 
@@ -39,6 +40,7 @@ const HANDLES_MAX = 1_000_000
 export class VfsState {
   readonly parts: VfsParts
   readonly table: InodeTable
+  readonly fresh = new FreshDirectories()
   private readonly handles = new Map<number, FileHandle>()
   private lastHandle = 0
 

@@ -48,6 +48,7 @@ export class Vfs implements fs.FileSystem {
 
   /** A batch of the chain changed the tree: what was remembered of it is asked anew. The kernel is the door's to tell. */
   changedBehind(changes: BatchChanges): void {
+    this.state.fresh.forgetAll()
     if (changes.all) this.state.table.allStale()
     for (const ino of changes.inodes) this.state.table.stale(ino)
   }
@@ -75,7 +76,7 @@ export class Vfs implements fs.FileSystem {
     return this.state.table.size
   }
 
-  lookup(parent: number, name: Buffer): Promise<fs.Attributes | null> {
+  lookup(parent: number, name: Buffer): Maybe<fs.Attributes | null> {
     return names.lookup(this.state, parent, name)
   }
   forget(ino: number, count: number): void {
