@@ -152,7 +152,8 @@ export class UnitSource {
   }
 
   private take(key: string): Buffer | undefined {
-    const held = this.memory.get(key)
+    // Peeked: in the order of arrival what was read goes before what was fetched ahead. What is read often, the kernel keeps.
+    const held = this.memory.peek(key)
     if (held === undefined) return undefined
     held.wasRead = true
     return held.bytes
