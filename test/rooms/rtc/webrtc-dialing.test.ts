@@ -76,24 +76,27 @@ t.test('a peer that comes back under its id is found though its old end said not
   await net.stop()
 })
 
-t.test('more than a hundred connections come and go, half of them unfinished, and nothing breaks or stays', async (t) => {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
-  const net = webRtcNet()
-  const a = await net.node({ peersMax: 4 })
-  for (let round = 0; round < 12; round++) {
-    const others = await Promise.all(Array.from({ length: 10 }, () => net.node()))
-    for (const other of others) serveEcho(other)
-    const asked = others.map((other, i) => {
-      if (i % 2 === 1) setTimeout(() => void other.transport.stop(), i)
-      return a.transport.request(other.id, { ...ECHO, deadlineMs: 400 }).catch((error) => error.code)
-    })
-    await Promise.all(asked)
-    await Promise.all(others.map((other) => other.transport.stop()))
-    collect()
-  }
-  t.ok(await until(() => a.transport.usage().connections === 0, 5_000))
-  const from = performance.now()
-  await net.stop()
-  t.ok(performance.now() - from < 1_000, 'no object of the library is left to wait for')
-})
+t.test(
+  'more than a hundred connections come and go, half of them unfinished, and nothing breaks or stays',
+  async (t) => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const net = webRtcNet()
+    const a = await net.node({ peersMax: 4 })
+    for (let round = 0; round < 12; round++) {
+      const others = await Promise.all(Array.from({ length: 10 }, () => net.node()))
+      for (const other of others) serveEcho(other)
+      const asked = others.map((other, i) => {
+        if (i % 2 === 1) setTimeout(() => void other.transport.stop(), i)
+        return a.transport.request(other.id, { ...ECHO, deadlineMs: 400 }).catch((error) => error.code)
+      })
+      await Promise.all(asked)
+      await Promise.all(others.map((other) => other.transport.stop()))
+      collect()
+    }
+    t.ok(await until(() => a.transport.usage().connections === 0, 5_000))
+    const from = performance.now()
+    await net.stop()
+    t.ok(performance.now() - from < 1_000, 'no object of the library is left to wait for')
+  },
+)
