@@ -38,8 +38,18 @@ function settle(dir: string, said: BridgeSettings): BridgeConfig {
   const file = path.join(dir, 'bridge.json')
   let kept: BridgeConfig = DEFAULTS
   if (existsSync(file)) {
-    const { listen, policy, dataShards, totalShards, publicUrl, ice } = decodeJson(BridgeJson, readFileSync(file, 'utf8'), 'bridge.json')
-    kept = { listen, policy, scheme: { dataShards, totalShards }, ...(publicUrl ? { publicUrl } : {}), ...(ice ? { ice } : {}) }
+    const { listen, policy, dataShards, totalShards, publicUrl, ice } = decodeJson(
+      BridgeJson,
+      readFileSync(file, 'utf8'),
+      'bridge.json',
+    )
+    kept = {
+      listen,
+      policy,
+      scheme: { dataShards, totalShards },
+      ...(publicUrl ? { publicUrl } : {}),
+      ...(ice ? { ice } : {}),
+    }
   }
   return { ...kept, ...said }
 }

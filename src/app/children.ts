@@ -4,7 +4,7 @@
  * in order.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { openSync, closeSync, mkdirSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
 import path from 'node:path'
 import { AppError } from '../base/errors.js'
 
@@ -31,14 +31,19 @@ export async function startChild(name: string, words: readonly string[], logDir:
   })
   closeSync(log)
   const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
-  const facts = await Promise.race([readiness(child, name, logFile), ended.then((code) => failEarly(name, code, logFile))])
+  const facts = await Promise.race([
+    readiness(child, name, logFile),
+    ended.then((code) => failEarly(name, code, logFile)),
+  ])
   return { pid: child.pid as number, facts, ended, stop: () => stopChild(child, ended) }
 }
 
 function readiness(child: ChildProcess, name: string, logFile: string): Promise<Record<string, unknown>> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
-      reject(new AppError('child-failed', `${name} was not ready in ${READY_MS / 1000} s`, { hint: `its log: ${logFile}` }))
+      reject(
+        new AppError('child-failed', `${name} was not ready in ${READY_MS / 1000} s`, { hint: `its log: ${logFile}` }),
+      )
       child.kill('SIGTERM')
     }, READY_MS)
     child.on('error', (cause) => reject(new AppError('child-failed', `${name} did not start`, { cause })))

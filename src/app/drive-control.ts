@@ -25,7 +25,8 @@ export function controlMethods(parts: StatusParts & { status: DriveStatus; reque
 /** {ino}: state of one file and how many shards of its segments are stored. */
 async function fileStatus(parts: StatusParts & { status: DriveStatus }, call: ControlCall): Promise<object> {
   const ino = call.params.ino
-  if (typeof ino !== 'number' || !Number.isSafeInteger(ino) || ino < 1) throw new AppError('usage', 'status-of needs an inode number')
+  if (typeof ino !== 'number' || !Number.isSafeInteger(ino) || ino < 1)
+    throw new AppError('usage', 'status-of needs an inode number')
   const { state, segments } = await parts.storage.ledger.stateOf(ino)
   const health = await parts.status.readHealth(call.signal)
   const short = new Map((health?.short ?? []).map((one) => [one.segment as string, one]))
@@ -34,7 +35,12 @@ async function fileStatus(parts: StatusParts & { status: DriveStatus }, call: Co
     const one = short.get(segment)
     if (one && (worst === null || one.stored < worst.stored)) worst = { stored: one.stored, of: one.n }
   }
-  return { state, segments: segments.length, health: health === null ? 'unknown' : worst === null ? 'full' : 'short', worst }
+  return {
+    state,
+    segments: segments.length,
+    health: health === null ? 'unknown' : worst === null ? 'full' : 'short',
+    worst,
+  }
 }
 
 /** Waits until everything up to now is stored; {complete}: on n of n hosts. */
@@ -63,7 +69,11 @@ async function syncDrive(parts: StatusParts & { status: DriveStatus }, call: Con
     clearInterval(timer)
   }
   const health = await parts.status.readHealth(signal)
-  return { bytes: total, tookMs: Math.round(clock.monotonicMs() - startedMs), stored: health === null ? null : storedOf(health) }
+  return {
+    bytes: total,
+    tookMs: Math.round(clock.monotonicMs() - startedMs),
+    stored: health === null ? null : storedOf(health),
+  }
 }
 
 async function untilComplete(parts: StatusParts & { status: DriveStatus }, call: ControlCall): Promise<void> {

@@ -12,8 +12,8 @@ import { ControlServer } from '../mount/control/server.js'
 import { type MountedDoor, mountDoor } from '../mount/fuse/door.js'
 import { lockFolder } from '../sqlite/lock.js'
 import { controlMethods } from './drive-control.js'
-import { type DriveIdentity, openIdentity } from './drive-identity.js'
 import { openFileSystem } from './drive-files.js'
+import { type DriveIdentity, openIdentity } from './drive-identity.js'
 import { DriveNetwork } from './drive-network.js'
 import { DriveStatus } from './drive-status.js'
 import { type DriveStorage, openStorage } from './drive-storage.js'
@@ -72,14 +72,33 @@ async function start(options: MountOptions, undo: Undo): Promise<RunningMount> {
   undo.push(() => identity.wipe())
   const network = new DriveNetwork(identity.facts, identity.device, { clock, log })
   undo.push(() => network.stop())
-  const storage = await openStorage(identity, network, { stateDir, cacheBytes: options.cacheBytes, events: ledgerEvents(log), clock, log })
+  const storage = await openStorage(identity, network, {
+    stateDir,
+    cacheBytes: options.cacheBytes,
+    events: ledgerEvents(log),
+    clock,
+    log,
+  })
   undo.push(() => storage.close())
-  const state = await ensureChainState({ identity, network, storage, log }, stateDir, progressLines(options), AbortSignal.timeout(REBUILD_MS))
+  const state = await ensureChainState(
+    { identity, network, storage, log },
+    stateDir,
+    progressLines(options),
+    AbortSignal.timeout(REBUILD_MS),
+  )
   const files = await openFileSystem(storage, network, { ...options, clock, log })
   let door: MountedDoor | null = null
   const sync = composeSync(
     state,
-    { identity, network, storage, clock, log, onChanges: (changes) => files.changed(changes, door), onPublished: () => undefined },
+    {
+      identity,
+      network,
+      storage,
+      clock,
+      log,
+      onChanges: (changes) => files.changed(changes, door),
+      onPublished: () => undefined,
+    },
     { readOnly: options.readOnly, takeover: options.takeover },
   )
   files.useDurability((signal) => storeAll(storage, sync, signal))
@@ -90,7 +109,10 @@ async function start(options: MountOptions, undo: Undo): Promise<RunningMount> {
   door = await mountDoor(
     mountPoint,
     { fs: vfs, log },
-    { fsname: `shardrive:${identity.facts.drive}`, ...(options.allowOther === undefined ? {} : { allowOther: options.allowOther }) },
+    {
+      fsname: `shardrive:${identity.facts.drive}`,
+      ...(options.allowOther === undefined ? {} : { allowOther: options.allowOther }),
+    },
   )
   undo.push(() => door?.unmount())
   return serve({ options, identity, network, storage, sync, door, log, undo, files })
@@ -117,9 +139,18 @@ async function serve(parts: Served): Promise<RunningMount> {
   const asked = new Promise<void>((resolve) => {
     requestStop = resolve
   })
-  const control = await ControlServer.listen(controlSocketOf(stateDir), controlMethods({ ...statusParts, status, requestStop }), log)
+  const control = await ControlServer.listen(
+    controlSocketOf(stateDir),
+    controlMethods({ ...statusParts, status, requestStop }),
+    log,
+  )
   undo.push(() => control.stop())
-  announceDrive({ state: path.resolve(stateDir), mountPoint: door.mountPoint, control: controlSocketOf(stateDir), pid: process.pid })
+  announceDrive({
+    state: path.resolve(stateDir),
+    mountPoint: door.mountPoint,
+    control: controlSocketOf(stateDir),
+    pid: process.pid,
+  })
   undo.push(() => withdrawDrive(stateDir))
   const space = setInterval(() => void parts.files.refreshSpace(), SPACE_EVERY_MS)
   undo.push(() => clearInterval(space))
@@ -169,7 +200,8 @@ function lockState(stateDir: string): () => void {
 
 function ledgerEvents(log: Log) {
   return {
-    readOnly: (reason: string | null) => log.warn({ reason }, reason === null ? 'the drive is writable again' : 'the drive is read-only'),
+    readOnly: (reason: string | null) =>
+      log.warn({ reason }, reason === null ? 'the drive is writable again' : 'the drive is read-only'),
     stopped: (error: Error) => log.error({ err: error }, 'the ledger thread ended'),
   }
 }

@@ -1,7 +1,7 @@
 /** The file system of a drive, composed: staging, vfs, what it is told of space, health and durability. */
 import type { Clock } from '../base/clock.js'
-import type { Log } from '../base/log.js'
 import { AppError } from '../base/errors.js'
+import type { Log } from '../base/log.js'
 import type { SegmentId } from '../model/ids.js'
 import type { MountedDoor } from '../mount/fuse/door.js'
 import type { BatchChanges, SegmentCount } from '../mount/metadata/types.js'
@@ -31,7 +31,11 @@ export interface DriveFileSystem {
 const NAMES_TOLD_MAX = 10_000
 const HEALTH_SHORT_MAX = 1_000
 
-export async function openFileSystem(storage: DriveStorage, network: DriveNetwork, options: FileSystemOptions): Promise<DriveFileSystem> {
+export async function openFileSystem(
+  storage: DriveStorage,
+  network: DriveNetwork,
+  options: FileSystemOptions,
+): Promise<DriveFileSystem> {
   const { ledger, reader } = storage
   const { clock, log } = options
   const space = new StagingSpace({
@@ -72,9 +76,15 @@ export async function openFileSystem(storage: DriveStorage, network: DriveNetwor
   }
   const changed = (changes: BatchChanges, door: MountedDoor | null) => {
     vfs?.changedBehind(changes)
-    if (door !== null) tellKernel(changes, door).catch((error: unknown) => log.debug({ err: error }, 'the kernel was not told of all changes'))
+    if (door !== null)
+      tellKernel(changes, door).catch((error: unknown) =>
+        log.debug({ err: error }, 'the kernel was not told of all changes'),
+      )
   }
-  return { start, changed, refreshSpace, useDurability: (stored) => void (storeAll = stored) }
+  const useDurability = (stored: (signal: AbortSignal) => Promise<void>) => {
+    storeAll = stored
+  }
+  return { start, changed, refreshSpace, useDurability }
 }
 
 async function tellKernel(changes: BatchChanges, door: MountedDoor): Promise<void> {

@@ -1,6 +1,7 @@
 /** Everything secret that a mounted drive holds, opened from its state directory and wiped at the end. */
-import { deriveCacheKey, deriveLocalKey, deriveStagedKey } from '../crypto/keys.js'
+
 import type { BoxKey } from '../crypto/box-key.js'
+import { deriveCacheKey, deriveLocalKey, deriveStagedKey } from '../crypto/keys.js'
 import type { SecretBytes } from '../crypto/secret.js'
 import { SigningKey } from '../crypto/signing-key.js'
 import { type DriveFacts, readDeviceKeys, readDriveFacts } from '../mount/account/drive-files.js'

@@ -65,7 +65,15 @@ export class DriveNetwork {
       place: async (segment: SealedSegment, signal) => {
         const { info, shardIds } = segment
         const { dataShards, totalShards, paddedLength, shardLength } = info
-        const entry = { segment: info.segment, root: info.root, dataShards, totalShards, paddedLength, shardLength, shards: shardIds }
+        const entry = {
+          segment: info.segment,
+          root: info.root,
+          dataShards,
+          totalShards,
+          paddedLength,
+          shardLength,
+          shards: shardIds,
+        }
         const [grant] = await client.place(drive, [entry], { signal })
         if (grant === undefined) throw new AppError('malformed', 'the bridge placed nothing')
         return grant

@@ -32,7 +32,9 @@ export class DriveStatus {
     const { network, identity } = this.parts
     const timeout = AbortSignal.timeout(HEALTH_MS)
     try {
-      this.health = await network.client.health(identity.facts.drive, { signal: signal ? AbortSignal.any([signal, timeout]) : timeout })
+      this.health = await network.client.health(identity.facts.drive, {
+        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      })
     } catch (error) {
       if (!(error instanceof AppError) && !timeout.aborted) throw error
     }
@@ -59,7 +61,11 @@ export class DriveStatus {
       mount: mountPoint,
       readOnly: storage.ledger.readOnlyReason(),
       writer: sync.chain.isWriter,
-      chain: { sequence: sync.chain.state.head.sequence, epoch: sync.chain.state.epoch, writerTerm: sync.chain.state.writerTerm },
+      chain: {
+        sequence: sync.chain.state.head.sequence,
+        epoch: sync.chain.state.epoch,
+        writerTerm: sync.chain.state.writerTerm,
+      },
       local: {
         bytes: progress.openBytes + progress.pendingBytes,
         operations: progress.openOperations,
@@ -68,7 +74,11 @@ export class DriveStatus {
       },
       stored: health === null ? null : storedOf(health),
       bridge: { url: identity.facts.bridgeUrl, connected: socket.connected, online: sync.upkeep.online },
-      hosts: { connected: network.peers.connected().length, online: space?.hostsOnline ?? null, total: space?.hostsTotal ?? null },
+      hosts: {
+        connected: network.peers.connected().length,
+        online: space?.hostsOnline ?? null,
+        total: space?.hostsTotal ?? null,
+      },
       trouble: sync.upkeep.trouble(),
       files: progress.files,
       cache: await storage.cache.stats(),

@@ -3,6 +3,7 @@ import path from 'node:path'
 import type { Clock } from '../base/clock.js'
 import type { Log } from '../base/log.js'
 import { GetTokens } from '../bridge-client/get-tokens.js'
+import { deviceId, type HostId, type SegmentId } from '../model/ids.js'
 import { CacheClient } from '../mount/cache/cache-client.js'
 import { type LedgerClient, openLedger } from '../mount/metadata/client.js'
 import type { LedgerEvents } from '../mount/metadata/ledger.js'
@@ -13,7 +14,6 @@ import { SegmentReader } from '../mount/reader/segment-reader.js'
 import { type EvidenceKind, ShardReader } from '../mount/reader/shard-reader.js'
 import { UnitSource } from '../mount/reader/unit-source.js'
 import { DeviceTerms } from '../mount/sync/term-keys.js'
-import { deviceId, type HostId, type SegmentId } from '../model/ids.js'
 import type { DriveIdentity } from './drive-identity.js'
 import type { DriveNetwork } from './drive-network.js'
 
@@ -40,7 +40,11 @@ export interface StorageOptions {
 const FLOOR_BYTES = 256 * 1_048_576
 const TOKENS_KEY = 'get-tokens'
 
-export async function openStorage(identity: DriveIdentity, network: DriveNetwork, options: StorageOptions): Promise<DriveStorage> {
+export async function openStorage(
+  identity: DriveIdentity,
+  network: DriveNetwork,
+  options: StorageOptions,
+): Promise<DriveStorage> {
   const { stateDir, clock, log, events } = options
   const ledger = await openLedger({ file: path.join(stateDir, 'ledger.db'), stagedKey: identity.stagedKey, events })
   const cache = await CacheClient.open({
@@ -94,7 +98,10 @@ function reportEvidence(
   evidence: { host: HostId; segment: SegmentId; index: number; kind: EvidenceKind; detail: string },
   log: Log,
 ): void {
-  log.warn({ host: evidence.host, kind: evidence.kind, index: evidence.index }, `a host answered wrongly: ${evidence.detail}`)
+  log.warn(
+    { host: evidence.host, kind: evidence.kind, index: evidence.index },
+    `a host answered wrongly: ${evidence.detail}`,
+  )
   network.client.evidence(identity.facts.drive, evidence).catch((error: unknown) => {
     log.debug({ err: error }, 'the bridge did not take evidence')
   })

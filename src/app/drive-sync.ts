@@ -4,26 +4,26 @@ import type { Clock } from '../base/clock.js'
 import type { Log } from '../base/log.js'
 import { systemRandom } from '../base/random.js'
 import { deviceId, type HostId, hostId, idBytes } from '../model/ids.js'
-import { UNIT_BYTES } from '../model/segment.js'
 import type { PlacementGrant, SegmentInfo } from '../model/segment.js'
+import { UNIT_BYTES } from '../model/segment.js'
+import type { BatchChanges } from '../mount/metadata/types.js'
 import { Cutter } from '../mount/sync/cutter.js'
 import { DriveChain, loadChainState } from '../mount/sync/drive-chain.js'
 import { EpochPublisher } from '../mount/sync/publisher.js'
-import { readChain, rebuildLedger } from '../mount/sync/recovery.js'
 import { RecordSpool } from '../mount/sync/record-spool.js'
+import { readChain, rebuildLedger } from '../mount/sync/recovery.js'
 import { Snapshotter } from '../mount/sync/snapshotter.js'
 import { HeadWitnesses } from '../mount/sync/witnesses.js'
 import { WriterLease } from '../mount/sync/writer-lease.js'
-import type { BatchChanges } from '../mount/metadata/types.js'
 import { SegmentPusher } from '../mount/writer/pusher.js'
 import { StagedStorer } from '../mount/writer/storer.js'
 import { decodeEpoch } from '../permits/chain-bodies.js'
 import { decodeRecord } from '../permits/chain-record.js'
 import type { ChainState } from '../permits/chain-state.js'
 import { verifyReceipt } from '../permits/receipt.js'
-import { type SealedSegment, sealSegment } from '../segment/seal.js'
 import { layoutOf } from '../segment/layout.js'
 import { unitPlace } from '../segment/offsets.js'
+import { type SealedSegment, sealSegment } from '../segment/seal.js'
 import type { DriveIdentity } from './drive-identity.js'
 import type { DriveNetwork } from './drive-network.js'
 import type { DriveStorage } from './drive-storage.js'
@@ -60,12 +60,23 @@ export async function ensureChainState(
   const spool = new RecordSpool(path.join(stateDir, 'recovery.spool'))
   try {
     const bridge = network.chain()
-    const chain = await readChain(bridge, identity.facts, spool, signal, (done, total) => progress(done, total, 'records'))
+    const chain = await readChain(bridge, identity.facts, spool, signal, (done, total) =>
+      progress(done, total, 'records'),
+    )
     const segments = {
-      read: async (info: SegmentInfo, offset: number, length: number) => Buffer.concat(await storage.reader.readRange(info, offset, length, signal)),
+      read: async (info: SegmentInfo, offset: number, length: number) =>
+        Buffer.concat(await storage.reader.readRange(info, offset, length, signal)),
     }
-    await rebuildLedger(chain, spool, storage.terms, { bridge, ledger: storage.ledger, segments, log, progress }, signal)
-    await findHosts(chain, spool, network, storage, signal).catch((error: unknown) => log.debug({ err: error }, 'no hosts found yet'))
+    await rebuildLedger(
+      chain,
+      spool,
+      storage.terms,
+      { bridge, ledger: storage.ledger, segments, log, progress },
+      signal,
+    )
+    await findHosts(chain, spool, network, storage, signal).catch((error: unknown) =>
+      log.debug({ err: error }, 'no hosts found yet'),
+    )
     return chain.state
   } finally {
     spool.close()
@@ -210,12 +221,24 @@ export function composeSync(state: ChainState, parts: SyncParts, options: Upkeep
 }
 
 /** What was just stored is remembered: where it lies, and its bytes, which somebody may read next. */
-function keep(storage: DriveStorage, segment: SealedSegment, rows: readonly Buffer[], grant: PlacementGrant, log: DriveLog): void {
+function keep(
+  storage: DriveStorage,
+  segment: SealedSegment,
+  rows: readonly Buffer[],
+  grant: PlacementGrant,
+  log: DriveLog,
+): void {
   const { info, shardIds } = segment
-  const shards = grant.hosts.map(({ index, host }) => ({ index, host, shard: shardIds[index] as (typeof shardIds)[number] }))
-  storage.placements.learn(info, { segment: info.segment, generation: grant.generation, shards }).catch((error: unknown) => {
-    log.debug({ err: error }, 'a placement was not remembered')
-  })
+  const shards = grant.hosts.map(({ index, host }) => ({
+    index,
+    host,
+    shard: shardIds[index] as (typeof shardIds)[number],
+  }))
+  storage.placements
+    .learn(info, { segment: info.segment, generation: grant.generation, shards })
+    .catch((error: unknown) => {
+      log.debug({ err: error }, 'a placement was not remembered')
+    })
   void saveHosts(
     storage.ledger,
     grant.hosts.map(({ host }) => host),

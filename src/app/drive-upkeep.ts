@@ -33,7 +33,13 @@ export interface UpkeepOptions {
 const RETRY_FIRST_MS = 500
 const RETRY_MAX_MS = 10_000
 /** Codes that say that what the bridge shows is not what we know: no repetition mends them. */
-const DISTRUST = new Set(['drive-forked', 'drive-rolled-back', 'chain-broken', 'chain-signature', 'unsupported-feature'])
+const DISTRUST = new Set([
+  'drive-forked',
+  'drive-rolled-back',
+  'chain-broken',
+  'chain-signature',
+  'unsupported-feature',
+])
 const FOLLOW_EVERY_MS = 30_000
 
 export class DriveUpkeep {

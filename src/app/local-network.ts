@@ -55,7 +55,9 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
     const bridgeUrl = String(bridge.facts.bridge)
     options.say(`bridge   ${bridgeUrl}`)
     const hosts = await startHosts(dir, bridgeUrl, options, children)
-    options.say(`hosts    ${hosts.length}, each lends ${Math.round(options.hostBytes / 2 ** 30)} GiB of ${path.join(dir, 'hosts')}`)
+    options.say(
+      `hosts    ${hosts.length}, each lends ${Math.round(options.hostBytes / 2 ** 30)} GiB of ${path.join(dir, 'hosts')}`,
+    )
     const phraseFile = path.join(dir, 'phrase.txt')
     const state = path.join(dir, 'state')
     await ensureAccount(state, bridgeUrl, phraseFile)
@@ -65,7 +67,11 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
         mkdirSync(options.mountPoint, { recursive: true })
         madeMountPoint = options.mountPoint
       }
-      mount = await startChild('mount', ['mount', options.mountPoint, '--state', state, '--foreground'], path.join(dir, 'log'))
+      mount = await startChild(
+        'mount',
+        ['mount', options.mountPoint, '--state', state, '--foreground'],
+        path.join(dir, 'log'),
+      )
       children.push(mount)
     }
     const facts = {
@@ -105,7 +111,11 @@ async function startHosts(
       if (!existsSync(path.join(hostDir, 'host.json'))) {
         await initHost({ dir: hostDir, bridgeUrl, capacityBytes: options.hostBytes })
       }
-      const child = await startChild(`host-${path.basename(hostDir)}`, ['host', 'run', '--dir', hostDir], path.join(dir, 'log'))
+      const child = await startChild(
+        `host-${path.basename(hostDir)}`,
+        ['host', 'run', '--dir', hostDir],
+        path.join(dir, 'log'),
+      )
       children.push(child)
       return { id: String(child.facts.id), pid: child.pid, dir: hostDir }
     })

@@ -64,19 +64,26 @@ export async function findRunningDrive(stateDir: string | undefined, target?: st
   const running = await listRunningDrives()
   if (stateDir !== undefined) {
     const state = path.resolve(stateDir)
-    return running.find((one) => one.state === state) ?? { state, mountPoint: null, control: controlSocketOf(state), pid: 0 }
+    return (
+      running.find((one) => one.state === state) ?? { state, mountPoint: null, control: controlSocketOf(state), pid: 0 }
+    )
   }
   if (target !== undefined) {
     const place = path.resolve(target)
-    const holder = running.find((one) => one.mountPoint !== null && (place === one.mountPoint || place.startsWith(`${one.mountPoint}/`)))
+    const holder = running.find(
+      (one) => one.mountPoint !== null && (place === one.mountPoint || place.startsWith(`${one.mountPoint}/`)),
+    )
     if (holder) return holder
     throw new AppError('not-on-drive', `${target} does not lie on a mounted drive`, { hint: hintOf(running) })
   }
   const [only, ...others] = running
   if (only === undefined) {
-    throw new AppError('daemon-not-running', 'no drive is mounted here', { hint: 'shardrive mount MOUNTPOINT, or shardrive up, starts one' })
+    throw new AppError('daemon-not-running', 'no drive is mounted here', {
+      hint: 'shardrive mount MOUNTPOINT, or shardrive up, starts one',
+    })
   }
-  if (others.length > 0) throw new AppError('usage', 'several drives are mounted: say which one', { hint: hintOf(running) })
+  if (others.length > 0)
+    throw new AppError('usage', 'several drives are mounted: say which one', { hint: hintOf(running) })
   return only
 }
 

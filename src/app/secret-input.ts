@@ -43,7 +43,8 @@ function readFile(file: string): SecretBytes {
       process.stderr.write(`warning: ${file} can be read by others; chmod 600 it\n`)
     }
     let length = 0
-    for (let got = -1; got !== 0 && length < room.length; length += got) got = readSync(fd, room, length, room.length - length, null)
+    for (let got = -1; got !== 0 && length < room.length; length += got)
+      got = readSync(fd, room, length, room.length - length, null)
     while (length > 0 && (room[length - 1] === 10 || room[length - 1] === 13)) length--
     if (length === 0) throw new AppError('secret-unreadable', `${file} is empty`)
     if (length > SECRET_BYTES_MAX) throw new AppError('secret-unreadable', `${file} is too long for a secret`)

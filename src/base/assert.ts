@@ -12,5 +12,6 @@ export function assert(condition: unknown, message: string): asserts condition {
 
 /** Offsets, sizes and counters live in the safe-integer range (2^53 - 1). */
 export function assertSafe(value: number, name: string): void {
-  if (!Number.isSafeInteger(value) || value < 0) throw new BrokenBelief(`${name} is not a safe unsigned integer: ${value}`)
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new BrokenBelief(`${name} is not a safe unsigned integer: ${value}`)
 }

@@ -1,4 +1,4 @@
-import type { DriveId, PeerId, AccountId, SegmentId } from './ids.js'
+import type { AccountId, DriveId, PeerId, SegmentId } from './ids.js'
 
 export const RECORD_KIND = {
   genesis: 1,

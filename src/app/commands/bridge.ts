@@ -23,11 +23,17 @@ const run: Command<RunArguments> = {
     yargs
       .option('dir', { type: 'string', demandOption: true, describe: 'folder of this bridge: its key and database' })
       .option('listen', { type: 'string', describe: 'address to listen on (first start: 127.0.0.1:7400)' })
-      .option('policy', { choices: ['single-machine', 'standard'] as const, describe: 'how shards are spread over hosts' })
+      .option('policy', {
+        choices: ['single-machine', 'standard'] as const,
+        describe: 'how shards are spread over hosts',
+      })
       .option('scheme', { type: 'string', describe: 'shards needed / shards made, for new data (4/8)' })
       .option('public-url', { type: 'string', describe: 'how the outside reaches this bridge, behind a proxy' })
       .option('ice', { type: 'string', array: true, describe: 'STUN and TURN servers for all peers' })
-      .example('shardrive bridge run --dir /var/lib/shardrive-bridge --listen 127.0.0.1:7400', 'what is said once is remembered') as Argv<RunArguments>,
+      .example(
+        'shardrive bridge run --dir /var/lib/shardrive-bridge --listen 127.0.0.1:7400',
+        'what is said once is remembered',
+      ) as Argv<RunArguments>,
   run: runUntilStopped,
 }
 
@@ -57,7 +63,12 @@ async function runUntilStopped(args: Arguments<RunArguments>, terminal: Terminal
     ...(args.ice === undefined ? {} : { ice: args.ice }),
   }
   const bridge = await runBridge(args.dir, said, openLog('bridge')).catch((error: unknown) => {
-    tellParent({ failed: error instanceof AppError ? { code: error.code, message: error.message } : { code: 'bug', message: String(error) } })
+    tellParent({
+      failed:
+        error instanceof AppError
+          ? { code: error.code, message: error.message }
+          : { code: 'bug', message: String(error) },
+    })
     throw error
   })
   const facts = { bridge: bridge.url, id: bridge.id, pid: process.pid, dir: args.dir }

@@ -21,11 +21,16 @@ const list: Command<ListArguments> = {
     const passphrase = await readSecret({ file: args.passphraseFile, variable: 'SHARDRIVE_PASSPHRASE' })
     const device = await openDevice(stateDirOf(args.state, 'main'), passphrase)
     try {
-      const devices = (await device.client.devices(device.facts.drive)).map((one) => ({ ...one, isThis: one.device === device.facts.device }))
+      const devices = (await device.client.devices(device.facts.drive)).map((one) => ({
+        ...one,
+        isThis: one.device === device.facts.device,
+      }))
       terminal.result(
         { devices },
         devices.map((one) => {
-          const marks = [one.isThis ? 'this machine' : '', one.revoked ? 'revoked' : ''].filter((mark) => mark !== '').join(', ')
+          const marks = [one.isThis ? 'this machine' : '', one.revoked ? 'revoked' : '']
+            .filter((mark) => mark !== '')
+            .join(', ')
           return `${one.device.slice(0, 16)}…  added ${new Date(one.addedAtMs).toISOString().slice(0, 16)}  ${marks}`
         }),
       )
@@ -35,4 +40,6 @@ const list: Command<ListArguments> = {
   },
 }
 
-export const command: CommandGroup = { subCommands: [{ usage: 'list', summary: 'the machines of this drive', command: list }] }
+export const command: CommandGroup = {
+  subCommands: [{ usage: 'list', summary: 'the machines of this drive', command: list }],
+}

@@ -34,7 +34,10 @@ export const command: Command<DoctorArguments> = {
     const checks: Check[] = [checkFuse(), await checkAddons(), checkState(stateDir), ...(await checkBridge(stateDir))]
     terminal.result(
       { checks },
-      checks.flatMap((one) => [`${one.ok ? 'ok  ' : 'BAD '} ${one.name}: ${one.detail}`, ...(one.hint && !one.ok ? [`       what to do: ${one.hint}`] : [])]),
+      checks.flatMap((one) => [
+        `${one.ok ? 'ok  ' : 'BAD '} ${one.name}: ${one.detail}`,
+        ...(one.hint && !one.ok ? [`       what to do: ${one.hint}`] : []),
+      ]),
     )
     return checks.every((one) => one.ok) ? exitCodes.ok : exitCodes.environment
   },
@@ -45,7 +48,12 @@ function checkFuse(): Check {
   try {
     accessSync('/dev/fuse', constants.R_OK | constants.W_OK)
   } catch {
-    return { name, ok: false, detail: '/dev/fuse is missing or not open to you', hint: 'modprobe fuse, and as root: apt-get install fuse3' }
+    return {
+      name,
+      ok: false,
+      detail: '/dev/fuse is missing or not open to you',
+      hint: 'modprobe fuse, and as root: apt-get install fuse3',
+    }
   }
   const isRoot = process.getuid?.() === 0
   const places = (process.env.PATH ?? '').split(':')
@@ -69,7 +77,13 @@ async function checkAddons(): Promise<Check> {
 
 function checkState(stateDir: string): Check {
   const name = 'state directory'
-  if (!existsSync(stateDir)) return { name, ok: false, detail: `${stateDir} does not exist`, hint: 'shardrive init or shardrive recover makes it' }
+  if (!existsSync(stateDir))
+    return {
+      name,
+      ok: false,
+      detail: `${stateDir} does not exist`,
+      hint: 'shardrive init or shardrive recover makes it',
+    }
   try {
     accessSync(stateDir, constants.W_OK)
   } catch {
@@ -77,7 +91,12 @@ function checkState(stateDir: string): Check {
   }
   const { bavail, bsize } = statfsSync(stateDir)
   const free = bavail * bsize
-  return { name, ok: free > SPACE_WANTED_BYTES, detail: `${stateDir}, ${formatBytes(free)} free`, hint: 'free some disk space: new files wait here until they are stored' }
+  return {
+    name,
+    ok: free > SPACE_WANTED_BYTES,
+    detail: `${stateDir}, ${formatBytes(free)} free`,
+    hint: 'free some disk space: new files wait here until they are stored',
+  }
 }
 
 async function checkBridge(stateDir: string): Promise<Check[]> {
@@ -88,8 +107,13 @@ async function checkBridge(stateDir: string): Promise<Check[]> {
     const { fetchBridgeInfo } = await import('../../bridge-client/bridge-info.js')
     const { systemClock } = await import('../../base/clock.js')
     const facts = readDriveFacts(stateDir)
-    const info = await fetchBridgeInfo({ url: facts.bridgeUrl, bridge: facts.bridge, clock: systemClock }, { timeoutMs: 5_000 })
-    return [{ name, ok: true, detail: `${facts.bridgeUrl}, policy ${info.policy}, scheme ${info.scheme.k}/${info.scheme.n}` }]
+    const info = await fetchBridgeInfo(
+      { url: facts.bridgeUrl, bridge: facts.bridge, clock: systemClock },
+      { timeoutMs: 5_000 },
+    )
+    return [
+      { name, ok: true, detail: `${facts.bridgeUrl}, policy ${info.policy}, scheme ${info.scheme.k}/${info.scheme.n}` },
+    ]
   } catch (error) {
     return [{ name, ok: false, ...explain(error) }]
   }

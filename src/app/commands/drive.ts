@@ -39,4 +39,6 @@ const list: Command<ListArguments> = {
   },
 }
 
-export const command: CommandGroup = { subCommands: [{ usage: 'list', summary: 'the drives of this account', command: list }] }
+export const command: CommandGroup = {
+  subCommands: [{ usage: 'list', summary: 'the drives of this account', command: list }],
+}

@@ -20,12 +20,19 @@ interface InitArguments {
 const init: Command<InitArguments> = {
   declare: (yargs: Argv) =>
     yargs
-      .option('dir', { type: 'string', demandOption: true, describe: 'folder that will hold the shards and the identity of this host' })
+      .option('dir', {
+        type: 'string',
+        demandOption: true,
+        describe: 'folder that will hold the shards and the identity of this host',
+      })
       .option('bridge', { type: 'string', demandOption: true, describe: 'address of the bridge' })
       .option('space', { type: 'string', demandOption: true, describe: 'how much to lend, like 500GiB' })
       .option('domain', { type: 'string', describe: 'who operates this host: hosts of one operator share no data' })
       .option('udp-port', { type: 'number', describe: 'one fixed UDP port, for a router that forwards it' })
-      .example('shardrive host init --dir /srv/shardrive --bridge https://bridge.example.org --space 500GiB', '') as unknown as Argv<InitArguments>,
+      .example(
+        'shardrive host init --dir /srv/shardrive --bridge https://bridge.example.org --space 500GiB',
+        '',
+      ) as unknown as Argv<InitArguments>,
   async run(args: Arguments<InitArguments>, terminal: Terminal) {
     const { initHost } = await import('../host-process.js')
     const capacityBytes = parseBytes(args.space)
@@ -58,7 +65,12 @@ const run: Command<RunArguments> = {
     const gone = new Promise<void>((resolve) => followParent(resolve))
     const { runHost } = await import('../host-process.js')
     const running = await runHost(path.resolve(args.dir), openLog('host')).catch((error: unknown) => {
-      tellParent({ failed: error instanceof AppError ? { code: error.code, message: error.message } : { code: 'bug', message: String(error) } })
+      tellParent({
+        failed:
+          error instanceof AppError
+            ? { code: error.code, message: error.message }
+            : { code: 'bug', message: String(error) },
+      })
       throw error
     })
     const { host } = running

@@ -24,16 +24,24 @@ export const command: Command<InitArguments> = {
       .option('bridge', { type: 'string', demandOption: true, describe: 'address of the bridge' })
       .option('state', { type: 'string', describe: 'state directory (default: ~/.local/state/shardrive/main)' })
       .option('drive', { type: 'string', default: 'main', describe: 'name of the first drive' })
-      .option('phrase-out', { type: 'string', describe: 'write the 24 words to this new file (0600) instead of showing them' })
+      .option('phrase-out', {
+        type: 'string',
+        describe: 'write the 24 words to this new file (0600) instead of showing them',
+      })
       .option('passphrase-file', { type: 'string', describe: 'protect the key file with the passphrase in this file' })
-      .example('shardrive init --bridge https://bridge.example.org', 'shows 24 words: write them down') as unknown as Argv<InitArguments>,
+      .example(
+        'shardrive init --bridge https://bridge.example.org',
+        'shows 24 words: write them down',
+      ) as unknown as Argv<InitArguments>,
   async run(args: Arguments<InitArguments>, terminal: Terminal) {
     const { drawPhrase } = await import('../../crypto/phrase.js')
     const { setUpAccount } = await import('../account-setup.js')
     const { hasDrive } = await import('../../mount/account/drive-files.js')
     const stateDir = stateDirOf(args.state, args.drive)
     if (hasDrive(stateDir)) {
-      throw new AppError('drive-exists', `${stateDir} belongs to a drive already`, { hint: 'choose another directory with --state' })
+      throw new AppError('drive-exists', `${stateDir} belongs to a drive already`, {
+        hint: 'choose another directory with --state',
+      })
     }
     const passphrase = await readSecret({ file: args.passphraseFile, variable: 'SHARDRIVE_PASSPHRASE' })
     const phrase = await drawPhrase(systemRandom)
@@ -69,7 +77,10 @@ export function writePhrase(file: string, phrase: string): void {
   try {
     fd = openSync(file, 'wx', 0o600)
   } catch (cause) {
-    throw new AppError('phrase-file', `the phrase cannot be written to ${file}`, { cause, hint: 'name a file that does not exist yet' })
+    throw new AppError('phrase-file', `the phrase cannot be written to ${file}`, {
+      cause,
+      hint: 'name a file that does not exist yet',
+    })
   }
   try {
     writeSync(fd, `${phrase}\n`)

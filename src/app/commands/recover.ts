@@ -20,9 +20,18 @@ export const command: Command<RecoverArguments> = {
       .option('bridge', { type: 'string', demandOption: true, describe: 'address of the bridge' })
       .option('state', { type: 'string', describe: 'state directory (default: ~/.local/state/shardrive/main)' })
       .option('drive', { type: 'string', default: 'main', describe: 'name of the drive' })
-      .option('phrase-file', { type: 'string', describe: "file with the 24 words ('-': standard input); else SHARDRIVE_PHRASE, else asked" })
-      .option('passphrase-file', { type: 'string', describe: 'protect the new key file with the passphrase in this file' })
-      .example('shardrive recover --bridge https://bridge.example.org', 'asks for the words, then: shardrive mount MOUNTPOINT') as unknown as Argv<RecoverArguments>,
+      .option('phrase-file', {
+        type: 'string',
+        describe: "file with the 24 words ('-': standard input); else SHARDRIVE_PHRASE, else asked",
+      })
+      .option('passphrase-file', {
+        type: 'string',
+        describe: 'protect the new key file with the passphrase in this file',
+      })
+      .example(
+        'shardrive recover --bridge https://bridge.example.org',
+        'asks for the words, then: shardrive mount MOUNTPOINT',
+      ) as unknown as Argv<RecoverArguments>,
   async run(args: Arguments<RecoverArguments>, terminal: Terminal) {
     const { hasDrive } = await import('../../mount/account/drive-files.js')
     const { setUpDevice } = await import('../account-setup.js')
@@ -52,7 +61,9 @@ export const command: Command<RecoverArguments> = {
 export async function readPhrase(file: string | undefined): Promise<string> {
   const secret = await readSecret({ file, variable: 'SHARDRIVE_PHRASE', question: 'The 24 words: ' })
   if (secret === null) {
-    throw new AppError('phrase-needed', 'the 24 words are needed', { hint: 'give them with --phrase-file, or in SHARDRIVE_PHRASE' })
+    throw new AppError('phrase-needed', 'the 24 words are needed', {
+      hint: 'give them with --phrase-file, or in SHARDRIVE_PHRASE',
+    })
   }
   const text = secret.use((bytes) => bytes.toString('utf8'))
   secret.wipe()

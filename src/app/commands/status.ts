@@ -42,7 +42,8 @@ function inodeOf(file: string): number {
 
 function fileLine(file: string, facts: Record<string, unknown>): string {
   const worst = facts.worst as { stored: number; of: number } | null
-  const health = worst === null ? (facts.health === 'unknown' ? '' : ', on all its hosts') : `, ${worst.stored} of ${worst.of}`
+  const health =
+    worst === null ? (facts.health === 'unknown' ? '' : ', on all its hosts') : `, ${worst.stored} of ${worst.of}`
   return facts.state === 'stored' ? `${file}: stored${health}` : `${file}: only on this machine so far`
 }
 
@@ -85,8 +86,14 @@ function describe(facts: StatusFacts): string[] {
 
 export function storedLines(stored: StoredFacts | null): string[] {
   if (stored === null) return ['stored   unknown: the bridge does not answer']
-  const lines = stored.short.map((one) => `stored, ${one.stored} of ${one.of}: ${one.segments} of ${stored.segments} segments; the rest comes when hosts are back`)
-  const all = stored.segments === 0 ? 'nothing yet' : `${stored.full} of ${stored.segments} segments on all their hosts, ${formatBytes(stored.hostBytes)} there`
+  const lines = stored.short.map(
+    (one) =>
+      `stored, ${one.stored} of ${one.of}: ${one.segments} of ${stored.segments} segments; the rest comes when hosts are back`,
+  )
+  const all =
+    stored.segments === 0
+      ? 'nothing yet'
+      : `${stored.full} of ${stored.segments} segments on all their hosts, ${formatBytes(stored.hostBytes)} there`
   const warning = stored.durable ? [] : ['         not durable: all hosts are on one machine (policy single-machine)']
   return [`stored   ${all}`, ...lines.map((line) => `         ${line}`), ...warning]
 }

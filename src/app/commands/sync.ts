@@ -20,9 +20,16 @@ export const command: Command<SyncArguments> = {
     yargs
       .positional('path', { type: 'string', describe: 'any path of the drive: its drive is meant, all of it' })
       .option('state', { type: 'string', describe: 'state directory of the drive, when several are mounted' })
-      .option('complete', { type: 'boolean', default: false, describe: 'wait until every shard is on its host (n of n)' })
+      .option('complete', {
+        type: 'boolean',
+        default: false,
+        describe: 'wait until every shard is on its host (n of n)',
+      })
       .option('timeout', { type: 'number', describe: 'give up after so many seconds (exit code 8)' })
-      .example('shardrive sync && echo stored', 'for scripts: exit code 0 means stored') as unknown as Argv<SyncArguments>,
+      .example(
+        'shardrive sync && echo stored',
+        'for scripts: exit code 0 means stored',
+      ) as unknown as Argv<SyncArguments>,
   async run(args: Arguments<SyncArguments>, terminal: Terminal) {
     const { callDaemon } = await import('../../mount/control/client.js')
     const drive = await findRunningDrive(args.state, args.path)
@@ -42,12 +49,21 @@ export const command: Command<SyncArguments> = {
       bar.update(Math.max(0, total - left))
     }
     try {
-      const facts = await callDaemon(drive.control, 'sync', { complete: args.complete }, { progress: (value) => void onProgress(value), signal })
+      const facts = await callDaemon(
+        drive.control,
+        'sync',
+        { complete: args.complete },
+        { progress: (value) => void onProgress(value), signal },
+      )
       const { bytes, tookMs, stored } = facts as { bytes: number; tookMs: number; stored: StoredFacts | null }
       terminal.result(facts, [`stored: ${formatBytes(bytes)} in ${formatDuration(tookMs)}`, ...storedLines(stored)])
     } catch (error) {
       if (late?.aborted) {
-        throw new AppError('timed-out', `not everything was stored in ${args.timeout} s`, { cause: error, retry: 'later', hint: 'shardrive status says what is missing' })
+        throw new AppError('timed-out', `not everything was stored in ${args.timeout} s`, {
+          cause: error,
+          retry: 'later',
+          hint: 'shardrive status says what is missing',
+        })
       }
       if (stop.signal.aborted) return stop.exitCode
       throw error

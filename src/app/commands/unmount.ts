@@ -25,7 +25,10 @@ export const command: Command<UnmountArguments> = {
     if (drive === undefined) {
       const { clearStaleMount } = await import('../../mount/fuse/mount-point.js')
       if (await clearStaleMount(mountPoint)) {
-        terminal.result({ mount: mountPoint, cleared: true }, `${mountPoint}: the daemon was dead; its mount is cleared`)
+        terminal.result(
+          { mount: mountPoint, cleared: true },
+          `${mountPoint}: the daemon was dead; its mount is cleared`,
+        )
         return
       }
       throw new AppError('not-mounted', `no drive of this user is mounted at ${mountPoint}`)
@@ -33,7 +36,12 @@ export const command: Command<UnmountArguments> = {
     const { callDaemon } = await import('../../mount/control/client.js')
     const { localBytes } = (await callDaemon(drive.control, 'unmount')) as { localBytes: number }
     await untilGone(drive.pid)
-    const note = localBytes > 0 ? [`${formatBytes(localBytes)} had not been stored when it was asked to end; the next mount stores what is left`] : []
+    const note =
+      localBytes > 0
+        ? [
+            `${formatBytes(localBytes)} had not been stored when it was asked to end; the next mount stores what is left`,
+          ]
+        : []
     terminal.result({ mount: mountPoint, localBytes }, [`${mountPoint} is unmounted`, ...note])
   },
 }
@@ -47,5 +55,8 @@ async function untilGone(pid: number): Promise<void> {
     }
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
-  throw new AppError('busy', `the daemon (pid ${pid}) is still ending`, { retry: 'later', hint: 'programs may still have files of the drive open' })
+  throw new AppError('busy', `the daemon (pid ${pid}) is still ending`, {
+    retry: 'later',
+    hint: 'programs may still have files of the drive open',
+  })
 }

@@ -28,11 +28,20 @@ export const command: Command<UpArguments> = {
       .positional('mountpoint', { type: 'string', describe: 'where the drive appears (default: ~/shardrive)' })
       .option('hosts', { type: 'number', default: 8, describe: 'how many hosts' })
       .option('scheme', { type: 'string', default: '4/8', describe: 'shards needed / shards made' })
-      .option('dir', { type: 'string', describe: 'where the network keeps its data (default: ~/.local/state/shardrive/up)' })
+      .option('dir', {
+        type: 'string',
+        describe: 'where the network keeps its data (default: ~/.local/state/shardrive/up)',
+      })
       .option('host-space', { type: 'string', default: '64GiB', describe: 'what each host lends' })
       .option('mount', { type: 'boolean', default: true, describe: 'mount a drive (--no-mount: only the network)' })
-      .option('ready-file', { type: 'string', describe: 'write the facts of the network to this file when it is ready' })
-      .example('shardrive up ~/drive', 'Ctrl-C ends it; the next start brings everything back') as unknown as Argv<UpArguments>,
+      .option('ready-file', {
+        type: 'string',
+        describe: 'write the facts of the network to this file when it is ready',
+      })
+      .example(
+        'shardrive up ~/drive',
+        'Ctrl-C ends it; the next start brings everything back',
+      ) as unknown as Argv<UpArguments>,
   async run(args: Arguments<UpArguments>, terminal: Terminal) {
     const stop = listenForStop()
     if (!Number.isInteger(args.hosts) || args.hosts < 1 || args.hosts > HOSTS_MAX) {
@@ -65,7 +74,8 @@ function readyLines(facts: { mount: string | null; phraseFile: string; state: st
     facts.mount === null
       ? ['  no drive is mounted (--no-mount)']
       : [`  drive    ${facts.mount}`, '', `Your drive is at ${facts.mount}. Try, in another terminal:`, '']
-  const tries = facts.mount === null ? [] : [`  cp -r ~/Pictures ${facts.mount}/`, '  shardrive status', '  shardrive sync']
+  const tries =
+    facts.mount === null ? [] : [`  cp -r ~/Pictures ${facts.mount}/`, '  shardrive status', '  shardrive sync']
   return [
     ...drive,
     ...tries,

@@ -4,11 +4,11 @@ import type { RandomBytes } from '../../base/random.js'
 import { drawDeviceSeed, drawTermKey, type PhraseKeys } from '../../crypto/keys.js'
 import { type SecretBytes, wipeAfter } from '../../crypto/secret.js'
 import { SigningKey } from '../../crypto/signing-key.js'
-import { accountId, type BridgeId, deviceId, driveId } from '../../model/ids.js'
 import type { AccountId, DriveId } from '../../model/ids.js'
+import { accountId, type BridgeId, deviceId, driveId } from '../../model/ids.js'
 import { makeGenesis } from '../../permits/chain-author.js'
-import { type DriveFacts, writeDriveFiles } from './drive-files.js'
 import { sealDriveLabel } from '../../permits/drive-label.js'
+import { type DriveFacts, writeDriveFiles } from './drive-files.js'
 
 /** The bridge, spoken to with the account key. */
 export interface AccountBridge {

@@ -2,14 +2,39 @@
  * What a device keeps of its account and drive beside the ledger: `drive.json` (which bridge, which drive; nothing secret) and
  * `device.key` (docs/format.md section 2). Both 0600, written whole or not at all. The phrase and the account key are never here.
  */
-import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import path from 'node:path'
 import Type, { type Static } from 'typebox'
 import { AppError } from '../../base/errors.js'
 import type { RandomBytes } from '../../base/random.js'
-import { type DeviceKeys, decodeDeviceKeyFile, deviceKeyFileIsProtected, encodeDeviceKeyFile } from '../../crypto/device-key-file.js'
+import {
+  type DeviceKeys,
+  decodeDeviceKeyFile,
+  deviceKeyFileIsProtected,
+  encodeDeviceKeyFile,
+} from '../../crypto/device-key-file.js'
 import type { SecretBytes } from '../../crypto/secret.js'
-import { type AccountId, accountId, type BridgeId, bridgeId, type DeviceId, deviceId, type DriveId, driveId } from '../../model/ids.js'
+import {
+  type AccountId,
+  accountId,
+  type BridgeId,
+  bridgeId,
+  type DeviceId,
+  type DriveId,
+  deviceId,
+  driveId,
+} from '../../model/ids.js'
 import { Hex16, Hex32 } from '../../wire/api.js'
 import { decodeJson } from '../../wire/check.js'
 

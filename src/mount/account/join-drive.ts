@@ -9,12 +9,12 @@ import type { RandomBytes } from '../../base/random.js'
 import { drawDeviceSeed, type PhraseKeys } from '../../crypto/keys.js'
 import { type SecretBytes, wipeAfter } from '../../crypto/secret.js'
 import { SigningKey } from '../../crypto/signing-key.js'
-import { accountId, type BridgeId, deviceId, type DriveId } from '../../model/ids.js'
+import { accountId, type BridgeId, type DriveId, deviceId } from '../../model/ids.js'
 import { makeDeviceAdd } from '../../permits/chain-author.js'
-import { openDriveLabel } from '../../permits/drive-label.js'
 import { decodeRecord } from '../../permits/chain-record.js'
 import { followRecord, startChain } from '../../permits/chain-rules.js'
 import type { ChainState } from '../../permits/chain-state.js'
+import { openDriveLabel } from '../../permits/drive-label.js'
 import { openRecoveryTermKeys } from '../../permits/term-keys.js'
 import { type DriveFacts, writeDriveFiles } from './drive-files.js'
 
@@ -55,7 +55,11 @@ export async function joinDrive(parts: JoinParts): Promise<DriveFacts> {
       state = await follow(client, drive, keys, state)
       const termKeys = openRecoveryTermKeys(state, keys.recovery)
       const record = wipeAfter([...termKeys.values()], () =>
-        makeDeviceAdd(state as ChainState, { device, termKeys, labelKey: keys.label, timeMs: parts.clock.nowMs() }, keys.account),
+        makeDeviceAdd(
+          state as ChainState,
+          { device, termKeys, labelKey: keys.label, timeMs: parts.clock.nowMs() },
+          keys.account,
+        ),
       )
       try {
         await client.append(drive, record.encoded)
@@ -84,13 +88,21 @@ async function findDrive({ client, keys, name }: JoinParts): Promise<DriveId> {
   throw new AppError('drive-unknown', `this account has no drive '${name}'`, { hint: `it has: ${names.join(', ')}` })
 }
 
-async function follow(client: JoinBridge, drive: DriveId, keys: PhraseKeys, from: ChainState | null): Promise<ChainState> {
+async function follow(
+  client: JoinBridge,
+  drive: DriveId,
+  keys: PhraseKeys,
+  from: ChainState | null,
+): Promise<ChainState> {
   let state = from
   for (;;) {
     const records = await client.records(drive, state === null ? 0 : state.head.sequence + 1)
     for (const encoded of records) {
       const record = decodeRecord(encoded)
-      state = state === null ? startChain(record, { drive, account: accountId(keys.account.id) }) : followRecord(state, record)
+      state =
+        state === null
+          ? startChain(record, { drive, account: accountId(keys.account.id) })
+          : followRecord(state, record)
     }
     if (records.length === 0 && state !== null) return state
     if (records.length === 0) throw new AppError('not-found', 'the bridge has no records of this drive')

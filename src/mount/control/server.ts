@@ -85,12 +85,20 @@ export class ControlServer {
   }
 }
 
-async function answer(socket: Socket, line: Record<string, unknown>, methods: ControlMethods, signal: AbortSignal): Promise<void> {
+async function answer(
+  socket: Socket,
+  line: Record<string, unknown>,
+  methods: ControlMethods,
+  signal: AbortSignal,
+): Promise<void> {
   const id = line.id
   try {
-    const method = typeof line.method === 'string' && Object.hasOwn(methods, line.method) ? methods[line.method] : undefined
-    if (method === undefined) throw new AppError('unknown-method', `the daemon has no method ${String(line.method).slice(0, 64)}`)
-    const params = typeof line.params === 'object' && line.params !== null ? (line.params as Record<string, unknown>) : {}
+    const method =
+      typeof line.method === 'string' && Object.hasOwn(methods, line.method) ? methods[line.method] : undefined
+    if (method === undefined)
+      throw new AppError('unknown-method', `the daemon has no method ${String(line.method).slice(0, 64)}`)
+    const params =
+      typeof line.params === 'object' && line.params !== null ? (line.params as Record<string, unknown>) : {}
     const result = await method({ params, signal, progress: (value) => writeLine(socket, { id, progress: value }) })
     writeLine(socket, { id, result })
   } catch (error) {

@@ -3,11 +3,12 @@
  * appended taken in. It believes no record that does not follow from what it has seen before (`drive-forked`,
  * `drive-rolled-back`), whatever the bridge says.
  */
+
+import type { Clock } from '../../base/clock.js'
 import { AppError } from '../../base/errors.js'
 import type { RandomBytes } from '../../base/random.js'
-import type { Clock } from '../../base/clock.js'
-import type { SigningKey } from '../../crypto/signing-key.js'
 import type { SecretBytes } from '../../crypto/secret.js'
+import type { SigningKey } from '../../crypto/signing-key.js'
 import { type ChainRecord, type Head, RECORD_KIND } from '../../model/chain.js'
 import type { DeviceId, SegmentId } from '../../model/ids.js'
 import { makeEpoch, makeWriterTerm } from '../../permits/chain-author.js'
@@ -156,7 +157,8 @@ export class DriveChain implements ChainWriter {
         hint: 'what was not stored yet is kept on this device; mount again with --takeover to write from here',
       })
     }
-    const isNews = record.kind === RECORD_KIND.epoch && decodeEpoch(record.body).epoch > this.parts.ledger.progress().publishedEpoch
+    const isNews =
+      record.kind === RECORD_KIND.epoch && decodeEpoch(record.body).epoch > this.parts.ledger.progress().publishedEpoch
     this.parts.terms.learn(next)
     if (isNews) {
       const operations = await openEpoch(record, this.parts.terms)
@@ -182,5 +184,9 @@ export class DriveChain implements ChainWriter {
 export async function openEpoch(record: ChainRecord, terms: Pick<DriveTerms, 'key'>): Promise<Buffer> {
   const { epoch, nonce, sealed } = decodeEpoch(record.body)
   const kind = record.kind === RECORD_KIND.snapshot ? RECORD_KIND.snapshot : RECORD_KIND.epoch
-  return openPayload(terms.key(record.keyTerm), { kind, drive: record.drive, epoch, keyTerm: record.keyTerm }, { nonce, sealed })
+  return openPayload(
+    terms.key(record.keyTerm),
+    { kind, drive: record.drive, epoch, keyTerm: record.keyTerm },
+    { nonce, sealed },
+  )
 }

@@ -60,7 +60,16 @@ const RETRY_FIRST_MS = 250
 /** When hosts or bridge come back, their users should not wait longer than this. */
 const RETRY_MAX_MS = 15_000
 /** Codes that no repetition mends. */
-const FATAL = new Set(['writer-fenced', 'drive-forked', 'drive-rolled-back', 'chain-broken', 'chain-signature', 'device-revoked', 'unsupported-feature', 'database-damaged'])
+const FATAL = new Set([
+  'writer-fenced',
+  'drive-forked',
+  'drive-rolled-back',
+  'chain-broken',
+  'chain-signature',
+  'device-revoked',
+  'unsupported-feature',
+  'database-damaged',
+])
 
 export class EpochPublisher {
   private readonly parts: PublisherParts
@@ -127,7 +136,11 @@ export class EpochPublisher {
           this.stop(error)
           return
         }
-        this.current = { code: error.code, message: error.message, sinceMs: this.current?.sinceMs ?? this.parts.clock.nowMs() }
+        this.current = {
+          code: error.code,
+          message: error.message,
+          sinceMs: this.current?.sinceMs ?? this.parts.clock.nowMs(),
+        }
         this.parts.log.warn({ code: error.code, delayMs }, `publishing waits: ${error.message}`)
         await this.pause(delayMs, signal)
         delayMs = Math.min(delayMs * 2, RETRY_MAX_MS)
@@ -163,7 +176,12 @@ export class EpochPublisher {
   }
 
   /** Appends, on a new head as often as the chain moves under us. Answers the record that is in the chain. */
-  private async append(epoch: number, first: SavedRecord, batch: Materialised, signal: AbortSignal): Promise<SavedRecord> {
+  private async append(
+    epoch: number,
+    first: SavedRecord,
+    batch: Materialised,
+    signal: AbortSignal,
+  ): Promise<SavedRecord> {
     const { chain, ledger } = this.parts
     let record = first
     for (;;) {

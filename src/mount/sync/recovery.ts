@@ -114,7 +114,9 @@ async function importNewest(
     try {
       const payload = decodeSnapshotPayload(await openEpoch(record, terms))
       progress(0, payload.operationBytes, 'snapshot')
-      const pieces = readSnapshot(payload, segments, signal, (done) => progress(done, payload.operationBytes, 'snapshot'))
+      const pieces = readSnapshot(payload, segments, signal, (done) =>
+        progress(done, payload.operationBytes, 'snapshot'),
+      )
       await ledger.importSnapshot(pieces, epoch, headOf(record))
       const ids = payload.segments.map((one) => one.segment)
       await ledger.recordSnapshot({ epoch, sequence: record.sequence, segments: ids }, payload.segments)

@@ -67,5 +67,6 @@ export async function* readSnapshot(
     progress(done)
     yield bytes
   }
-  if (!hash.digest().equals(payload.hash)) throw new AppError('snapshot-mismatch', 'the snapshot is not what its record says')
+  if (!hash.digest().equals(payload.hash))
+    throw new AppError('snapshot-mismatch', 'the snapshot is not what its record says')
 }

@@ -84,7 +84,13 @@ export class Snapshotter {
   private async make(cut: Cut, signal: AbortSignal): Promise<void> {
     const { ledger, chain } = this.parts
     const { segments, hash, operationBytes } = await this.storeState(cut.epoch, signal)
-    const payload = encodeSnapshotPayload({ epoch: cut.epoch, logSequence: cut.logSequence, operationBytes, hash, segments })
+    const payload = encodeSnapshotPayload({
+      epoch: cut.epoch,
+      logSequence: cut.logSequence,
+      operationBytes,
+      hash,
+      segments,
+    })
     const ids = segments.map((one) => one.segment)
     const record = await chain.buildSnapshot(cut.epoch, payload, ids)
     await chain.append(record, signal)
@@ -94,7 +100,10 @@ export class Snapshotter {
     await this.saveCounter()
   }
 
-  private async storeState(epoch: number, signal: AbortSignal): Promise<{ segments: SegmentInfo[]; hash: Buffer; operationBytes: number }> {
+  private async storeState(
+    epoch: number,
+    signal: AbortSignal,
+  ): Promise<{ segments: SegmentInfo[]; hash: Buffer; operationBytes: number }> {
     const { ledger, storeSegment, scheme } = this.parts
     const bytesMax = segmentBytesMax(await scheme())
     const hash = createHash('sha256')

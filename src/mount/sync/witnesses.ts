@@ -12,13 +12,22 @@ import { checkWitness } from '../../permits/chain-rules.js'
 import type { ChainState } from '../../permits/chain-state.js'
 import { pseudonymOf } from '../../permits/pseudonym.js'
 import { signWitness, verifyWitness } from '../../permits/witness.js'
-import { decodeEmpty, decodeGetWitnessReply, encodePutWitnessRequest, encodeTokenHead, METHOD } from '../../wire/methods.js'
+import {
+  decodeEmpty,
+  decodeGetWitnessReply,
+  encodePutWitnessRequest,
+  encodeTokenHead,
+  METHOD,
+} from '../../wire/methods.js'
 
 export interface WitnessParts {
   drive: DriveId
   device: SigningKey
   peers: {
-    request(host: HostId, request: { method: number; head: Buffer; deadlineMs: number; signal?: AbortSignal }): Promise<{ head: Buffer }>
+    request(
+      host: HostId,
+      request: { method: number; head: Buffer; deadlineMs: number; signal?: AbortSignal },
+    ): Promise<{ head: Buffer }>
     connected(): HostId[]
   }
   /** A get token for the host; throws when there is none. */
@@ -68,7 +77,12 @@ export class HeadWitnesses {
     const { drive, device, peers, clock, token } = this.parts
     const witness = signWitness({ pseudonym: pseudonymOf(drive, host), ...head, timeMs: clock.nowMs() }, device)
     const request = encodePutWitnessRequest({ token: await token(host, signal), witness })
-    const reply = await peers.request(host, { method: METHOD.putWitness, head: request, deadlineMs: DEADLINE_MS, signal })
+    const reply = await peers.request(host, {
+      method: METHOD.putWitness,
+      head: request,
+      deadlineMs: DEADLINE_MS,
+      signal,
+    })
     decodeEmpty(reply.head)
   }
 
@@ -76,12 +90,17 @@ export class HeadWitnesses {
    * Asks hosts for the newest witness of this drive. Throws `drive-rolled-back` or `drive-forked` when one knows more than
    * the state then; answers the newest that agrees, null when no host had any.
    */
-  async check(state: () => ChainState, hosts: readonly HostId[], signal: AbortSignal): Promise<{ sequence: number; timeMs: number } | null> {
+  async check(
+    state: () => ChainState,
+    hosts: readonly HostId[],
+    signal: AbortSignal,
+  ): Promise<{ sequence: number; timeMs: number } | null> {
     let newest: { sequence: number; timeMs: number } | null = null
     const asked = hosts.slice(0, ASKED_MAX).map(async (host) => {
       const witness = await this.ask(host, signal)
       if (witness === null || !checkWitness(state(), witness)) return
-      if (newest === null || witness.sequence > newest.sequence) newest = { sequence: witness.sequence, timeMs: witness.timeMs }
+      if (newest === null || witness.sequence > newest.sequence)
+        newest = { sequence: witness.sequence, timeMs: witness.timeMs }
     })
     for (const outcome of await Promise.allSettled(asked)) {
       if (outcome.status === 'rejected') throw outcome.reason

@@ -46,7 +46,10 @@ export class WriterLease {
       const { writer } = await bridge.head(signal)
       const isLive = writer !== null && writer.device !== device && bridge.nowMs() - writer.heartbeatAtMs < LIVE_MS
       if (isLive && !options.takeover) {
-        return { writes: false, reason: 'another device has this drive mounted for writing; --takeover writes from here' }
+        return {
+          writes: false,
+          reason: 'another device has this drive mounted for writing; --takeover writes from here',
+        }
       }
       try {
         await chain.claimWriter(signal)
@@ -64,10 +67,14 @@ export class WriterLease {
     const { bridge, chain, clock, log } = this.parts
     do {
       if (!chain.isWriter) continue
-      await bridge.heartbeat({ term: chain.state.writerTerm }, signal).catch((error: unknown) => this.explain(error, log))
+      await bridge
+        .heartbeat({ term: chain.state.writerTerm }, signal)
+        .catch((error: unknown) => this.explain(error, log))
     } while (await clock.sleep(BEAT_EVERY_MS, signal))
     if (!chain.isWriter) return
-    await bridge.heartbeat({ term: chain.state.writerTerm, released: true }, AbortSignal.timeout(RELEASE_MS)).catch(() => undefined)
+    await bridge
+      .heartbeat({ term: chain.state.writerTerm, released: true }, AbortSignal.timeout(RELEASE_MS))
+      .catch(() => undefined)
   }
 
   private explain(error: unknown, log: Log): void {

@@ -27,7 +27,10 @@ export interface ShardPeers {
 }
 
 /** Throws unless the receipt is this host's, for this shard. */
-export type ReceiptCheck = (receipt: Buffer, expected: { host: HostId; segment: SegmentId; index: number; shard: ShardId }) => void
+export type ReceiptCheck = (
+  receipt: Buffer,
+  expected: { host: HostId; segment: SegmentId; index: number; shard: ShardId },
+) => void
 
 export interface PusherParts {
   placements: PlacementSource
@@ -66,7 +69,11 @@ export class SegmentPusher {
     return { stored, settled }
   }
 
-  private async pushAll(segment: SealedSegment, signal: AbortSignal, tellSettled: (count: number) => void): Promise<PlacementGrant> {
+  private async pushAll(
+    segment: SealedSegment,
+    signal: AbortSignal,
+    tellSettled: (count: number) => void,
+  ): Promise<PlacementGrant> {
     const { placements, log } = this.parts
     const grant = await placements.place(segment, signal)
     const receipts: Buffer[] = []
@@ -99,7 +106,7 @@ export class SegmentPusher {
         receipts.push(receipt)
         if (!isCommitted && receipts.length >= grant.commit) await report()
       })
-      Promise.allSettled(pushes).then(async (outcomes) => {
+      void Promise.allSettled(pushes).then(async (outcomes) => {
         try {
           const broken = outcomes.find((one) => one.status === 'rejected')
           if (broken) fail(broken.reason)
@@ -114,7 +121,13 @@ export class SegmentPusher {
   }
 
   /** The receipt, or null when this host does not take the shard in time. Only cancellation and broken beliefs reject. */
-  private async pushShard(segment: SealedSegment, index: number, host: HostId, token: Buffer, signal: AbortSignal): Promise<Buffer | null> {
+  private async pushShard(
+    segment: SealedSegment,
+    index: number,
+    host: HostId,
+    token: Buffer,
+    signal: AbortSignal,
+  ): Promise<Buffer | null> {
     const { peers, clock, log, checkReceipt } = this.parts
     const { shardLength } = segment.info
     const body = segment.shards.subarray(index * shardLength, (index + 1) * shardLength)
@@ -124,7 +137,13 @@ export class SegmentPusher {
       const deadlineMs = endsAt - clock.monotonicMs()
       if (deadlineMs <= 0) return null
       try {
-        const reply = await peers.request(host, { method: METHOD.put, head: encodeTokenHead(token), body, deadlineMs, signal })
+        const reply = await peers.request(host, {
+          method: METHOD.put,
+          head: encodeTokenHead(token),
+          body,
+          deadlineMs,
+          signal,
+        })
         const receipt = decodePutReply(reply.head)
         checkReceipt(receipt, { host, segment: segment.info.segment, index, shard })
         return Buffer.from(receipt)

@@ -96,7 +96,8 @@ export class StagedStorer {
     const { ledger, seal, terms } = this.parts
     const rows = await ledger.readStaged(plan.rows.map((row) => row.stagedId))
     for (const [at, row] of rows.entries()) {
-      if (row.length !== plan.rows[at]?.length) throw new AppError('database-damaged', 'a staged row has another length than its record')
+      if (row.length !== plan.rows[at]?.length)
+        throw new AppError('database-damaged', 'a staged row has another length than its record')
     }
     const { keyTerm, termKey } = terms.current()
     const segment = await seal({ key: termKey, number: keyTerm }, rows, await this.parts.scheme())
