@@ -4,6 +4,9 @@ import type { PeerId } from '../../src/model/ids.js'
 import type { PeerNetwork, PeerNetworkOptions } from '../../src/rtc/peer-network.js'
 import type { FrameTap } from '../../src/rtc/transport.js'
 
+// Deadlines are real time: a loaded machine takes its time.
+t.setTimeout(110_000)
+
 export interface TransportNode {
   id: PeerId
   transport: PeerNetwork

@@ -5,6 +5,7 @@ import { rampBytes } from '../../support/ramp.js'
 import { forkNode } from '../../support/rtc-fork.js'
 import { webRtcNet } from '../../support/webrtc-net.js'
 
+t.setTimeout(110_000)
 const PING = { method: 1, head: Buffer.alloc(0), deadlineMs: 60_000 }
 
 t.test('a process killed with SIGKILL is peer-lost within seven seconds, in the middle of a body too', async (t) => {
