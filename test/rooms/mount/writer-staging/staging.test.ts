@@ -1,0 +1,149 @@
+import os from 'node:os'
+import t from 'tap'
+import type { WriteParts } from '../../../../src/mount/metadata/ledger.js'
+import type { Changed, Inode } from '../../../../src/mount/metadata/types.js'
+import { Staging } from '../../../../src/mount/writer/staging.js'
+import { StagingSpace } from '../../../../src/mount/writer/staging-space.js'
+import { rampBytes } from '../../../support/ramp.js'
+
+const MIB = 1024 * 1024
+const time = { sec: 1, nsec: 0 }
+
+/** A ledger that answers when it is told to. */
+function slowLedger() {
+  const writes: WriteParts[] = []
+  const answers: ((error?: Error) => void)[] = []
+  const ledger = {
+    write: (parts: WriteParts): Promise<Changed> => {
+      writes.push(parts)
+      return new Promise((resolve, reject) => {
+        const inode = { ino: parts.ino, size: parts.offset + parts.length } as Inode
+        answers.push((error) => (error ? reject(error) : resolve({ inodes: [inode] })))
+      })
+    },
+  }
+  return {
+    ledger,
+    writes,
+    answers,
+    bytesOf: (at: number) => Buffer.from(writes[at]?.bytes as ArrayBuffer, 0, writes[at]?.length),
+  }
+}
+
+function stagingOf(limit = Number.MAX_SAFE_INTEGER) {
+  const slow = slowLedger()
+  const told: [number, number, boolean][] = []
+  let left = limit
+  const take = (bytes: number) => {
+    if (bytes > left) return false
+    left -= bytes
+    return true
+  }
+  const space = { take, refresh: async () => {} } as unknown as StagingSpace
+  const written = (ino: number, writes: number, result: Inode | Error) =>
+    void told.push([ino, writes, !(result instanceof Error)])
+  return { ...slow, told, staging: new Staging({ ledger: slow.ledger, space, written }) }
+}
+
+t.test('adjacent writes become one row, whatever their size', async (t) => {
+  const { staging, writes, bytesOf, answers, told } = stagingOf()
+  const all = rampBytes(1, 300_000)
+  for (let at = 0; at < all.length; at += 1_000) void staging.add(5, 10 + at, all.subarray(at, at + 1_000), time, false)
+  t.equal(writes.length, 0, 'gathered')
+  staging.flush()
+  t.match(writes, [{ ino: 5, offset: 10, length: 300_000 }])
+  t.ok(bytesOf(0).equals(all))
+  answers[0]?.()
+  await new Promise(setImmediate)
+  t.same(told, [[5, 300, true]])
+})
+
+t.test('a gap, another file and a full row hand over', async (t) => {
+  const { staging, writes, bytesOf } = stagingOf()
+  void staging.add(5, 0, rampBytes(1, 10), time, false)
+  void staging.add(5, 11, rampBytes(2, 10), time, false)
+  void staging.add(6, 21, rampBytes(3, 10), time, true)
+  const long = rampBytes(4, 2.5 * MIB)
+  void staging.add(7, 0, long, time, false)
+  staging.flush()
+  t.same(
+    writes.map((one) => [one.ino, one.offset, one.length, one.killSuidGid]),
+    [
+      [5, 0, 10, false],
+      [5, 11, 10, false],
+      [6, 21, 10, true],
+      [7, 0, MIB, false],
+      [7, MIB, MIB, false],
+      [7, 2 * MIB, MIB / 2, false],
+    ],
+  )
+  t.ok(Buffer.concat([bytesOf(3), bytesOf(4), bytesOf(5)]).equals(long))
+  t.ok(writes.every((one) => one.bytes.byteLength <= MIB))
+})
+
+t.test('the caller may change its buffer as soon as add() returns', async (t) => {
+  const { staging, bytesOf } = stagingOf()
+  const data = rampBytes(1, 100)
+  const want = Buffer.from(data)
+  void staging.add(5, 0, data, time, false)
+  data.fill(0)
+  staging.flush()
+  t.ok(bytesOf(0).equals(want))
+})
+
+t.test('what nobody continues is handed over after a moment', async (t) => {
+  const { staging, writes } = stagingOf()
+  void staging.add(5, 0, rampBytes(1, 10), time, false)
+  await new Promise((resolve) => setTimeout(resolve, 250))
+  t.equal(writes.length, 1)
+})
+
+t.test('beyond 64 MiB on their way, writes wait; each is told once', async (t) => {
+  const { staging, answers, told } = stagingOf()
+  const chunk = rampBytes(1, MIB)
+  const add = (at: number) => staging.add(5, at * MIB, chunk, time, false)
+  let count = 0
+  let waits = add(0)
+  while (waits === undefined) waits = add(++count)
+  t.equal(count, 64)
+  let resumed = false
+  void waits.then(() => {
+    resumed = true
+  })
+  await new Promise(setImmediate)
+  t.notOk(resumed)
+  answers[0]?.()
+  await new Promise(setImmediate)
+  t.ok(resumed)
+  answers[1]?.(new Error('refused'))
+  await new Promise(setImmediate)
+  t.same(told, [
+    [5, 1, true],
+    [5, 1, false],
+  ])
+})
+
+t.test('a write without room is refused before it is acknowledged, and so is one without quota', async (t) => {
+  const { staging } = stagingOf(1_000)
+  t.equal(staging.reserve(600), undefined)
+  await t.rejects(Promise.resolve(staging.reserve(600)), { code: 'no-space' })
+  const { ledger } = slowLedger()
+  const space = { take: () => true } as unknown as StagingSpace
+  const quota = { take: () => Promise.reject(Object.assign(new Error(), { code: 'quota-exceeded' })) }
+  const strict = new Staging({ ledger, space, quota, written: () => {} })
+  await t.rejects(Promise.resolve(strict.reserve(1)), { code: 'quota-exceeded' })
+})
+
+t.test('room is what the disk has, and what the ledger can use again, above the floor', async (t) => {
+  const parts = { folder: os.tmpdir(), reusableBytes: () => 0, monotonicMs: () => 0 }
+  const space = new StagingSpace(parts)
+  t.notOk(space.take(1), 'nobody looked yet')
+  await space.refresh()
+  t.ok(space.take(1))
+  const none = new StagingSpace(parts, { floorBytes: 2 ** 60 })
+  await none.refresh()
+  t.notOk(none.take(1))
+  const again = new StagingSpace({ ...parts, reusableBytes: () => 2 ** 60 }, { floorBytes: 2 ** 60 })
+  await again.refresh()
+  t.ok(again.take(MIB))
+})
