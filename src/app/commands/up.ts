@@ -22,6 +22,9 @@ interface UpArguments {
 
 const HOSTS_MAX = 64
 
+/** How commands are typed here: in a checkout under npm, npx finds the program. */
+const typed = process.env.npm_lifecycle_event === undefined ? 'shardrive' : 'npx shardrive'
+
 export const command: Command<UpArguments> = {
   declare: (yargs: Argv) =>
     yargs
@@ -75,7 +78,7 @@ function readyLines(facts: { mount: string | null; phraseFile: string; state: st
       ? ['  no drive is mounted (--no-mount)']
       : [`  drive    ${facts.mount}`, '', `Your drive is at ${facts.mount}. Try, in another terminal:`, '']
   const tries =
-    facts.mount === null ? [] : [`  cp -r ~/Pictures ${facts.mount}/`, '  shardrive status', '  shardrive sync']
+    facts.mount === null ? [] : [`  cp -r ~/Pictures ${facts.mount}/`, `  ${typed} status`, `  ${typed} sync`]
   return [
     ...drive,
     ...tries,
