@@ -101,10 +101,13 @@ function words(node) {
 async function page() {
   await buildTypeScript(['src'])
   const { exitCodeForCode } = await import(new URL('../dist/app/exit-codes.js', import.meta.url))
+  const { adviceFor, meanings } = await import(new URL('../dist/app/advice.js', import.meta.url))
   const cell = (values) => [...values].slice(0, 2).join('; ').replaceAll('|', '\\|').replaceAll('\n', ' ') || '-'
   const rows = findCodes().map((one) => {
     const exit = exitCodeForCode(one.code) ?? 'undecided'
-    return `| \`${one.code}\` | ${exit} | ${cell(one.retries)} | ${cell(one.messages)} | ${cell(one.hints)} | ${[...one.rooms].join(', ')} |`
+    const what = cell(one.code in meanings ? [meanings[one.code]] : one.messages)
+    const toDo = cell(one.hints.size > 0 ? one.hints : [adviceFor(one.code) ?? ''])
+    return `| \`${one.code}\` | ${exit} | ${cell(one.retries)} | ${what} | ${toDo} | ${[...one.rooms].join(', ')} |`
   })
   return `# Errors
 

@@ -32,8 +32,9 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 type Meaning = keyof typeof exitCodes
 
 const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
-  bug: ['internal'],
+  bug: ['bug', 'internal'],
   usage: [
+    'bad-handle',
     'bad-listen',
     'bad-scheme',
     'bridge-insecure',
@@ -43,7 +44,10 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'invalid-argument',
     'is-a-directory',
     'name-too-long',
+    'no-such-position',
     'not-a-directory',
+    'not-permitted',
+    'not-supported',
     'payload-too-large',
     'phrase-needed',
     'policy-public',
@@ -58,7 +62,6 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'hosts-full',
     'not-committed',
     'not-enough-hosts',
-    'not-enough-shards',
     'offline',
     'peer-error',
     'peer-lost',
@@ -71,12 +74,10 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'bridge-signature',
     'chain-signature',
     'device-revoked',
-    'device-unknown',
     'drive-exists',
     'exists',
     'fingerprint-mismatch',
     'host-exists',
-    'key-term-unknown',
     'local-changes',
     'not-empty',
     'not-yours',
@@ -104,6 +105,8 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'too-many-hosts',
     'too-many-shards',
     'too-many-unconfirmed',
+    'unknown-device',
+    'unknown-key-term',
     'witness-malformed',
     'witness-mismatch',
     'witness-signature',
@@ -117,6 +120,7 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'addon-missing',
     'bridge-key-broken',
     'bridge-key-open',
+    'child-failed',
     'clock-skew',
     'database-too-new',
     'database-too-old',
@@ -138,16 +142,17 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'secret-unreadable',
     'state-unreadable',
     'state-unwritable',
+    'too-many-open',
     'unmount-failed',
     'unsupported-feature',
     'unsupported-version',
   ],
   notFound: [
-    'account-unknown',
     'daemon-not-running',
-    'drive-unknown',
     'no-drive',
     'not-found',
+    'not-mounted',
+    'not-on-drive',
     'shard-not-found',
     'unknown-account',
     'unknown-call',
@@ -186,6 +191,7 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'cancelled',
     'daemon-stopped',
     'database-busy',
+    'drive-busy',
     'folder-locked',
     'head-moved',
     'host-already-running',
@@ -218,4 +224,9 @@ export function exitCodeForCode(code: string): ExitCode | undefined {
 export function exitCodeFor(error: unknown): ExitCode {
   if (!(error instanceof AppError)) return exitCodes.bug
   return exitCodeForCode(error.code) ?? exitCodes.bug
+}
+
+/** For the test that holds this table free of codes that nobody throws. */
+export function decidedCodes(): string[] {
+  return [...exitCodeOfCode.keys()]
 }

@@ -6,6 +6,7 @@
  * Text may come from a bridge or a host: control characters never reach the terminal.
  */
 import { AppError } from '../base/errors.js'
+import { adviceFor } from './advice.js'
 import { exitCodeFor, exitCodes } from './exit-codes.js'
 import { type Outlet, openProgress, type Progress, silentProgress } from './progress.js'
 
@@ -76,13 +77,14 @@ export function reportOf(error: unknown): ErrorReport {
     }
   }
   const why = whyOf(error)
+  const hint = error.hint ?? adviceFor(error.code)
   return {
     code: error.code,
     message: error.message,
     exitCode: exitCodeFor(error),
     retry: error.retry,
     ...(why === undefined ? {} : { why }),
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    ...(hint === undefined ? {} : { hint }),
     ...(error.details === undefined ? {} : { details: error.details }),
   }
 }

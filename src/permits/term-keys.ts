@@ -7,12 +7,12 @@ import type { ChainDevice, ChainState } from './chain-state.js'
 
 export type TermKeys = Map<number, SecretBytes>
 
-/** Every key term that this device was given. `wrap-broken`, `device-unknown`. */
+/** Every key term that this device was given. `wrap-broken`, `unknown-device`. */
 export function openDeviceTermKeys(state: ChainState, device: DeviceId, box: BoxKey): TermKeys {
   return openAll(deviceOf(state, device).wraps, box)
 }
 
-/** The label key of this device. `wrap-broken`, `device-unknown`. */
+/** The label key of this device. `wrap-broken`, `unknown-device`. */
 export function openDeviceLabelKey(state: ChainState, device: DeviceId, box: BoxKey): SecretBytes {
   return box.unwrap(deviceOf(state, device).labelWrap)
 }
@@ -24,7 +24,7 @@ export function openRecoveryTermKeys(state: ChainState, recovery: BoxKey): TermK
 
 function deviceOf(state: ChainState, device: DeviceId): ChainDevice {
   const known = state.devices.get(device)
-  if (!known) throw new AppError('device-unknown', 'this device does not belong to the drive')
+  if (!known) throw new AppError('unknown-device', 'this device does not belong to the drive')
   return known
 }
 

@@ -67,7 +67,7 @@ export class Completer {
     return segment.shardLength * (segment.dataShards + segment.totalShards - segment.stored)
   }
 
-  /** Fails with `not-enough-shards`, `segment-inconsistent`, or what the pushes failed with. */
+  /** Fails with `shards-unreachable`, `segment-inconsistent`, or what the pushes failed with. */
   async complete(row: number, signal: AbortSignal): Promise<Completion> {
     const segment = await this.prepare(row)
     if (segment === null) return 'nothing'
@@ -143,7 +143,7 @@ export class Completer {
     const fetchNext = async (): Promise<void> => {
       const shard = rest.shift()
       if (shard === undefined)
-        throw new AppError('not-enough-shards', 'too few shards can be fetched', { retry: 'later' })
+        throw new AppError('shards-unreachable', 'too few shards can be fetched', { retry: 'later' })
       try {
         const bytes = await this.parts.traffic.fetch(segment, shard, fetching)
         present.push({ index: shard.index, bytes })

@@ -81,11 +81,11 @@ async function findDrive({ client, keys, name }: JoinParts): Promise<DriveId> {
     names.push(found)
   }
   if (names.length === 0) {
-    throw new AppError('account-unknown', 'the bridge knows no drive of this phrase', {
+    throw new AppError('unknown-account', 'the bridge knows no drive of this phrase', {
       hint: 'check the phrase and the address of the bridge; a mistyped word that is in the list makes another account',
     })
   }
-  throw new AppError('drive-unknown', `this account has no drive '${name}'`, { hint: `it has: ${names.join(', ')}` })
+  throw new AppError('unknown-drive', `this account has no drive '${name}'`, { hint: `it has: ${names.join(', ')}` })
 }
 
 async function follow(

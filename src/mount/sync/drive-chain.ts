@@ -37,7 +37,7 @@ export interface ChainLedger {
 }
 
 export interface DriveTerms {
-  /** `device-unknown` or a key that was never wrapped to this device: `key-term-unknown`. */
+  /** `unknown-device` or a key that was never wrapped to this device: `unknown-key-term`. */
   key(term: number): SecretBytes
   /** Wraps that came with newer records. */
   learn(state: ChainState): void
@@ -131,7 +131,11 @@ export class DriveChain implements ChainWriter {
     if (this.now.head.hash.equals(record.hash)) return true
     for (;;) {
       const records = await this.parts.bridge.records(this.now.head.sequence + 1, signal)
-      if (records.length === 0) return false
+      if (records.length === 0) {
+        // Nothing came, and yet our head is not the bridge's: it ends before us, or tells another story.
+        checkHead(this.now, await this.parts.bridge.head(signal))
+        return false
+      }
       for (const encoded of records) {
         const other = decodeRecord(encoded)
         if (other.hash.equals(record.hash)) return true

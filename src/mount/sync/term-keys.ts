@@ -33,7 +33,7 @@ export class DeviceTerms implements DriveTerms {
   key(term: number): SecretBytes {
     const key = this.keys.get(term)
     if (key) return key
-    throw new AppError('key-term-unknown', `this device was not given the keys of term ${term}`, {
+    throw new AppError('unknown-key-term', `this device was not given the keys of term ${term}`, {
       hint: 'a device that was revoked sees no newer data; recover with the phrase to join again',
     })
   }

@@ -95,7 +95,7 @@ t.test('the keys in a golden chain open for whom they were wrapped, its payloads
   }
   t.equal(revealed(openDeviceLabelKey(last, deviceId(deviceB.id), deviceB.boxKey())), golden.labelKey)
   t.throws(() => openDeviceTermKeys(last, deviceId(deviceA.id), deviceB.boxKey()), { code: 'wrap-broken' })
-  t.throws(() => openDeviceTermKeys(last, deviceId(keyOf(9).id), deviceA.boxKey()), { code: 'device-unknown' })
+  t.throws(() => openDeviceTermKeys(last, deviceId(keyOf(9).id), deviceA.boxKey()), { code: 'unknown-device' })
   for (const record of records) {
     if (record.kind !== RECORD_KIND.epoch && record.kind !== RECORD_KIND.snapshot) continue
     const body = decodeEpoch(record.body)

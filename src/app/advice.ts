@@ -1,0 +1,159 @@
+/**
+ * What a person can do about a failure, by its code: for failures that carry no hint of their own. Those that only another
+ * program can cause say so, so that nobody looks for the fault on this machine. docs/errors.md shows these lines too.
+ */
+
+const protocolFault = 'one side does not keep to the protocol: update shardrive on both, and report it if it stays'
+const newGrant = 'nothing to do: the drive asks the bridge for a new permission and goes on'
+const nothingToDo = 'nothing to do: it is tried again, or elsewhere, by itself'
+const inProgram = 'the program that used the drive asked for something that a file system refuses: see its own message'
+const keepState = 'keep the state directory as it is, stop writing, and run: shardrive doctor'
+const rebuild = 'keep this state directory, and bring the drive into a new one: shardrive recover --state DIRECTORY'
+const hostDisk = 'the host that said so must look at its disk; its shards are read and rebuilt from the others'
+const reportIt = 'this should not happen: please report it with the log of the daemon'
+
+const codesByAdvice: readonly (readonly [string, readonly string[]])[] = [
+  [
+    newGrant,
+    [
+      'token-action',
+      'token-budget-spent',
+      'token-expired',
+      'token-not-yet',
+      'token-old-incarnation',
+      'token-other-bridge',
+      'token-other-holder',
+      'token-other-host',
+      'token-signature',
+      'token-used',
+      'token-wrong-shard',
+    ],
+  ],
+  [
+    nothingToDo,
+    [
+      'cancelled',
+      'head-moved',
+      'host-full',
+      'host-lies',
+      'host-read-only',
+      'key-term-stale',
+      'not-committed',
+      'offline',
+      'old-generation',
+      'peer-error',
+      'peer-lost',
+      'peer-unreachable',
+      'placement-unknown',
+      'shard-not-found',
+      'shard-too-young',
+      'shard-truncated',
+      'shard-wrong-bytes',
+      'stale',
+      'stopped',
+      'too-many-unconfirmed',
+      'witness-older',
+    ],
+  ],
+  [
+    protocolFault,
+    [
+      'payload-too-large',
+      'receipt-malformed',
+      'receipt-mismatch',
+      'receipt-signature',
+      'record-too-large',
+      'request-signature',
+      'request-unsigned',
+      'segment-conflict',
+      'segment-inconsistent',
+      'shard-mismatch',
+      'token-malformed',
+      'too-large',
+      'too-many-shards',
+      'unknown-call',
+      'unknown-method',
+      'witness-malformed',
+      'witness-mismatch',
+      'witness-signature',
+      'wrong-signer',
+      'not-yours',
+    ],
+  ],
+  [
+    inProgram,
+    [
+      'bad-handle',
+      'exists',
+      'file-too-large',
+      'invalid-argument',
+      'is-a-directory',
+      'name-too-long',
+      'no-such-position',
+      'not-a-directory',
+      'not-permitted',
+      'not-supported',
+      'too-many-open',
+    ],
+  ],
+  [keepState, ['chain-broken', 'chain-signature', 'drive-forked', 'drive-rolled-back', 'snapshot-mismatch']],
+  [
+    rebuild,
+    ['chain-mismatch', 'epoch-out-of-order', 'no-such-epoch', 'database-foreign', 'local-changes', 'not-empty'],
+  ],
+  [hostDisk, ['shard-damaged']],
+  [reportIt, ['internal', 'io-error', 'ledger-stopped', 'daemon-stopped', 'mount-failed']],
+  ['this phrase was used with other keys: update shardrive, or make a new account', ['account-conflict']],
+  ['write it like 4/8: 4 of 8 shards are enough', ['bad-scheme']],
+  ['another shardrive uses this folder: stop it first', ['database-busy', 'folder-locked', 'host-already-running']],
+  ['check the owner and the permissions of the folder, and that its disk is not read-only', ['database-unwritable']],
+  [
+    'a person with the phrase can add this machine again: shardrive recover --state DIRECTORY',
+    ['device-revoked', 'unknown-device'],
+  ],
+  ['choose a name of 1 to 120 bytes', ['drive-name']],
+  [
+    'somebody may stand between you and that host; it is not used. Tell the operator of the bridge',
+    ['fingerprint-mismatch'],
+  ],
+  ['start it again when you are ready: nothing was lost', ['interrupted']],
+  ['these bytes are not what they should be: bring the file back from a backup, or update shardrive', ['malformed']],
+  ['name a folder: mkdir makes one', ['mountpoint-not-a-directory']],
+  ['look at the path: a typing error, or a file that has gone', ['not-found']],
+  ['ls shows what is there; shardrive status says which drives are mounted', ['not-mounted', 'not-on-drive']],
+  ['close some programs: the key file asks for some memory, on purpose', ['out-of-memory']],
+  ['give it with --passphrase-file, in SHARDRIVE_PASSPHRASE, or type it when asked', ['passphrase-needed']],
+  ['try again; without the passphrase, shardrive recover makes a new device from the 24 words', ['wrong-passphrase']],
+  ['shardrive status says why it is read-only', ['read-only']],
+  [
+    'the key does not fit the data: is this the right state directory, the right phrase?',
+    ['seal-broken', 'wrap-broken'],
+  ],
+  ['name a file with one line in it that you may read (chmod 600)', ['secret-unreadable']],
+  ['use the drives that you have, or ask the operator of the bridge', ['too-many-drives', 'too-many-hosts']],
+  ['register it first: shardrive host run does that at its start', ['unknown-host']],
+  ['close the programs that have files of the drive open (lsof shows them), then try again', ['unmount-failed']],
+  ['its log says more', ['child-failed']],
+]
+
+const adviceOfCode: ReadonlyMap<string, string> = new Map(
+  codesByAdvice.flatMap(([advice, codes]) => codes.map((code): [string, string] => [code, advice])),
+)
+
+/** What happened, for codes whose own words are put together at run time. */
+export const meanings: Readonly<Record<string, string>> = {
+  'wrong-phrase': 'the words are not a phrase: a wrong count, a word that is not in the list, or a wrong order',
+  'receipt-malformed': 'the bytes of a receipt are not a receipt',
+  'witness-malformed': 'the bytes of a head witness are not a head witness',
+  'shard-mismatch': 'the shard has another length, segment or place than the token says',
+  'shard-too-young': 'a shard younger than 72 hours is never thrown away',
+}
+
+export function adviceFor(code: string): string | undefined {
+  return adviceOfCode.get(code)
+}
+
+/** For the test that holds this table free of codes that nobody throws. */
+export function advisedCodes(): string[] {
+  return [...adviceOfCode.keys()]
+}
