@@ -1,5 +1,4 @@
 /** A drive's line to the world: bridge calls, its socket, peers, tokens; and the small faces of them that the drive's rooms ask for. */
-import type { Clock } from '../base/clock.js'
 import { AppError } from '../base/errors.js'
 import type { Log } from '../base/log.js'
 import { BridgeClient } from '../bridge-client/bridge-client.js'
@@ -13,7 +12,7 @@ import type { PlacementSource } from '../mount/writer/pusher.js'
 import { splitRecords } from '../permits/chain-record.js'
 import type { PeerNetwork } from '../rtc/peer-network.js'
 import type { SealedSegment } from '../segment/seal.js'
-import { openPeers } from './peers.js'
+import type { Surroundings } from './surroundings.js'
 
 export class DriveNetwork {
   readonly client: BridgeClient
@@ -22,12 +21,12 @@ export class DriveNetwork {
   private readonly drive: DriveId
   private knownScheme: Scheme | null = null
 
-  constructor(facts: DriveFacts, key: SigningKey, parts: { clock: Clock; log: Log; iceServers?: string[] }) {
-    const { clock, log, iceServers } = parts
+  constructor(facts: DriveFacts, key: SigningKey, parts: Surroundings & { log: Log; iceServers?: string[] }) {
+    const { clock, random, log, iceServers } = parts
     this.drive = facts.drive
-    this.client = new BridgeClient({ url: facts.bridgeUrl, bridge: facts.bridge, key, clock })
+    this.client = new BridgeClient({ url: facts.bridgeUrl, bridge: facts.bridge, key, clock, random })
     this.socket = new BridgeSocket({ client: this.client, clock, log })
-    this.peers = openPeers({
+    this.peers = parts.openPeers({
       key,
       signaling: this.socket,
       nowMs: () => this.client.time.nowMs(),

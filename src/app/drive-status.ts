@@ -61,11 +61,7 @@ export class DriveStatus {
       mount: mountPoint,
       readOnly: storage.ledger.readOnlyReason(),
       writer: sync.chain.isWriter,
-      chain: {
-        sequence: sync.chain.state.head.sequence,
-        epoch: sync.chain.state.epoch,
-        writerTerm: sync.chain.state.writerTerm,
-      },
+      chain: chainOf(sync),
       local: {
         bytes: progress.openBytes + progress.pendingBytes,
         operations: progress.openOperations,
@@ -84,6 +80,12 @@ export class DriveStatus {
       cache: await storage.cache.stats(),
     }
   }
+}
+
+/** Where the chain stands; `witness`: the newest word of a host that agrees with it. */
+function chainOf(sync: DriveSync): object {
+  const { head, epoch, writerTerm } = sync.chain.state
+  return { sequence: head.sequence, epoch, writerTerm, witness: sync.upkeep.witnessed() }
 }
 
 /** Segments by how many of their shards are stored, worst first. */

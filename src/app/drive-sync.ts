@@ -2,8 +2,8 @@
 import path from 'node:path'
 import type { Clock } from '../base/clock.js'
 import type { Log } from '../base/log.js'
-import { systemRandom } from '../base/random.js'
-import { deviceId, type HostId, hostId, idBytes } from '../model/ids.js'
+import type { RandomBytes } from '../base/random.js'
+import { deviceId, type HostId, hostId, idBytes, type SegmentId } from '../model/ids.js'
 import type { PlacementGrant, SegmentInfo } from '../model/segment.js'
 import { UNIT_BYTES } from '../model/segment.js'
 import type { BatchChanges } from '../mount/metadata/types.js'
@@ -12,7 +12,7 @@ import { DriveChain, loadChainState } from '../mount/sync/drive-chain.js'
 import { EpochPublisher } from '../mount/sync/publisher.js'
 import { RecordSpool } from '../mount/sync/record-spool.js'
 import { readChain, rebuildLedger } from '../mount/sync/recovery.js'
-import { Snapshotter } from '../mount/sync/snapshotter.js'
+import { type SnapshotParts, Snapshotter } from '../mount/sync/snapshotter.js'
 import { HeadWitnesses } from '../mount/sync/witnesses.js'
 import { WriterLease } from '../mount/sync/writer-lease.js'
 import { SegmentPusher } from '../mount/writer/pusher.js'
@@ -34,9 +34,14 @@ export interface SyncParts {
   network: DriveNetwork
   storage: DriveStorage
   clock: Clock
+  random: RandomBytes
   log: Log
   onChanges(changes: BatchChanges): void
   onPublished(): void
+}
+
+export interface SyncOptions extends UpkeepOptions {
+  snapshotLogBytes?: number
 }
 
 export interface DriveSync {
@@ -53,10 +58,10 @@ export async function ensureChainState(
   stateDir: string,
   progress: (done: number, total: number, note: string) => void,
   signal: AbortSignal,
-): Promise<ChainState> {
+): Promise<{ state: ChainState; isRebuilt: boolean }> {
   const { identity, network, storage, log } = parts
   const known = await loadChainState(storage.ledger)
-  if (known !== null) return known
+  if (known !== null) return { state: known, isRebuilt: false }
   const spool = new RecordSpool(path.join(stateDir, 'recovery.spool'))
   try {
     const bridge = network.chain()
@@ -77,7 +82,7 @@ export async function ensureChainState(
     await findHosts(chain, spool, network, storage, signal).catch((error: unknown) =>
       log.debug({ err: error }, 'no hosts found yet'),
     )
-    return chain.state
+    return { state: chain.state, isRebuilt: true }
   } finally {
     spool.close()
   }
@@ -86,6 +91,8 @@ export async function ensureChainState(
 const HOSTS_KEY = 'known-hosts'
 /** Hosts that are asked for witnesses and dialed ahead of need after a start. */
 const HOSTS_KEPT = 64
+/** The newest segments tell where the newest witnesses may be. */
+const SEGMENTS_LOCATED = 32
 
 /** Hosts of this drive that were seen last, newest first. */
 export async function loadHosts(ledger: DriveStorage['ledger']): Promise<HostId[]> {
@@ -110,15 +117,19 @@ async function findHosts(
   storage: DriveStorage,
   signal: AbortSignal,
 ): Promise<void> {
-  const newest = chain.epochs.slice(-16).flatMap(({ at }) => decodeEpoch(decodeRecord(spool.read(at)).body).confirm)
+  const newest: SegmentId[] = []
+  for (const { at } of [...chain.epochs].reverse()) {
+    newest.push(...decodeEpoch(decodeRecord(spool.read(at)).body).confirm)
+    if (newest.length >= SEGMENTS_LOCATED) break
+  }
   if (newest.length === 0) return
-  const located = await network.locate(newest.slice(-32), signal)
+  const located = await network.locate(newest.slice(0, SEGMENTS_LOCATED), signal)
   const hosts = located.flatMap((one) => one.shards.flatMap(({ host }) => (host === null ? [] : [host])))
   await saveHosts(storage.ledger, [...new Set(hosts)])
 }
 
-export function composeSync(state: ChainState, parts: SyncParts, options: UpkeepOptions): DriveSync {
-  const { identity, network, storage, clock, log } = parts
+export function composeSync(state: ChainState, parts: SyncParts, options: SyncOptions): DriveSync {
+  const { identity, network, storage, clock, random, log } = parts
   const { ledger, terms } = storage
   const device = deviceId(identity.device.id)
   terms.learn(state)
@@ -128,7 +139,7 @@ export function composeSync(state: ChainState, parts: SyncParts, options: Upkeep
     terms,
     device: identity.device,
     clock,
-    random: systemRandom,
+    random,
     onChanges: parts.onChanges,
   })
   const pusher = new SegmentPusher({
@@ -146,7 +157,7 @@ export function composeSync(state: ChainState, parts: SyncParts, options: Upkeep
     scheme: () => network.scheme(),
     onStored: (segment, rows, grant) => keep(storage, segment, rows, grant, log),
   })
-  const snapshotter = new Snapshotter({
+  const snapshotParts: SnapshotParts = {
     ledger,
     storeSegment: async (plain, signal) => {
       const { keyTerm, termKey } = terms.current()
@@ -158,11 +169,14 @@ export function composeSync(state: ChainState, parts: SyncParts, options: Upkeep
     scheme: () => network.scheme(),
     chain,
     log,
-  })
+  }
+  const snapshotter = new Snapshotter(snapshotParts, options.snapshotLogBytes)
   const witnesses = new HeadWitnesses({
     drive: identity.facts.drive,
     device: identity.device,
     peers: network.peers as { request: typeof network.peers.request; connected(): HostId[] },
+    hashAt: async (sequence) =>
+      (await ledger.loadRecords(sequence)).find((one) => one.sequence === sequence)?.hash ?? null,
     token: (host, signal) => storage.tokens.token(host, signal),
     clock,
     log,
@@ -207,9 +221,7 @@ export function composeSync(state: ChainState, parts: SyncParts, options: Upkeep
       lease,
       cutter,
       publisher,
-      checkWitnesses: async (signal) => {
-        await witnesses.check(() => chain.state, await loadHosts(ledger), signal)
-      },
+      checkWitnesses: async (signal) => witnesses.check(() => chain.state, await loadHosts(ledger), signal),
       prepare: () => snapshotter.load(),
       setReadOnly: (reason) => ledger.setReadOnly(reason),
       clock,

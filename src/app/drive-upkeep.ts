@@ -8,6 +8,7 @@ import type { Log } from '../base/log.js'
 import type { Cutter } from '../mount/sync/cutter.js'
 import type { DriveChain } from '../mount/sync/drive-chain.js'
 import type { EpochPublisher, Trouble } from '../mount/sync/publisher.js'
+import type { Witnessed } from '../mount/sync/witnesses.js'
 import type { WriterLease } from '../mount/sync/writer-lease.js'
 
 export interface UpkeepParts {
@@ -16,7 +17,7 @@ export interface UpkeepParts {
   cutter: Cutter
   publisher: EpochPublisher
   /** Asks hosts whether they know a newer head than the bridge shows. Throws `drive-rolled-back`, `drive-forked`. */
-  checkWitnesses(signal: AbortSignal): Promise<void>
+  checkWitnesses(signal: AbortSignal): Promise<Witnessed | null>
   /** Loads what must be known before the first epoch. */
   prepare(): Promise<void>
   setReadOnly(reason: string | null): Promise<void>
@@ -28,6 +29,8 @@ export interface UpkeepOptions {
   /** The user wants to look only. */
   readOnly: boolean
   takeover: boolean
+  /** The tree was just built from what the bridge showed: hosts are asked before anything is written on top of it. */
+  isRebuilt: boolean
 }
 
 const RETRY_FIRST_MS = 500
@@ -48,6 +51,8 @@ export class DriveUpkeep {
   private readonly stopping = new AbortController()
   private readonly tasks: Promise<void>[] = []
   private distrust: Trouble | null = null
+  private offline: Trouble | null = null
+  private newestWitness: Witnessed | null = null
   private isOnline = false
   private writing = false
 
@@ -62,7 +67,12 @@ export class DriveUpkeep {
 
   /** Why the bridge or its chain is not believed, or why nothing is published; null when all is well. */
   trouble(): Trouble | null {
-    return this.distrust ?? this.parts.publisher.trouble()
+    return this.distrust ?? this.offline ?? this.parts.publisher.trouble()
+  }
+
+  /** The newest word of a host that agrees with the chain; null when none was found (or asked). */
+  witnessed(): Witnessed | null {
+    return this.newestWitness
   }
 
   /** The first attempt is waited for (up to `patienceMs`), so that a mount shows the newest state when it can. */
@@ -103,6 +113,9 @@ export class DriveUpkeep {
       try {
         await chain.follow(signal)
         this.isOnline = true
+        this.offline = null
+        if (this.options.isRebuilt) await this.askWitnesses()
+        if (this.distrust !== null) return tellFirst()
         await this.acquire()
         tellFirst()
         break
@@ -113,6 +126,8 @@ export class DriveUpkeep {
           await this.distrustBridge(error)
           return tellFirst()
         }
+        this.isOnline = false
+        this.offline = { code: error.code, message: error.message, sinceMs: this.offline?.sinceMs ?? clock.nowMs() }
         log.warn({ code: error.code }, `not online yet: ${error.message}`)
         tellFirst()
         await clock.sleep(delayMs, signal)
@@ -135,7 +150,7 @@ export class DriveUpkeep {
     const { lease, publisher, chain, clock } = this.parts
     const { signal } = this.stopping
     if (this.writing) this.tasks.push(lease.run(signal), publisher.run(signal))
-    await this.askWitnesses()
+    if (!this.options.isRebuilt) await this.askWitnesses()
     // A reader follows the writer; the writer hears of others when it appends.
     while (!this.writing && (await clock.sleep(FOLLOW_EVERY_MS, signal))) {
       await chain.follow(signal).catch((error: unknown) => this.noteFollow(error))
@@ -146,17 +161,27 @@ export class DriveUpkeep {
     const { checkWitnesses, chain } = this.parts
     const { signal } = this.stopping
     try {
-      await checkWitnesses(signal)
+      this.noteWitness(await checkWitnesses(signal))
     } catch (first) {
       if (signal.aborted || !(first instanceof AppError) || !DISTRUST.has(first.code)) return
       // Our own epochs go on meanwhile: what a host knows may be newer than what we had seen when we asked.
       try {
         if (!this.writing) await chain.follow(signal)
-        await checkWitnesses(signal)
+        this.noteWitness(await checkWitnesses(signal))
       } catch (error) {
         if (!signal.aborted && error instanceof AppError && DISTRUST.has(error.code)) await this.distrustBridge(error)
       }
     }
+  }
+
+  private noteWitness(witnessed: Witnessed | null): void {
+    this.newestWitness = witnessed
+    if (witnessed === null) {
+      this.parts.log.info('no host keeps a witness of the head of this drive: the bridge is believed')
+      return
+    }
+    const { sequence, timeMs } = witnessed
+    this.parts.log.info({ sequence, time: new Date(timeMs).toISOString() }, 'the newest head witness on hosts agrees')
   }
 
   private async noteFollow(error: unknown): Promise<void> {

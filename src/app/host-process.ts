@@ -1,15 +1,13 @@
 /** Mode host, composed: folder, bridge session, peers, the host itself. */
-import { systemClock } from '../base/clock.js'
 import { AppError, isCode } from '../base/errors.js'
 import type { Log } from '../base/log.js'
-import { systemRandom } from '../base/random.js'
 import { BridgeClient } from '../bridge-client/bridge-client.js'
 import { fetchBridgeInfo } from '../bridge-client/bridge-info.js'
 import { BridgeSocket } from '../bridge-client/bridge-socket.js'
 import { type HostConfig, initHostFolder, openHostFolder } from '../host/folder.js'
-import { type BridgeSession, Host } from '../host/host.js'
+import { type BridgeSession, Host, type HostOptions } from '../host/host.js'
 import { bridgeId, type HostId } from '../model/ids.js'
-import { openPeers } from './peers.js'
+import { REAL_SURROUNDINGS, type Surroundings } from './surroundings.js'
 
 export interface HostInit {
   dir: string
@@ -20,8 +18,8 @@ export interface HostInit {
 }
 
 /** Asks the bridge for its key (pinned from then on) and makes the folder. */
-export async function initHost(init: HostInit): Promise<HostId> {
-  const info = await fetchBridgeInfo({ url: init.bridgeUrl, clock: systemClock })
+export async function initHost(init: HostInit, { clock, random }: Surroundings = REAL_SURROUNDINGS): Promise<HostId> {
+  const info = await fetchBridgeInfo({ url: init.bridgeUrl, clock })
   const config: HostConfig = {
     version: 1,
     bridgeUrl: init.bridgeUrl,
@@ -30,7 +28,7 @@ export async function initHost(init: HostInit): Promise<HostId> {
     ...(init.domain === undefined ? {} : { domain: init.domain }),
     ...(init.udpPort === undefined ? {} : { udpPort: init.udpPort }),
   }
-  return initHostFolder(init.dir, config, systemRandom)
+  return initHostFolder(init.dir, config, random)
 }
 
 export interface RunningHost {
@@ -40,16 +38,21 @@ export interface RunningHost {
   stop(): Promise<void>
 }
 
-export async function runHost(dir: string, log: Log): Promise<RunningHost> {
+export async function runHost(
+  dir: string,
+  log: Log,
+  { clock, random, openPeers }: Surroundings = REAL_SURROUNDINGS,
+  options: HostOptions = {},
+): Promise<RunningHost> {
   const folder = openHostFolder(dir)
   const { config, key } = folder
-  const client = new BridgeClient({ url: config.bridgeUrl, bridge: bridgeId(config.bridge), key, clock: systemClock })
-  const socket = new BridgeSocket({ client, clock: systemClock, log })
+  const client = new BridgeClient({ url: config.bridgeUrl, bridge: bridgeId(config.bridge), key, clock, random })
+  const socket = new BridgeSocket({ client, clock, log })
   const transport = openPeers({
     key,
     signaling: socket,
     nowMs: () => client.time.nowMs(),
-    clock: systemClock,
+    clock,
     log,
     bridgeUrl: client.url,
     iceServers: await iceServersOf(client, log),
@@ -72,7 +75,7 @@ export async function runHost(dir: string, log: Log): Promise<RunningHost> {
     fail = resolve
   })
   try {
-    const host = await Host.start({ folder, transport, session, clock: systemClock, log, onFatal: fail })
+    const host = await Host.start({ folder, transport, session, clock, log, onFatal: fail }, options)
     const stop = async () => {
       await socket.stop()
       await transport.stop()

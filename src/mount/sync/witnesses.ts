@@ -11,7 +11,7 @@ import type { DriveId, HostId } from '../../model/ids.js'
 import { checkWitness } from '../../permits/chain-rules.js'
 import type { ChainState } from '../../permits/chain-state.js'
 import { pseudonymOf } from '../../permits/pseudonym.js'
-import { signWitness, verifyWitness } from '../../permits/witness.js'
+import { signWitness, verifyWitness, type Witness } from '../../permits/witness.js'
 import {
   decodeEmpty,
   decodeGetWitnessReply,
@@ -32,8 +32,16 @@ export interface WitnessParts {
   }
   /** A get token for the host; throws when there is none. */
   token(host: HostId, signal: AbortSignal): Promise<Buffer>
+  /** Hash of a record of the chain that this device holds; null for what it does not keep any more. */
+  hashAt(sequence: number): Promise<Buffer | null>
   clock: Clock
   log: Log
+}
+
+/** How far a host says that the chain had come, and when. */
+export interface Witnessed {
+  sequence: number
+  timeMs: number
 }
 
 /** A lie needs all of them to lie (or be gone); each costs one small request. */
@@ -41,13 +49,14 @@ const HOSTS_PER_HEAD = 3
 const DEADLINE_MS = 5_000
 /** At most so many hosts are asked at once by a recovery. */
 const ASKED_MAX = 16
-/** A burst of epochs leaves one witness. */
+/** A burst of epochs leaves two witnesses: of its first and of its last. */
 const LEAVE_EVERY_MS = 15_000
 
 export class HeadWitnesses {
   private readonly parts: WitnessParts
   private leftAtMs = Number.NEGATIVE_INFINITY
-  private leaving = false
+  private newest: Head | null = null
+  private running = false
 
   constructor(parts: WitnessParts) {
     this.parts = parts
@@ -55,22 +64,37 @@ export class HeadWitnesses {
 
   /** In the background, seldom, and never a failure: a witness more or less is no reason to stop. */
   leaveSoon(head: Head, signal: AbortSignal): void {
-    const nowMs = this.parts.clock.monotonicMs()
-    if (this.leaving || nowMs - this.leftAtMs < LEAVE_EVERY_MS) return
-    this.leftAtMs = nowMs
-    void this.leave(head, signal)
+    this.newest = head
+    if (!this.running) void this.run(signal)
+  }
+
+  /** What waits for its turn, at once: nobody will be here when it comes. */
+  async leaveLast(signal: AbortSignal): Promise<void> {
+    const head = this.newest
+    this.newest = null
+    if (head !== null) await this.leave(head, signal)
+  }
+
+  private async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.parts
+    this.running = true
+    try {
+      while (this.newest !== null) {
+        const restMs = this.leftAtMs + LEAVE_EVERY_MS - clock.monotonicMs()
+        if (restMs > 0 && !(await clock.sleep(restMs, signal))) return
+        this.leftAtMs = clock.monotonicMs()
+        await this.leaveLast(signal)
+      }
+    } finally {
+      this.running = false
+    }
   }
 
   /** Answers how many hosts keep it now. */
   async leave(head: Head, signal: AbortSignal): Promise<number> {
-    this.leaving = true
-    try {
-      const hosts = this.parts.peers.connected().slice(0, HOSTS_PER_HEAD)
-      const outcomes = await Promise.allSettled(hosts.map((host) => this.leaveAt(host, head, signal)))
-      return outcomes.filter((one) => one.status === 'fulfilled').length
-    } finally {
-      this.leaving = false
-    }
+    const hosts = this.parts.peers.connected().slice(-HOSTS_PER_HEAD)
+    const outcomes = await Promise.allSettled(hosts.map((host) => this.leaveAt(host, head, signal)))
+    return outcomes.filter((one) => one.status === 'fulfilled').length
   }
 
   private async leaveAt(host: HostId, head: Head, signal: AbortSignal): Promise<void> {
@@ -88,17 +112,13 @@ export class HeadWitnesses {
 
   /**
    * Asks hosts for the newest witness of this drive. Throws `drive-rolled-back` or `drive-forked` when one knows more than
-   * the state then; answers the newest that agrees, null when no host had any.
+   * the state then, or another past; answers the newest that agrees, null when no host had any.
    */
-  async check(
-    state: () => ChainState,
-    hosts: readonly HostId[],
-    signal: AbortSignal,
-  ): Promise<{ sequence: number; timeMs: number } | null> {
-    let newest: { sequence: number; timeMs: number } | null = null
+  async check(state: () => ChainState, hosts: readonly HostId[], signal: AbortSignal): Promise<Witnessed | null> {
+    let newest: Witnessed | null = null
     const asked = hosts.slice(0, ASKED_MAX).map(async (host) => {
       const witness = await this.ask(host, signal)
-      if (witness === null || !checkWitness(state(), witness)) return
+      if (witness === null || !(await this.agrees(state(), witness))) return
       if (newest === null || witness.sequence > newest.sequence)
         newest = { sequence: witness.sequence, timeMs: witness.timeMs }
     })
@@ -108,7 +128,27 @@ export class HeadWitnesses {
     return newest
   }
 
-  private async ask(host: HostId, signal: AbortSignal) {
+  /** False: of a device that this chain does not name. Throws when it tells of another chain. */
+  private async agrees(state: ChainState, witness: Witness): Promise<boolean> {
+    if (!checkWitness(state, witness)) {
+      this.parts.log.warn(
+        { sequence: witness.sequence },
+        'a host keeps a witness of a device that the chain does not know',
+      )
+      return false
+    }
+    const hash = await this.parts.hashAt(witness.sequence)
+    if (hash === null || hash.equals(witness.hash)) return true
+    throw new AppError(
+      'drive-forked',
+      `a host keeps another record ${witness.sequence} than the one the bridge shows`,
+      {
+        details: { sequence: witness.sequence, known: state.head.sequence },
+      },
+    )
+  }
+
+  private async ask(host: HostId, signal: AbortSignal): Promise<Witness | null> {
     const { peers, drive, log, token } = this.parts
     try {
       const head = encodeTokenHead(await token(host, signal))

@@ -1,0 +1,187 @@
+/**
+ * A drive on this machine, from its state directory, without a door: lock, keys, network, ledger, chain (rebuilt from the network on a
+ * new device), file system, upkeep. close() goes the other way.
+ */
+import path from 'node:path'
+import { AppError } from '../base/errors.js'
+import type { Log } from '../base/log.js'
+import type { SecretBytes } from '../crypto/secret.js'
+import { prepareStateDir } from '../mount/account/drive-files.js'
+import type { MountedDoor } from '../mount/fuse/door.js'
+import type { Vfs } from '../mount/vfs/vfs.js'
+import { lockFolder } from '../sqlite/lock.js'
+import { type DriveFileSystem, openFileSystem } from './drive-files.js'
+import { type DriveIdentity, openIdentity } from './drive-identity.js'
+import { DriveNetwork } from './drive-network.js'
+import { type DriveStorage, openStorage } from './drive-storage.js'
+import { composeSync, type DriveSync, ensureChainState, loadHosts } from './drive-sync.js'
+import type { Surroundings } from './surroundings.js'
+
+export interface DriveOptions {
+  stateDir: string
+  passphrase: SecretBytes | null
+  readOnly: boolean
+  takeover: boolean
+  fsyncStored: boolean
+  cacheBytes: number
+  uid?: number
+  gid?: number
+  /** A snapshot is made when so many bytes of operations lie behind the last one. */
+  snapshotLogBytes?: number
+  say(line: string): void
+}
+
+export interface DriveParts extends Surroundings {
+  log: Log
+}
+
+export interface Drive {
+  identity: DriveIdentity
+  network: DriveNetwork
+  storage: DriveStorage
+  sync: DriveSync
+  files: DriveFileSystem
+  vfs: Vfs
+  /** Who is told when another device's epochs change the tree. */
+  showOn(door: MountedDoor): void
+  /** Resolves when everything written so far is on hosts and in the chain. */
+  storeAll(signal: AbortSignal): Promise<void>
+  /** The last calls: ends files that were held open, publishes what is left while that is quick; answers the bytes that are not. */
+  drain(): Promise<number>
+  close(): Promise<void>
+}
+
+/** A mount that cannot reach its bridge comes up with what it knows after so long. */
+const ONLINE_PATIENCE_MS = 8_000
+/** At the end: what is not stored yet gets so long; the rest is stored by the next mount. */
+const DRAIN_MS = 5_000
+/** A first mount on a new device reads the drive's whole chain. */
+const REBUILD_MS = 3_600_000
+const LINE_EVERY_MS = 2_000
+
+/** Undone last to first, whatever fails on the way. */
+type Undo = (() => unknown)[]
+
+export async function openDrive(options: DriveOptions, parts: DriveParts): Promise<Drive> {
+  const undo: Undo = []
+  try {
+    return await open(options, parts, undo)
+  } catch (error) {
+    for (const step of undo.reverse()) await step()
+    throw error
+  }
+}
+
+async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promise<Drive> {
+  const { stateDir } = options
+  const { clock, random, log } = parts
+  prepareStateDir(stateDir)
+  undo.push(lockState(stateDir))
+  const identity = await openIdentity(stateDir, options.passphrase ?? undefined)
+  undo.push(() => identity.wipe())
+  const network = new DriveNetwork(identity.facts, identity.device, parts)
+  undo.push(() => network.stop())
+  const storage = await openStorage(identity, network, {
+    stateDir,
+    cacheBytes: options.cacheBytes,
+    events: ledgerEvents(log),
+    clock,
+    log,
+  })
+  undo.push(() => storage.close())
+  const rebuilding = AbortSignal.timeout(REBUILD_MS)
+  const { state, isRebuilt } = await ensureChainState(
+    { identity, network, storage, log },
+    stateDir,
+    progressLines(options),
+    rebuilding,
+  )
+  const files = await openFileSystem(storage, network, { ...options, clock, log })
+  let door: MountedDoor | null = null
+  const sync = composeSync(
+    state,
+    {
+      identity,
+      network,
+      storage,
+      clock,
+      random,
+      log,
+      onChanges: (changes) => files.changed(changes, door),
+      onPublished: () => undefined,
+    },
+    { ...options, isRebuilt },
+  )
+  const storeAll = (signal: AbortSignal) => storeEverything(storage, sync, signal)
+  files.useDurability(storeAll)
+  await sync.upkeep.start(ONLINE_PATIENCE_MS)
+  undo.push(() => sync.upkeep.stop())
+  network.peers.warm(await loadHosts(storage.ledger))
+  const vfs = await files.start()
+  const close = async () => {
+    for (const step of undo.splice(0).reverse()) await step()
+  }
+  const showOn = (shown: MountedDoor) => {
+    door = shown
+  }
+  return {
+    identity,
+    network,
+    storage,
+    sync,
+    files,
+    vfs,
+    showOn,
+    storeAll,
+    drain: () => drain(vfs, storage, sync),
+    close,
+  }
+}
+
+async function drain(vfs: Vfs, storage: DriveStorage, sync: DriveSync): Promise<number> {
+  await vfs.stop()
+  if (sync.upkeep.online && sync.chain.isWriter && sync.upkeep.trouble() === null) {
+    const signal = AbortSignal.timeout(DRAIN_MS)
+    await storeEverything(storage, sync, signal).catch(() => undefined)
+    await sync.witnesses.leaveLast(signal)
+  }
+  const { openBytes, pendingBytes } = storage.ledger.progress()
+  return openBytes + pendingBytes
+}
+
+async function storeEverything(storage: DriveStorage, sync: DriveSync, signal: AbortSignal): Promise<void> {
+  await storage.ledger.sync()
+  const cut = await sync.cutter.cutNow()
+  const epoch = cut?.epoch ?? (await storage.ledger.pendingEpochs()).at(-1)?.epoch
+  if (epoch !== undefined) await sync.publisher.whenPublished(epoch, signal)
+}
+
+function lockState(stateDir: string): () => void {
+  try {
+    return lockFolder(path.join(stateDir, 'state.lock'))
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'folder-locked') throw error
+    throw new AppError('drive-busy', `another process has the drive of ${stateDir} mounted`, {
+      cause: error,
+      hint: 'shardrive unmount ends it; one state directory serves one mount',
+    })
+  }
+}
+
+function ledgerEvents(log: Log) {
+  return {
+    readOnly: (reason: string | null) =>
+      log.warn({ reason }, reason === null ? 'the drive is writable again' : 'the drive is read-only'),
+    stopped: (error: Error) => log.error({ err: error }, 'the ledger thread ended'),
+  }
+}
+
+function progressLines(options: DriveOptions) {
+  let saidAtMs = 0
+  return (done: number, total: number, note: string) => {
+    const nowMs = performance.now()
+    if (nowMs - saidAtMs < LINE_EVERY_MS) return
+    saidAtMs = nowMs
+    options.say(`rebuilding the tree: ${note} ${done} of ${total}`)
+  }
+}
