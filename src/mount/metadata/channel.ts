@@ -93,7 +93,6 @@ export class LedgerChannel {
   }
 
   async terminate(): Promise<void> {
-    this.stopped ??= new Error('closed')
     await this.worker.terminate()
   }
 
@@ -125,7 +124,7 @@ export class LedgerChannel {
     const waiting = [...this.waiting.values()]
     this.waiting.clear()
     for (const one of waiting) one.reject(stoppedError(error))
-    if (first) this.events.stopped?.(error)
+    if (first && !this.ended) this.events.stopped?.(error)
   }
 }
 

@@ -235,6 +235,10 @@ export class LedgerClient implements Ledger {
   check(): Promise<rows.Finding[]> {
     return this.call('check', [])
   }
+  /** Without a last commit, as by a crash of the thread: what was not synced may be gone. */
+  terminate(): Promise<void> {
+    return this.channel.terminate()
+  }
   async close(): Promise<void> {
     const closing = this.call('close', [])
     this.channel.end()

@@ -170,7 +170,5 @@ export class LedgerDatabase {
 }
 
 export function damaged(message: string): AppError {
-  return new AppError('database-damaged', `the local ledger is damaged: ${message}`, {
-    hint: 'recover the drive from the network: shardrive recover',
-  })
+  return new AppError('database-damaged', `the local ledger is damaged: ${message}`)
 }

@@ -17,6 +17,7 @@ export interface ReplyBatch {
   readonly readOnly: string | null
 }
 
+const RECOVER_HINT = 'recover the drive from the network: shardrive recover'
 /** Smaller buffers are cheaper to copy than to hand over. */
 const TRANSFER_BYTES_MIN = 16_384
 
@@ -126,7 +127,8 @@ interface PackedError {
 
 export function packError(error: unknown): PackedError {
   if (error instanceof AppError) {
-    const { code, message, retry, hint, details } = error
+    const { code, message, retry, details } = error
+    const hint = error.hint ?? (code === 'database-damaged' ? RECOVER_HINT : undefined)
     return { code, message, retry, hint, details, stack: undefined }
   }
   const { message, stack } = error instanceof Error ? error : new Error(String(error))

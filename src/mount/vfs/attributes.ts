@@ -1,6 +1,7 @@
 /** Attributes: answered from memory whenever memory is exact. */
 import { AppError } from '../../base/errors.js'
 import type { AttributeChanges, Attributes, FileSystemStatistics, MaybePromise, Timestamp } from '../fuse/filesystem.js'
+import { forgetCapability } from './inode-table.js'
 import { resize } from './resizing.js'
 import { clampTime, type VfsState } from './state.js'
 
@@ -29,12 +30,11 @@ export async function setAttributes(s: VfsState, ino: number, changes: Attribute
     ...{ atime: stamp(changes.atime), mtime: stamp(changes.mtime), ctime: stamp(changes.ctime) },
     killSuidGid: changes.killSuidGid,
   }
+  const known = s.table.get(ino)
+  if (known !== undefined) forgetCapability(known)
   if (changes.size === undefined) return s.learn(await s.parts.ledger.setAttributes(parts))
   const { size } = changes
-  return resize(s, ino, async (before) => {
-    if (size > before) await s.parts.staging.reserve(0)
-    return s.parts.ledger.setAttributes({ ...parts, size })
-  })
+  return resize(s, ino, () => s.parts.ledger.setAttributes({ ...parts, size }))
 }
 
 export async function readLink(s: VfsState, ino: number): Promise<Buffer> {

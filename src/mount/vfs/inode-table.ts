@@ -90,6 +90,7 @@ export class InodeTable {
     entry.inode = { ...inode, size: Math.max(inode.size, end), mtime: time, ctime: time }
     entry.pending++
     entry.fresh = false
+    forgetCapability(entry)
   }
 
   /** The ledger answered some of the pending writes. */
@@ -156,6 +157,11 @@ export class InodeTable {
     }
     this.reaping.push(ino)
   }
+}
+
+/** Goes with every write, truncation and change of owner. */
+export function forgetCapability(entry: Entry): void {
+  if (entry.xattrs?.has('security.capability')) entry.xattrs = null
 }
 
 export function isDirectoryMode(mode: number): boolean {

@@ -2,8 +2,7 @@
 import type { Changed, Inode } from '../metadata/types.js'
 import type { VfsState } from './state.js'
 
-/** `change` gets the size before. */
-export async function resize(s: VfsState, ino: number, change: (before: number) => Promise<Changed>): Promise<Inode> {
+export async function resize(s: VfsState, ino: number, change: () => Promise<Changed>): Promise<Inode> {
   for (let gate = s.table.get(ino)?.resizing; gate; gate = s.table.get(ino)?.resizing) await gate
   const entry = s.table.get(ino)
   let open = () => {}
@@ -13,7 +12,7 @@ export async function resize(s: VfsState, ino: number, change: (before: number) 
     })
   }
   try {
-    return s.learn(await change(entry?.inode.size ?? 0))
+    return s.learn(await change())
   } finally {
     if (entry !== undefined) entry.resizing = null
     open()

@@ -1,0 +1,69 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import BetterSqlite3 from 'better-sqlite3'
+import t from 'tap'
+import { makeFile, open, ROOT, rampBytes, readAll, scratch, write } from './support.js'
+
+t.test('S-20 a staged row that was changed on disk is damage: named, read-only, never served', async (t) => {
+  const folder = scratch(t)
+  const first = await open(folder)
+  const { ino } = await makeFile(first, ROOT, 'a')
+  await write(first, ino, 0, rampBytes(1, 10_000))
+  await first.close()
+  const db = new BetterSqlite3(path.join(folder, 'ledger.db'))
+  const row = db.prepare('SELECT sealed FROM staged').get() as { sealed: Buffer }
+  row.sealed[5_000] = (row.sealed[5_000] as number) ^ 1
+  db.prepare('UPDATE staged SET sealed = ?').run(row.sealed)
+  db.close()
+  const reasons: (string | null)[] = []
+  const second = await open(folder, { readOnly: (reason) => reasons.push(reason) })
+  const refused = { code: 'database-damaged', hint: /recover/ }
+  await t.rejects(readAll(second, ino), refused)
+  t.match(second.readOnlyReason(), /damaged/)
+  t.equal(reasons.length, 1)
+  await t.rejects(makeFile(second, ROOT, 'b'), { code: 'read-only' })
+  await second.sync()
+  t.match(second.readOnlyReason(), /damaged/, 'damage does not heal by a commit')
+  await second.close()
+})
+
+t.test('S-20 a database of a newer version, of another kind, or none at all is refused and left alone', async (t) => {
+  const folder = scratch(t)
+  await (await open(folder)).close()
+  const file = path.join(folder, 'ledger.db')
+  const db = new BetterSqlite3(file)
+  db.pragma('user_version = 99')
+  db.close()
+  await t.rejects(open(folder), { code: 'database-too-new' })
+  const other = scratch(t)
+  fs.writeFileSync(path.join(other, 'ledger.db'), Buffer.alloc(8_192, 7))
+  await t.rejects(open(other), { code: 'database-damaged', hint: /recover/ })
+  t.ok(fs.readFileSync(path.join(other, 'ledger.db')).equals(Buffer.alloc(8_192, 7)))
+})
+
+t.test('plain bytes of staged rows are nowhere in the database file', async (t) => {
+  const folder = scratch(t)
+  const first = await open(folder)
+  const { ino } = await makeFile(first, ROOT, 'a')
+  await write(first, ino, 0, rampBytes(1, 100))
+  await first.close()
+  const raw = fs.readFileSync(path.join(folder, 'ledger.db'))
+  t.notOk(raw.includes(rampBytes(1, 100).subarray(0, 32)), 'plain bytes are nowhere in the file')
+})
+
+t.test('when the worker ends, everything that waits is rejected, and so is what comes later', async (t) => {
+  const folder = scratch(t)
+  let stopped = 0
+  const ledger = await open(folder, { stopped: () => void stopped++ })
+  const waiting = [ledger.sync(), ledger.attributes(ROOT), makeFile(ledger, ROOT, 'a')]
+  const outcomes = Promise.allSettled(waiting)
+  await ledger.terminate()
+  for (const one of await outcomes) {
+    if (one.status === 'rejected') t.match(one.reason, { code: 'ledger-stopped' })
+  }
+  await t.rejects(ledger.attributes(ROOT), { code: 'ledger-stopped' })
+  t.equal(stopped, 1)
+  const again = await open(folder)
+  t.same(await again.check(), [])
+  await again.close()
+})
