@@ -74,14 +74,19 @@ export class FileReader {
     const steps = Math.ceil(length / RANGE_STEP_BYTES)
     let next = 0
     const run = async () => {
-      for (let step = next++; step < steps; step = next++) {
+      while (next < steps) {
+        const step = next++
         const from = step * RANGE_STEP_BYTES
         const size = Math.min(RANGE_STEP_BYTES, length - from)
         let at = from
         for (const bytes of await this.readRange(info, offset + from, size, signal)) at += bytes.copy(result, at)
       }
     }
-    await Promise.all([run(), run()])
+    const stop = (error: unknown) => {
+      next = steps
+      throw error
+    }
+    await Promise.all([run().catch(stop), run().catch(stop)])
     return result
   }
 

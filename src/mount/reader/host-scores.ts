@@ -12,6 +12,8 @@ interface Score {
   outstandingBytes: number
   failuresInRow: number
   failedAtMs: number
+  /** Null before the first answer. */
+  answeredAtMs: number | null
 }
 
 /** RFC 6298's gain: a new measurement counts an eighth. */
@@ -25,6 +27,8 @@ const SMALL_BYTES = 32_768
 const LATE_FACTOR = 3
 const LATE_MIN_MS = 150
 const LATE_MAX_MS = 5_000
+/** A host that has never answered may have to be dialed first: six round trips, and a token. */
+const FIRST_LATE_MIN_MS = 600
 /** A host that failed, or lost a race, is asked last for so long, doubling with each time in a row. */
 const AVOID_FIRST_MS = 1_000
 const AVOID_MAX_MS = 60_000
@@ -48,6 +52,7 @@ export interface AskedHost {
 export class HostScores {
   private readonly scores = new Map<HostId, Score>()
   private raceBytes = RACE_BURST_BYTES
+  private answeredAtMs = Number.NEGATIVE_INFINITY
 
   asked(host: HostId, bytes: number, nowMs: number): AskedHost {
     const score = this.of(host)
@@ -64,6 +69,8 @@ export class HostScores {
       score.bytesPerMs += (rate - score.bytesPerMs) * GAIN
     }
     score.failuresInRow = 0
+    score.answeredAtMs = nowMs
+    this.answeredAtMs = nowMs
     this.raceBytes = Math.min(RACE_BURST_BYTES, this.raceBytes + asked.bytes * RACE_SHARE)
   }
 
@@ -87,10 +94,14 @@ export class HostScores {
   /** After so long, somebody else should be asked as well. `queuedBytes` with those that were asked for before. */
   lateAfterMs(host: HostId, queuedBytes: number): number {
     const score = this.of(host)
-    return Math.min(
-      LATE_MAX_MS,
-      Math.max(LATE_MIN_MS, LATE_FACTOR * (score.latencyMs + queuedBytes / score.bytesPerMs)),
-    )
+    const leastMs = score.answeredAtMs === null ? FIRST_LATE_MIN_MS : LATE_MIN_MS
+    const expectedMs = score.latencyMs + queuedBytes / score.bytesPerMs
+    return Math.min(LATE_MAX_MS, Math.max(leastMs, LATE_FACTOR * expectedMs))
+  }
+
+  /** Others answered since then and this one did not: so it is not our own line. */
+  isSilentSince(host: HostId, sinceMs: number): boolean {
+    return this.answeredAtMs >= sinceMs && (this.scores.get(host)?.answeredAtMs ?? Number.NEGATIVE_INFINITY) < sinceMs
   }
 
   /** Whether a race for so many bytes more may start; they are spent. */
@@ -130,6 +141,7 @@ export class HostScores {
         outstandingBytes: 0,
         failuresInRow: 0,
         failedAtMs: 0,
+        answeredAtMs: null,
       }
       this.scores.set(host, score)
     }

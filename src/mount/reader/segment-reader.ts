@@ -26,8 +26,14 @@ export interface SegmentReaderParts {
   clock: Clock
 }
 
+export interface SegmentReaderOptions {
+  retryMs?: number
+}
+
 /** Rows asked of a shard in one request: 256 KiB answers are as fast as larger ones and let others in between. */
 const ROWS_PER_REQUEST = 4
+/** Hosts of parity that are dialed ahead of need: one late or lost host a row is the usual trouble. */
+const SPARES_DIALED = 2
 /** Everything failed within this time: connections were lost, not hosts. It is tried again, so often, after so long. */
 const FAST_FAILURE_MS = 3_000
 const FAST_RETRIES = 2
@@ -42,9 +48,11 @@ interface RowRange {
 
 export class SegmentReader {
   private readonly parts: SegmentReaderParts
+  private readonly retryMs: number
 
-  constructor(parts: SegmentReaderParts) {
+  constructor(parts: SegmentReaderParts, options: SegmentReaderOptions = {}) {
     this.parts = parts
+    this.retryMs = options.retryMs ?? FAST_RETRY_MS
   }
 
   /**
@@ -62,17 +70,22 @@ export class SegmentReader {
       for (const unit of units) sink.failed(unit, error)
       return
     }
-    this.parts.shards.prepare(hostsOf(placement))
+    this.prepare(info, placement)
     const ranges = rowRanges(layout, units)
+    const { retryMs } = this
     await Promise.all(
-      ranges.map((range) => new RangeRead(this.parts, { info, layout, range, sink, signal }).run(placement)),
+      ranges.map((range) => new RangeRead(this.parts, { info, layout, range, sink, signal, retryMs }).run(placement)),
     )
   }
 
   /** Connections and tokens for this segment, ahead of need. Never rejects. */
   async warm(info: SegmentInfo): Promise<void> {
     const placement = await this.parts.placements.of(info).catch(() => null)
-    if (placement !== null) this.parts.shards.prepare(hostsOf(placement))
+    if (placement !== null) this.prepare(info, placement)
+  }
+
+  private prepare(info: SegmentInfo, placement: Placement): void {
+    this.parts.shards.prepare(hostsOf(placement), info.dataShards + SPARES_DIALED)
   }
 }
 
@@ -82,6 +95,7 @@ interface RangeTask {
   range: RowRange
   sink: UnitSink
   signal: AbortSignal
+  retryMs: number
 }
 
 /** A row range until every unit of it has been handed over. */
@@ -124,7 +138,7 @@ class RangeRead implements StripeSink {
 
   private async readAgain(first: Placement): Promise<void> {
     const { placements, clock } = this.parts
-    const { info, signal } = this.task
+    const { info, signal, retryMs } = this.task
     let placement = first
     for (let attempt = 0; ; attempt++) {
       const startedAtMs = clock.monotonicMs()
@@ -139,7 +153,7 @@ class RangeRead implements StripeSink {
         signal.throwIfAborted()
         const isMoved = !isSame(renewed, placement)
         if (attempt >= FAST_RETRIES || (!isMoved && tookMs > FAST_FAILURE_MS)) throw error
-        if (!isMoved && !(await clock.sleep(FAST_RETRY_MS, signal))) throw error
+        if (!isMoved && !(await clock.sleep(retryMs, signal))) throw error
         placement = renewed
       }
     }
@@ -182,8 +196,10 @@ class RangeRead implements StripeSink {
 
 const EMPTY = Buffer.alloc(0)
 
+/** Those of data shards first. */
 function hostsOf(placement: Placement): HostId[] {
-  return placement.shards.flatMap(({ host }) => (host === null ? [] : [host]))
+  const byIndex = [...placement.shards].sort((a, b) => a.index - b.index)
+  return byIndex.flatMap(({ host }) => (host === null ? [] : [host]))
 }
 
 /** Neighbouring rows in which the same shards are wanted become one range, at most ROWS_PER_REQUEST long. */

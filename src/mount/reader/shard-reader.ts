@@ -127,15 +127,18 @@ export class ShardReader {
     return { bytes: answer, lateAfterMs: scores.lateAfterMs(place.host, asked.queuedBytes), abandon }
   }
 
-  /** Tokens and connections ahead of need, of hosts that may have to stand in too; once in ten minutes each. */
-  prepare(hosts: readonly HostId[]): void {
+  /**
+   * Ahead of need, for each host once in ten minutes: tokens of all, in one call to the bridge, since each may have to stand
+   * in while the bridge is away; connections to the first `dialed` of them.
+   */
+  prepare(hosts: readonly HostId[], dialed: number): void {
     const fresh = hosts.filter((host) => !this.prepared.has(host))
     if (fresh.length === 0) return
     for (const host of fresh) {
       this.prepared.set(host, true)
       this.parts.token(host, NEVER).catch(() => this.prepared.delete(host))
     }
-    this.parts.peers.warm?.(fresh)
+    this.parts.peers.warm?.(hosts.slice(0, dialed))
   }
 
   private async fetch(place: ShardPlace, range: LeafRange, length: number, signal: AbortSignal): Promise<Buffer> {
@@ -155,7 +158,7 @@ export class ShardReader {
   }
 
   private async fetchOnce(place: ShardPlace, range: LeafRange, length: number, signal: AbortSignal): Promise<Buffer> {
-    const { peers, token, clock } = this.parts
+    const { peers, token, scores, clock } = this.parts
     const { firstLeaf, leafCount } = range
     const head = encodeGetRequest({ token: await token(place.host, signal), shard: place.shard, firstLeaf, leafCount })
     const startedAtMs = clock.monotonicMs()
@@ -168,10 +171,9 @@ export class ShardReader {
         signal,
       })
       .catch((error: unknown) => {
-        // One that took the question and did not answer is silent; one that is not there is only absent.
-        const waitedMs = clock.monotonicMs() - startedAtMs
-        if (isCode(error, 'timed-out') && !signal.aborted)
-          this.tell(place, 'silent', `no answer in ${Math.round(waitedMs)} ms`)
+        // One that is not there is absent. One that took the question while others answered theirs is silent.
+        const isSilent = isCode(error, 'timed-out') && scores.isSilentSince(place.host, startedAtMs)
+        if (isSilent && !signal.aborted) this.tell(place, 'silent', `no answer in ${this.deadlineMs} ms`)
         throw error
       })
     const { shardLength, proof } = this.decode(reply.head, place)

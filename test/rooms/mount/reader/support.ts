@@ -230,13 +230,16 @@ export class Reading {
       },
       options.shards,
     )
-    this.segments = new SegmentReader({
-      placements: this.placements,
-      shards: this.shards,
-      scores: this.scores,
-      termKey: () => world.termKey,
-      clock: systemClock,
-    })
+    this.segments = new SegmentReader(
+      {
+        placements: this.placements,
+        shards: this.shards,
+        scores: this.scores,
+        termKey: () => world.termKey,
+        clock: systemClock,
+      },
+      { retryMs: 50 },
+    )
     this.units = new UnitSource({ cache: options.cache ?? NO_CACHE, network: this.segments }, options.units)
     const plan = options.plan ?? (async () => ({ pieces: [], size: 0 }))
     this.files = new FileReader({ ledger: { plan }, units: this.units, log: silentLog }, options.files)
