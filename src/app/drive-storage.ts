@@ -36,8 +36,6 @@ export interface StorageOptions {
   log: Log
 }
 
-/** Staged rows and what programs write at any time keep this much of the disk. */
-const FLOOR_BYTES = 256 * 1_048_576
 const TOKENS_KEY = 'get-tokens'
 
 export async function openStorage(
@@ -51,7 +49,6 @@ export async function openStorage(
     file: path.join(stateDir, 'cache.db'),
     key: identity.cacheKey,
     budgetBytes: options.cacheBytes,
-    floorBytes: FLOOR_BYTES,
     log,
   })
   const tokens = new GetTokens({

@@ -69,8 +69,8 @@ export async function ensureChainState(
       progress(done, total, 'records'),
     )
     const segments = {
-      read: async (info: SegmentInfo, offset: number, length: number) =>
-        Buffer.concat(await storage.reader.readRange(info, offset, length, signal)),
+      read: (info: SegmentInfo, offset: number, length: number) =>
+        storage.reader.fetchSegmentRange(info, offset, length, signal),
     }
     await rebuildLedger(
       chain,

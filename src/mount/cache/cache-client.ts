@@ -20,7 +20,7 @@ export interface CacheOptions {
   /** Stays the caller's. */
   key: SecretBytes
   budgetBytes?: number
-  /** Of the disk, left to everybody else. */
+  /** Of the disk, left to everybody else. Default: by its size (disk-room.ts). */
   floorBytes?: number
   log: Log
 }
@@ -31,8 +31,6 @@ export interface CacheStats extends StoreStats {
 }
 
 export const BUDGET_BYTES = 10 * 1024 * 1_048_576
-/** What programs and the ledger write at any time. */
-export const FLOOR_BYTES = 256 * 1_048_576
 
 const NO_STATS: StoreStats = {
   ...{
@@ -69,7 +67,7 @@ export class CacheClient {
 
   /** Resolves when the file is open, or known not to open: reads go on without it then, and puts try again. */
   static async open(options: CacheOptions): Promise<CacheClient> {
-    const { file, budgetBytes = BUDGET_BYTES, floorBytes = FLOOR_BYTES, log } = options
+    const { file, budgetBytes = BUDGET_BYTES, floorBytes = null, log } = options
     const key = options.key.use((bytes) => new Uint8Array(bytes))
     const data: CacheWorkerData = { file, key, budgetBytes, floorBytes }
     const worker = new Worker(new URL('./cache-worker.js', import.meta.url), {

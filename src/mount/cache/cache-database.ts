@@ -3,8 +3,9 @@
  * the disk, and a file that is damaged, of another version or of something else is deleted and begun anew.
  */
 import { codeOf } from '../../base/errors.js'
-import type { Database } from '../../sqlite/driver.js'
+import type { Database, Statement } from '../../sqlite/driver.js'
 import { openDatabase, removeDatabase } from '../../sqlite/open.js'
+import type { Run } from './run-list.js'
 
 export const CACHE_KIND = 'SDCD'
 
@@ -66,4 +67,31 @@ function open(file: string): Database {
     db.close()
     throw error
   }
+}
+
+export interface Statements {
+  findRun: Statement<[Buffer, number], number>
+  addRun: Statement<[Buffer, number]>
+  saveRun: Statement<[number, number, number]>
+  dropRun: Statement<[number]>
+  unit: Statement<[number], Buffer>
+  putUnit: Statement<[number, Buffer]>
+  dropUnits: Statement<[number, number]>
+}
+
+export function prepareStatements(db: Database): Statements {
+  return {
+    findRun: db.prepare<[Buffer, number], number>('SELECT id FROM runs WHERE segment = ? AND number = ?').pluck(),
+    addRun: db.prepare('INSERT INTO runs (segment, number, bytes, used) VALUES (?, ?, 0, 0)'),
+    saveRun: db.prepare('UPDATE runs SET bytes = ?, used = ? WHERE id = ?'),
+    dropRun: db.prepare('DELETE FROM runs WHERE id = ?'),
+    unit: db.prepare<[number], Buffer>('SELECT sealed FROM units WHERE id = ?').pluck(),
+    putUnit: db.prepare('INSERT INTO units (id, sealed) VALUES (?, ?) ON CONFLICT DO NOTHING'),
+    dropUnits: db.prepare('DELETE FROM units WHERE id >= ? AND id < ?'),
+  }
+}
+
+/** In the order of their last use. */
+export function loadRuns(db: Database): Iterable<Run> {
+  return db.prepare('SELECT id, bytes, used FROM runs ORDER BY used, id').iterate() as Iterable<Run>
 }

@@ -9,8 +9,7 @@ import type { CacheWorkerData, FromCache, ToCache } from './messages.js'
 import { type FreshUnit, UnitStore } from './unit-store.js'
 
 /** How often budget and floor are looked after while nothing is put. */
-const TIDY_MS = 10_000
-const TIDY_MORE_MS = 50
+const TIDY_MS = { now: 50, soon: 1_000, later: 10_000 }
 
 type Put = Extract<ToCache, { kind: 'put' }>
 
@@ -30,7 +29,7 @@ class CacheWorker {
     const nowMs = () => performance.now()
     this.store = new UnitStore({ file, key: this.key, random: systemRandom, budgetBytes, floorBytes, nowMs })
     port.on('message', (message: ToCache) => this.take(message))
-    this.tidyAfter(TIDY_MS)
+    this.tidyAfter(TIDY_MS.later)
     this.send({ kind: 'open' })
   }
 
@@ -100,7 +99,7 @@ class CacheWorker {
 
   private tidyAfter(delayMs: number): void {
     clearTimeout(this.timer)
-    this.timer = setTimeout(() => this.tidyAfter(this.store.tidy() ? TIDY_MORE_MS : TIDY_MS), delayMs)
+    this.timer = setTimeout(() => this.tidyAfter(TIDY_MS[this.store.tidy()]), delayMs)
   }
 
   private close(id: number): void {

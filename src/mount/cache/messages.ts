@@ -7,7 +7,7 @@ export interface CacheWorkerData {
   /** Moved into guarded memory and wiped from here. */
   key: Uint8Array
   budgetBytes: number
-  floorBytes: number
+  floorBytes: number | null
 }
 
 /** A unit in a chunk: they lie back to back. */

@@ -3,17 +3,17 @@
  * cache's thread. Nothing here fails a read: what cannot be had is a miss, what cannot be kept is left out, and a file
  * that gives trouble is begun anew.
  */
-import fs from 'node:fs'
 import path from 'node:path'
 import { AppError, codeOf, isCode } from '../../base/errors.js'
 import type { RandomBytes } from '../../base/random.js'
 import { openCached, sealCached } from '../../crypto/at-rest.js'
 import type { SecretBytes } from '../../crypto/secret.js'
 import { idBytes, type SegmentId } from '../../model/ids.js'
-import type { Database, Statement } from '../../sqlite/driver.js'
+import type { Database } from '../../sqlite/driver.js'
 import { sqliteFailure } from '../../sqlite/failures.js'
 import { removeDatabase, transaction } from '../../sqlite/open.js'
-import { openCacheDatabase } from './cache-database.js'
+import { loadRuns, openCacheDatabase, prepareStatements, type Statements } from './cache-database.js'
+import { DiskRoom } from './disk-room.js'
 import { RunList } from './run-list.js'
 
 export interface StoreOptions {
@@ -21,8 +21,8 @@ export interface StoreOptions {
   key: SecretBytes
   random: RandomBytes
   budgetBytes: number
-  /** What others may always use of the disk. */
-  floorBytes: number
+  /** What others may always use of the disk; null: by its size. */
+  floorBytes: number | null
   nowMs(): number
   /** Tests: instead of asking the file system. */
   freeBytes?: () => number
@@ -59,40 +59,29 @@ const SLACK_BYTES = 4 * 1_048_576
 /** Evicted in one transaction: about 20 ms. */
 const EVICT_RUNS_MAX = 256
 const SAVE_RUNS_MAX = 512
-/** The free disk is asked again after this long or so many bytes. */
-const FREE_AGE_MS = 1_000
-const FREE_WRITTEN_BYTES = 16 * 1_048_576
 /** Given back to the disk in one step. */
 const SHRINK_BYTES = 16 * 1_048_576
 /** After a failure nothing is kept for so long. */
 const PAUSE_MS = 30_000
 
-interface Statements {
-  findRun: Statement<[Buffer, number], number>
-  addRun: Statement<[Buffer, number]>
-  saveRun: Statement<[number, number, number]>
-  dropRun: Statement<[number]>
-  unit: Statement<[number], Buffer>
-  putUnit: Statement<[number, Buffer]>
-  dropUnits: Statement<[number, number]>
-}
-
 export class UnitStore {
   private readonly options: StoreOptions
   private readonly runs = new RunList()
+  private readonly room: DiskRoom
   private db: Database | null = null
   private sql!: Statements
   private pageBytes = 0
   private budgetBytes: number
   private pausedUntilMs = Number.NEGATIVE_INFINITY
-  private free = { bytes: 0, atMs: Number.NEGATIVE_INFINITY, written: 0 }
   private readonly count = { hits: 0, misses: 0, evictedRuns: 0, damaged: 0, restarts: 0 }
   private trouble: string | null = null
+  private isPutting = false
   private failedBetween: Error | null = null
 
   constructor(options: StoreOptions) {
     this.options = options
     this.budgetBytes = options.budgetBytes
+    this.room = new DiskRoom({ ...options, folder: path.dirname(options.file) })
     this.open()
   }
 
@@ -117,25 +106,18 @@ export class UnitStore {
     const bytes = units.reduce((sum, one) => sum + one.bytes.length + this.pageBytes, 0)
     if (!this.makeRoom(bytes)) return
     this.attempt(() => {
-      this.failedBetween = null
-      transaction(this.db as Database, () => {
-        for (const one of units) {
-          this.keep(one)
-          between()
-          if (this.failedBetween !== null) throw this.failedBetween
-        }
-        this.saveRuns(SAVE_RUNS_MAX)
-      })
-      this.free.written += bytes
+      this.keepAll(units, between)
+      this.room.wrote(bytes)
       this.trouble = null
     })
   }
 
-  /** Keeps to the budget and the floor while nothing is put. True when there is more to do. */
-  tidy(): boolean {
-    if (this.db === null) return false
+  /** Keeps to the budget and the floor while nothing is put. `now`: there is more to do; `soon`: the disk is short. */
+  tidy(): 'now' | 'soon' | 'later' {
+    if (this.db === null) return 'later'
     this.makeRoom(0)
-    return this.attempt(() => this.shrink()) ?? false
+    if (this.attempt(() => this.shrink())) return 'now'
+    return this.attempt(() => this.room.isShort()) ? 'soon' : 'later'
   }
 
   stats(): StoreStats {
@@ -157,17 +139,8 @@ export class UnitStore {
       const db = openCacheDatabase(this.options.file)
       this.db = db
       this.pageBytes = db.pragma('page_size', { simple: true }) as number
-      this.sql = {
-        findRun: db.prepare<[Buffer, number], number>('SELECT id FROM runs WHERE segment = ? AND number = ?').pluck(),
-        addRun: db.prepare('INSERT INTO runs (segment, number, bytes, used) VALUES (?, ?, 0, 0)'),
-        saveRun: db.prepare('UPDATE runs SET bytes = ?, used = ? WHERE id = ?'),
-        dropRun: db.prepare('DELETE FROM runs WHERE id = ?'),
-        unit: db.prepare<[number], Buffer>('SELECT sealed FROM units WHERE id = ?').pluck(),
-        putUnit: db.prepare('INSERT INTO units (id, sealed) VALUES (?, ?) ON CONFLICT DO NOTHING'),
-        dropUnits: db.prepare('DELETE FROM units WHERE id >= ? AND id < ?'),
-      }
-      const rows = db.prepare('SELECT id, bytes, used FROM runs ORDER BY used, id')
-      this.runs.fill(rows.iterate() as Iterable<{ id: number; bytes: number; used: number }>)
+      this.sql = prepareStatements(db)
+      this.runs.fill(loadRuns(db))
     } catch (error) {
       this.giveUp(sqliteFailure(error))
     }
@@ -200,6 +173,23 @@ export class UnitStore {
     const known = this.runs.get(run)
     if (known) this.runs.grow(known, -sealedBytes)
     this.sql.dropUnits.run(rowOf(run, unit), rowOf(run, unit) + 1)
+  }
+
+  private keepAll(units: readonly FreshUnit[], between: () => void): void {
+    this.isPutting = true
+    this.failedBetween = null
+    try {
+      transaction(this.db as Database, () => {
+        for (const one of units) {
+          this.keep(one)
+          between()
+          if (this.failedBetween !== null) throw this.failedBetween
+        }
+        this.saveRuns(SAVE_RUNS_MAX)
+      })
+    } finally {
+      this.isPutting = false
+    }
   }
 
   private keep({ segment, unit, bytes }: FreshUnit): void {
@@ -256,22 +246,7 @@ export class UnitStore {
 
   /** How much the used pages may be: the budget, or what leaves the floor free. */
   private allowedBytes(): number {
-    return Math.min(this.budgetBytes, this.sizes().fileBytes + this.freeBytes() - this.options.floorBytes)
-  }
-
-  private freeBytes(): number {
-    const nowMs = this.options.nowMs()
-    const { free } = this
-    if (nowMs - free.atMs >= FREE_AGE_MS || free.written >= FREE_WRITTEN_BYTES) {
-      this.free = { bytes: this.askFree(), atMs: nowMs, written: 0 }
-    }
-    return this.free.bytes
-  }
-
-  private askFree(): number {
-    if (this.options.freeBytes) return this.options.freeBytes()
-    const { bavail, bsize } = fs.statfsSync(path.dirname(this.options.file))
-    return bavail * bsize
+    return Math.min(this.budgetBytes, this.room.allowedBytes(this.sizes().fileBytes))
   }
 
   /** Spare pages go back to the disk while the file is larger than it may be. */
@@ -281,7 +256,7 @@ export class UnitStore {
     if (surplus < this.pageBytes) return false
     const pages = Math.ceil(Math.min(surplus, SHRINK_BYTES) / this.pageBytes)
     this.db?.pragma(`incremental_vacuum(${pages})`)
-    this.free.atMs = Number.NEGATIVE_INFINITY
+    this.room.forget()
     return true
   }
 
@@ -294,7 +269,7 @@ export class UnitStore {
       const isDisk = failure instanceof AppError || (failure as NodeJS.ErrnoException).syscall !== undefined
       if (!isDisk) throw failure
       // A read between two units of a put: the put ends with it.
-      if (this.db?.inTransaction) this.failedBetween = failure as Error
+      if (this.isPutting) this.failedBetween = failure as Error
       else this.giveUp(failure)
       return undefined
     }

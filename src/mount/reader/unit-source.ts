@@ -2,12 +2,12 @@
  * Units from the nearest place: memory, the cache on disk, the network. A unit that several readers want is fetched once, and
  * for as long as one of them wants it: the last one who leaves ends the fetch.
  */
-import { setMaxListeners } from 'node:events'
 import { LRUCache } from 'lru-cache'
 import { AppError } from '../../base/errors.js'
 import type { SegmentId } from '../../model/ids.js'
 import type { SegmentInfo } from '../../model/segment.js'
-import { Turns } from './waiting.js'
+import { type Flight, isFlight, type Load, makeLoad, unitKey } from './flight.js'
+import { Turns, unlessAborted } from './waiting.js'
 
 export interface UnitCache {
   /** In the order asked; null for what is not there. Never rejects for a damaged unit: that is a miss. */
@@ -39,29 +39,6 @@ const ENTRY_BYTES = 256
 interface Held {
   bytes: Buffer
   wasRead: boolean
-}
-
-/** A unit on its way. */
-interface Flight {
-  key: string
-  load: Load
-  waiters: number
-  /** Not (only) for readahead. */
-  isForReader: boolean
-  isOver: boolean
-  landed: Promise<Buffer>
-  resolve(bytes: Buffer): void
-  reject(error: unknown): void
-}
-
-/** Units asked for together. */
-interface Load {
-  info: SegmentInfo
-  flights: Map<number, Flight>
-  /** Flights that somebody waits for. */
-  wanted: number
-  isAhead: boolean
-  stop: AbortController
 }
 
 export interface UnitSourceOptions {
@@ -113,7 +90,7 @@ export class UnitSource {
   peek(info: SegmentInfo, units: readonly number[]): Buffer[] | null {
     const found: Buffer[] = []
     for (const unit of units) {
-      const bytes = this.take(keyOf(info.segment, unit))
+      const bytes = this.take(unitKey(info.segment, unit))
       if (bytes === undefined) return null
       found.push(bytes)
     }
@@ -147,7 +124,7 @@ export class UnitSource {
   }
 
   private isNear(segment: SegmentId, unit: number): boolean {
-    const key = keyOf(segment, unit)
+    const key = unitKey(segment, unit)
     return this.memory.has(key) || this.flying.has(key)
   }
 
@@ -164,7 +141,7 @@ export class UnitSource {
     const found = new Map<number, Buffer | Flight>()
     const missing: number[] = []
     for (const unit of new Set(units)) {
-      const key = keyOf(info.segment, unit)
+      const key = unitKey(info.segment, unit)
       const bytes = this.take(key)
       const flight = this.flying.get(key)
       if (bytes !== undefined) found.set(unit, bytes)
@@ -196,15 +173,9 @@ export class UnitSource {
 
   /** Flights with one waiter each. */
   private launch(info: SegmentInfo, units: readonly number[], isAhead: boolean): Flight[] {
-    const load: Load = { info, flights: new Map(), wanted: units.length, isAhead, stop: new AbortController() }
-    // Each range of rows listens; there may be many.
-    setMaxListeners(0, load.stop.signal)
-    const flights = units.map((unit) => {
-      const flight = makeFlight(keyOf(info.segment, unit), load)
-      load.flights.set(unit, flight)
-      this.flying.set(flight.key, flight)
-      return flight
-    })
+    const load = makeLoad(info, units, isAhead)
+    const flights = [...load.flights.values()]
+    for (const flight of flights) this.flying.set(flight.key, flight)
     this.run(load).catch((error: unknown) => {
       for (const unit of load.flights.keys()) this.land(load, unit, error)
     })
@@ -274,32 +245,3 @@ export class UnitSource {
 }
 
 const NOT_WANTED = new AppError('interrupted', 'nobody waits for this any more')
-
-function makeFlight(key: string, load: Load): Flight {
-  let resolve: (bytes: Buffer) => void = () => {}
-  let reject: (error: unknown) => void = () => {}
-  const landed = new Promise<Buffer>((yes, no) => {
-    resolve = yes
-    reject = no
-  })
-  // Whoever waited may have left.
-  landed.catch(() => undefined)
-  return { key, load, waiters: 1, isForReader: false, isOver: false, landed, resolve, reject }
-}
-
-function isFlight(one: Buffer | Flight): one is Flight {
-  return 'landed' in one
-}
-
-function keyOf(segment: SegmentId, unit: number): string {
-  return `${segment}:${unit}`
-}
-
-/** The value, or the signal's reason when that comes first. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason)
-    signal.addEventListener('abort', stop, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
-  })
-}
