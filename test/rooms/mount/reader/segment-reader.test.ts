@@ -214,6 +214,18 @@ t.test('known placements need no bridge, also after another start', async (t) =>
   t.equal(world.located, 2)
 })
 
+t.test('segments that are looked for in one moment are located in one call', async (t) => {
+  const world = await ReaderWorld.start(t, 8)
+  const infos = await Promise.all([1, 2, 3].map((seed) => world.store(seed, 100_000, FOUR_OF_EIGHT)))
+  const reading = world.reader()
+  const found = await Promise.all([...infos, ...infos].map((info) => reading.whole(info)))
+  t.same(
+    found.map((bytes, at) => bytes.equals(rampBytes((at % 3) + 1, 100_000))),
+    Array(6).fill(true),
+  )
+  t.equal(world.located, 1)
+})
+
 t.test('a used-up token is replaced, and that is nobody’s fault', async (t) => {
   const world = await ReaderWorld.start(t, 8)
   const info = await world.store(1, awkwardLength(FOUR_OF_EIGHT, 20), FOUR_OF_EIGHT)
