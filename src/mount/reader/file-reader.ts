@@ -65,7 +65,7 @@ export class FileReader {
     if (cursor !== null) this.readAhead(ino, cursor, plan.size)
     // The usual read is one piece that is in memory: no promise more than needed.
     if (parts.every((part) => Array.isArray(part))) return (parts as Buffer[][]).flat()
-    return (await Promise.all(parts)).flat()
+    return (await Promise.all(parts).catch((error: unknown) => Promise.reject(offline(error)))).flat()
   }
 
   /** A stretch of a segment's plain bytes, of any length. */
@@ -125,6 +125,7 @@ export class FileReader {
       return await this.parts.units.read(info, wanted, limit.signal)
     } catch (error) {
       const failure = limit.hasPassed ? late(error) : error
+      if (limit.hasPassed) this.parts.units.gaveUp(info, wanted, failure as AppError)
       if (!signal.aborted) this.complain(failure)
       throw failure
     } finally {
@@ -173,6 +174,13 @@ export class FileReader {
     this.complainedAtMs = nowMs
     this.parts.log.warn({ err: error, code: codeOf(error) }, 'data could not be read')
   }
+}
+
+/** To a program it is all the same why data cannot be had: the cause, the log and the status say it. */
+function offline(error: unknown): unknown {
+  if (!(error instanceof AppError) || error.code === 'offline' || error.code === 'interrupted') return error
+  const { message, hint } = error
+  return new AppError('offline', message, { retry: 'later', cause: error, ...(hint === undefined ? {} : { hint }) })
 }
 
 function late(cause?: unknown): AppError {

@@ -33,6 +33,12 @@ export const MEMORY_BYTES = 64 * 1_048_576
 const CACHE_UNITS_MAX = 32
 /** Reads that go to the network at once; more wait. Far below the kernel's background limit of 256. */
 const NETWORK_READS_MAX = 64
+/**
+ * A unit that could not be had is not asked for again for so long. The kernel asks for a page of a failed readahead once more,
+ * one process after the other: each of them would wait as long as the first, and a reader of many pages for ever.
+ */
+const FAILED_MS = 3_000
+const FAILED_MAX = 8_192
 /** What an empty unit costs: its key and its entry. */
 const ENTRY_BYTES = 256
 
@@ -51,6 +57,7 @@ export class UnitSource {
   private readonly memory: LRUCache<string, Held>
   private readonly turns = new Turns(NETWORK_READS_MAX)
   private readonly flying = new Map<string, Flight>()
+  private readonly failed = new LRUCache<string, AppError>({ max: FAILED_MAX, ttl: FAILED_MS })
   /** Called when a unit goes from memory that was fetched and never read: there is too little memory for so much ahead. */
   onWaste: () => void = () => {}
 
@@ -99,13 +106,23 @@ export class UnitSource {
 
   /** Brings units into memory for who will read them. Resolves when they are there; rejects as `read`. */
   async fetchAhead(info: SegmentInfo, units: readonly number[], signal: AbortSignal): Promise<void> {
-    const missing = units.filter((unit) => !this.isNear(info.segment, unit))
+    const missing = units.filter(
+      (unit) => !this.isNear(info.segment, unit) && !this.failed.has(unitKey(info.segment, unit)),
+    )
     if (missing.length === 0) return
     const flights = this.launch(info, missing, true)
     try {
       await unlessAborted(Promise.all(flights.map((one) => one.landed)), signal)
     } finally {
       for (const one of flights) this.leave(one)
+    }
+  }
+
+  /** A reader waited for these in vain: who asks next, soon, is told the same at once. */
+  gaveUp(info: SegmentInfo, units: readonly number[], error: AppError): void {
+    for (const unit of units) {
+      const key = unitKey(info.segment, unit)
+      if (!this.memory.has(key)) this.failed.set(key, error)
     }
   }
 
@@ -136,8 +153,13 @@ export class UnitSource {
     return held.bytes
   }
 
-  /** For each unit its bytes or its flight; waits as one of its waiters. */
+  /** For each unit its bytes or its flight; waits as one of its waiters. Throws when one could not be had a moment ago. */
   private join(info: SegmentInfo, units: readonly number[]): (Buffer | Flight)[] {
+    for (const unit of units) {
+      const key = unitKey(info.segment, unit)
+      const failure = this.memory.has(key) ? undefined : this.failed.get(key)
+      if (failure !== undefined) throw failure
+    }
     const found = new Map<number, Buffer | Flight>()
     const missing: number[] = []
     for (const unit of new Set(units)) {
@@ -191,7 +213,10 @@ export class UnitSource {
         this.land(load, unit, undefined, bytes)
         if (bytes.length > 0) this.cache.put(info.segment, [{ unit, bytes }])
       },
-      failed: (unit, error) => this.land(load, unit, error),
+      failed: (unit, error) => {
+        if (error instanceof AppError && !stop.signal.aborted) this.gaveUp(info, [unit], error)
+        this.land(load, unit, error)
+      },
     }
     // What is read ahead has its own bound, in bytes, and takes no reader's turn.
     const leave = load.isAhead ? () => {} : await this.turns.enter(stop.signal)
@@ -236,6 +261,7 @@ export class UnitSource {
       this.flying.delete(flight.key)
     }
     if (bytes !== undefined) {
+      this.failed.delete(flight.key)
       this.memory.set(flight.key, { bytes, wasRead: flight.isForReader })
       flight.resolve(bytes)
     } else {
