@@ -46,8 +46,9 @@ export async function clearStaleMount(place: string): Promise<boolean> {
   return cleared
 }
 
+/** Asks for its space: the kernel answers a stat from what it remembers, long after the daemon has gone. */
 async function isDead(mountPoint: string): Promise<boolean> {
-  const code = await errorCodeOf(fsp.stat(mountPoint))
+  const code = await errorCodeOf(fsp.statfs(mountPoint))
   return code === 'ENOTCONN' || code === 'ECONNABORTED'
 }
 
