@@ -2,6 +2,7 @@
  * What runs while a drive is mounted: coming online (follow the chain, claim the writer term), epochs out, heartbeats, head
  * witnesses. A drive that was seen to be forked or rolled back, or that is fenced, becomes read-only, and says why.
  */
+import { setMaxListeners } from 'node:events'
 import type { Clock } from '../base/clock.js'
 import { AppError, isCode } from '../base/errors.js'
 import type { Log } from '../base/log.js'
@@ -57,6 +58,8 @@ export class DriveUpkeep {
   private writing = false
 
   constructor(parts: UpkeepParts, options: UpkeepOptions) {
+    // Every push of every shard listens to the end.
+    setMaxListeners(0, this.stopping.signal)
     this.parts = parts
     this.options = options
   }

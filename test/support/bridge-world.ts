@@ -38,6 +38,7 @@ export interface WorldOptions extends BridgeOptions {
   config?: Partial<BridgeConfig>
   clock?: DrivenClock
   transport?: BridgeParts['transport']
+  log?: BridgeParts['log']
 }
 
 export class World {
@@ -61,7 +62,7 @@ export class World {
   }
 
   async startBridge(port = 0): Promise<void> {
-    const { config, clock: _clock, transport, ...rest } = this.options
+    const { config, clock: _clock, transport, log = silentLog, ...rest } = this.options
     this.bridge = await startBridge(
       {
         dir: this.dir,
@@ -73,7 +74,7 @@ export class World {
         },
         key: this.key,
         clock: this.clock,
-        log: silentLog,
+        log,
         transport,
       },
       { chores: false, ...rest },

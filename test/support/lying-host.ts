@@ -2,6 +2,7 @@
  * Makes a liar of a real host: wrap the transport that it serves on, then choose its lie at any time. Everything but
  * the answers to GET stays true, so receipts are real.
  */
+import { AppError } from '../../src/base/errors.js'
 import type { PeerId, ShardId } from '../../src/model/ids.js'
 import { decodeToken } from '../../src/permits/token.js'
 import type { IncomingRequest, OutgoingReply, RequestServer, Transport } from '../../src/rtc/transport.js'
@@ -10,9 +11,9 @@ import * as wire from '../../src/wire/methods.js'
 /**
  * flip-bits: one bit of the leaves. wrong-proof: one bit of the proof, or a hash too many. other-shard: leaves and proof
  * of another shard that the host holds. truncate: the second half of the leaves is missing. silent: no answer, ever.
- * forgetful: says that it does not have the shard.
+ * forgetful: says that it does not have the shard. refuse: says that a good token is not signed by the bridge.
  */
-export type Lie = 'none' | 'flip-bits' | 'wrong-proof' | 'other-shard' | 'truncate' | 'silent' | 'forgetful'
+export type Lie = 'none' | 'flip-bits' | 'wrong-proof' | 'other-shard' | 'truncate' | 'silent' | 'forgetful' | 'refuse'
 
 export class Liar {
   lie: Lie = 'none'
@@ -48,6 +49,7 @@ export class Liar {
     }
     if (request.method !== wire.METHOD.get || this.lie === 'none') return server(from, request)
     this.told += 1
+    if (this.lie === 'refuse') throw new AppError('token-signature', 'the bridge did not sign this token')
     if (this.lie === 'silent') return silence(request.signal)
     if (this.lie === 'other-shard') return this.answerWithAnother(server, from, request)
     if (this.lie === 'forgetful') return server(from, askedFor(request, '0'.repeat(64) as ShardId))

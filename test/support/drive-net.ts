@@ -1,0 +1,339 @@
+/**
+ * A network in a box: a real bridge (which may lie), real hosts (which may lie), real drives without a door, in one process over
+ * rtc's in-memory transport. Wall time is driven and stands still; what waits, waits in real time. Logs are kept.
+ *
+ *     const net = await DriveNet.start(t)
+ *     const device = await net.newAccount()
+ *     await device.open()
+ *     await device.hand.write('a', bytes)
+ *     await device.sync()
+ */
+import fs from 'node:fs'
+import path from 'node:path'
+import Database from 'better-sqlite3'
+import { pino } from 'pino'
+import type { Test } from 'tap'
+import { setUpAccount, setUpDevice } from '../../src/app/account-setup.js'
+import { type Drive, type DriveOptions, openDrive } from '../../src/app/drive.js'
+import { DriveStatus } from '../../src/app/drive-status.js'
+import { initHost, type RunningHost, runHost } from '../../src/app/host-process.js'
+import type { PeerSettings } from '../../src/app/peers.js'
+import type { Surroundings } from '../../src/app/surroundings.js'
+import { type Clock, systemClock } from '../../src/base/clock.js'
+import type { Log } from '../../src/base/log.js'
+import { systemRandom } from '../../src/base/random.js'
+import type { BridgeConfig } from '../../src/bridge/config.js'
+import { drawPhrase } from '../../src/crypto/phrase.js'
+import { bridgeId, type HostId, type PeerId, peerId } from '../../src/model/ids.js'
+import type { DriveFacts } from '../../src/mount/account/drive-files.js'
+import { MemoryHub } from '../../src/rtc/memory-transport.js'
+import type { PeerNetwork } from '../../src/rtc/peer-network.js'
+import { World } from './bridge-world.js'
+import { Hand } from './drive-hand.js'
+import type { DrivenClock } from './driven-clock.js'
+import { LyingBridge } from './lying-bridge.js'
+import { Liar } from './lying-host.js'
+import { keyOf, until } from './named.js'
+
+export interface BoxOptions {
+  hosts?: number
+  config?: Partial<BridgeConfig>
+  /** Monotonic time stands still as well: nothing happens because time passes. */
+  standing?: boolean
+  /** What peers are connected with; default: the in-memory transport. */
+  openPeers?: Surroundings['openPeers']
+  /** Every frame before encryption. */
+  tap?: (from: PeerId, to: PeerId, frame: Buffer) => void
+  /** Where devices and hosts reach the bridge; default: the bridge itself. */
+  bridgeUrl?: (url: string) => Promise<string> | string
+}
+
+/** Wall time of one machine: driven, with an error of its own. Waits are real. */
+export class BoxClock implements Clock {
+  stepMs = 0
+  private readonly driven: DrivenClock
+  private readonly standing: boolean
+
+  constructor(driven: DrivenClock, standing: boolean) {
+    this.driven = driven
+    this.standing = standing
+  }
+
+  nowMs(): number {
+    return this.driven.nowMs() + this.stepMs
+  }
+  nowNs(): bigint {
+    return BigInt(this.nowMs()) * 1_000_000n
+  }
+  monotonicMs(): number {
+    return this.standing ? this.driven.monotonicMs() : systemClock.monotonicMs()
+  }
+  sleep(delayMs: number, signal?: AbortSignal): Promise<boolean> {
+    return systemClock.sleep(delayMs, signal)
+  }
+}
+
+interface Parts {
+  liar: LyingBridge
+  hub: MemoryHub
+  options: BoxOptions
+  logs: string[]
+}
+
+export class DriveNet {
+  readonly dir: string
+  readonly world: World
+  readonly liar: LyingBridge
+  readonly hub: MemoryHub
+  readonly hosts: BoxHost[] = []
+  readonly devices: BoxDevice[] = []
+  /** JSON lines of all processes. */
+  readonly logs: string[]
+  readonly options: BoxOptions
+  bridgeUrl = ''
+
+  private constructor(dir: string, world: World, parts: Parts) {
+    this.dir = dir
+    this.world = world
+    this.liar = parts.liar
+    this.hub = parts.hub
+    this.options = parts.options
+    this.logs = parts.logs
+  }
+
+  /** Ends with the test: drives are checked and closed, then hosts, then the bridge. */
+  static async start(t: Test, options: BoxOptions = {}): Promise<DriveNet> {
+    const dir = t.testdir()
+    const hub = new MemoryHub({ clock: systemClock })
+    const liar = new LyingBridge()
+    const logs: string[] = []
+    const transport = () => hub.node(bridgeId(keyOf('bridge').id), { ...tapOf(options, bridgeId(keyOf('bridge').id)) })
+    const world = await World.start(path.join(dir, 'bridge'), {
+      ...liar.options,
+      ...(options.config === undefined ? {} : { config: options.config }),
+      log: memoryLog('bridge', logs),
+      transport,
+    })
+    const net = new DriveNet(dir, world, { liar, hub, options, logs })
+    t.teardown(() => net.stop())
+    net.bridgeUrl = (await options.bridgeUrl?.(world.bridge.url)) ?? world.bridge.url
+    const made = Array.from({ length: options.hosts ?? 8 }, (_, at) => BoxHost.start(net, `host-${at}`))
+    net.hosts.push(...(await Promise.all(made)))
+    return net
+  }
+
+  surroundings(clock: Clock, wrap: (transport: PeerNetwork) => PeerNetwork = (one) => one): Surroundings {
+    const openPeers = (settings: PeerSettings) => {
+      const id = peerId(settings.key.id)
+      return wrap(this.options.openPeers?.(settings) ?? this.hub.node(id, tapOf(this.options, id)))
+    }
+    return { clock, random: systemRandom, openPeers }
+  }
+
+  clock(): BoxClock {
+    return new BoxClock(this.world.clock, this.options.standing ?? false)
+  }
+
+  log(name: string): Log {
+    return memoryLog(name, this.logs)
+  }
+
+  /** A new account with the drive `main`; its first device. */
+  async newAccount(name = 'first'): Promise<BoxDevice> {
+    const device = new BoxDevice(this, name, await drawPhrase(systemRandom))
+    const around = this.surroundings(device.clock)
+    device.facts = await setUpAccount(device.phrase, device.setup, around)
+    this.devices.push(device)
+    return device
+  }
+
+  /** Another device of the account, with nothing but the phrase. */
+  async joinAccount(of: BoxDevice, name: string): Promise<BoxDevice> {
+    const device = new BoxDevice(this, name, of.phrase)
+    device.facts = await setUpDevice(device.phrase, device.setup, this.surroundings(device.clock))
+    this.devices.push(device)
+    return device
+  }
+
+  host(id: HostId): BoxHost {
+    return this.hosts.find((one) => one.id === id) as BoxHost
+  }
+
+  /** Of the bridge's own database, read beside it. */
+  rows<T>(sql: string, ...values: unknown[]): T[] {
+    const db = new Database(path.join(this.world.dir, 'bridge.db'), { readonly: true })
+    try {
+      return db.prepare(sql).all(...values) as T[]
+    } finally {
+      db.close()
+    }
+  }
+
+  change(sql: string): void {
+    const db = new Database(path.join(this.world.dir, 'bridge.db'))
+    try {
+      db.exec(sql)
+    } finally {
+      db.close()
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const device of this.devices) await device.close()
+    for (const host of this.hosts) await host.stop()
+    await this.world.stop()
+  }
+}
+
+function memoryLog(name: string, lines: string[]): Log {
+  return pino({ name, level: 'debug', base: { name } }, { write: (line: string) => void lines.push(line) })
+}
+
+function tapOf(options: BoxOptions, from: PeerId) {
+  const { tap } = options
+  return tap === undefined ? {} : { tap: (to: PeerId, frame: Buffer) => tap(from, to, frame) }
+}
+
+export class BoxHost {
+  readonly dir: string
+  readonly liar = new Liar()
+  readonly clock: BoxClock
+  id!: HostId
+  running: RunningHost | null = null
+  private readonly net: DriveNet
+  private readonly name: string
+
+  private constructor(net: DriveNet, name: string) {
+    this.net = net
+    this.name = name
+    this.dir = path.join(net.dir, name)
+    this.clock = net.clock()
+  }
+
+  static async start(net: DriveNet, name: string): Promise<BoxHost> {
+    const host = new BoxHost(net, name)
+    const init = { dir: host.dir, bridgeUrl: net.bridgeUrl, capacityBytes: 2 ** 31 }
+    host.id = await initHost(init, net.surroundings(host.clock))
+    await host.run()
+    return host
+  }
+
+  async run(): Promise<void> {
+    const wrap = (transport: PeerNetwork) => this.liar.wrap(transport) as PeerNetwork
+    const around = this.net.surroundings(this.clock, wrap)
+    this.running = await runHost(this.dir, this.net.log(this.name), around, { diskFloorBytes: 0 })
+    await until(() => this.isOnline)
+  }
+
+  get isOnline(): boolean {
+    return this.net.world.bridge.hostsOnline().includes(this.id)
+  }
+
+  /** As SIGKILL, but for the folder's lock. */
+  async kill(): Promise<void> {
+    this.net.hub.kill(this.id)
+    await this.stop()
+    await until(() => !this.isOnline)
+  }
+
+  async stop(): Promise<void> {
+    const running = this.running
+    this.running = null
+    await running?.stop()
+  }
+
+  get shards(): number {
+    return this.running?.host.store.totals().shards ?? 0
+  }
+}
+
+export class BoxDevice {
+  readonly dir: string
+  readonly phrase: string
+  readonly clock: BoxClock
+  facts!: DriveFacts
+  drive: Drive | null = null
+  /** What was said to the person who mounted. */
+  readonly said: string[] = []
+  private readonly net: DriveNet
+  private readonly name: string
+  private opened: Hand | null = null
+
+  constructor(net: DriveNet, name: string, phrase: string) {
+    this.net = net
+    this.name = name
+    this.phrase = phrase
+    this.dir = path.join(net.dir, name)
+    this.clock = net.clock()
+  }
+
+  get setup() {
+    return { stateDir: this.dir, bridgeUrl: this.net.bridgeUrl, driveName: 'main' }
+  }
+
+  async open(options: Partial<DriveOptions> = {}): Promise<Drive> {
+    this.drive = await openDrive(
+      {
+        ...{ stateDir: this.dir, passphrase: null, readOnly: false, takeover: false, fsyncStored: false },
+        ...{ cacheBytes: 2 ** 28, say: (line: string) => void this.said.push(line), ...options },
+      },
+      { ...this.net.surroundings(this.clock), log: this.net.log(this.name) },
+    )
+    this.opened = new Hand(this.drive.vfs)
+    return this.drive
+  }
+
+  get hand(): Hand {
+    return this.opened as Hand
+  }
+
+  get id(): PeerId {
+    return peerId(this.facts.device)
+  }
+
+  async sync(timeoutMs = 30_000): Promise<void> {
+    await this.drive?.storeAll(AbortSignal.timeout(timeoutMs))
+  }
+
+  async status(): Promise<Record<string, unknown>> {
+    const { identity, network, storage, sync } = this.drive as Drive
+    const parts = { identity, network, storage, sync, mountPoint: '-', clock: this.clock }
+    return (await new DriveStatus(parts).describe()) as Record<string, unknown>
+  }
+
+  get readOnlyReason(): string | null {
+    return (this.drive as Drive).storage.ledger.readOnlyReason()
+  }
+
+  /** Unmounted, with fsck before. */
+  async close(): Promise<void> {
+    await this.end(true)
+  }
+
+  /** Ends without storing what is only here. */
+  async drop(): Promise<void> {
+    await this.end(false)
+  }
+
+  private async end(drains: boolean): Promise<void> {
+    const drive = this.drive
+    this.drive = null
+    if (drive === null) return
+    try {
+      const findings = await drive.storage.ledger.check()
+      if (findings.length > 0) throw new Error(`fsck of ${this.name}: ${JSON.stringify(findings)}`)
+      if (drains) await drive.drain()
+    } finally {
+      await drive.close()
+    }
+  }
+
+  /** The same device with nothing in its cache. */
+  async reopenCold(options: Partial<DriveOptions> = {}): Promise<Drive> {
+    await this.close()
+    for (const name of fs.readdirSync(this.dir)) {
+      if (name.startsWith('cache.db')) fs.rmSync(path.join(this.dir, name))
+    }
+    return this.open(options)
+  }
+}
