@@ -49,6 +49,7 @@ interface Held {
 
 export interface UnitSourceOptions {
   memoryBytes?: number
+  failedMs?: number
 }
 
 export class UnitSource {
@@ -57,13 +58,14 @@ export class UnitSource {
   private readonly memory: LRUCache<string, Held>
   private readonly turns = new Turns(NETWORK_READS_MAX)
   private readonly flying = new Map<string, Flight>()
-  private readonly failed = new LRUCache<string, AppError>({ max: FAILED_MAX, ttl: FAILED_MS })
+  private readonly failed: LRUCache<string, AppError>
   /** Called when a unit goes from memory that was fetched and never read: there is too little memory for so much ahead. */
   onWaste: () => void = () => {}
 
   constructor(parts: { cache: UnitCache; network: UnitNetwork }, options: UnitSourceOptions = {}) {
     this.cache = parts.cache
     this.network = parts.network
+    this.failed = new LRUCache({ max: FAILED_MAX, ttl: options.failedMs ?? FAILED_MS })
     this.memory = new LRUCache({
       maxSize: options.memoryBytes ?? MEMORY_BYTES,
       // A unit has memory of its own: what is counted here is what is held.

@@ -3,7 +3,7 @@ import t from 'tap'
 import { AppError } from '../../../../src/base/errors.js'
 import { type SegmentId, segmentId } from '../../../../src/model/ids.js'
 import { type SegmentInfo, UNIT_BYTES } from '../../../../src/model/segment.js'
-import { type UnitSink, UnitSource } from '../../../../src/mount/reader/unit-source.js'
+import { type UnitSink, UnitSource, type UnitSourceOptions } from '../../../../src/mount/reader/unit-source.js'
 import { noiseBytes } from '../../../support/noise.js'
 import { rampBytes } from '../../../support/ramp.js'
 import { NEVER } from './support.js'
@@ -27,7 +27,7 @@ class Bench {
   diskReads = 0
   readonly source: UnitSource
 
-  constructor(memoryBytes?: number) {
+  constructor(options: UnitSourceOptions = {}) {
     const cache = {
       get: async (segment: SegmentId, units: readonly number[]) => {
         this.diskReads++
@@ -47,7 +47,7 @@ class Bench {
           })
         }),
     }
-    this.source = new UnitSource({ cache, network }, { memoryBytes })
+    this.source = new UnitSource({ cache, network }, options)
   }
 
   /** Everything that was asked for so far. */
@@ -71,7 +71,7 @@ const areRight = (found: Buffer[], units: number[]) =>
   found.every((bytes, at) => bytes.equals(unitBytes(units[at] as number)))
 
 t.test('a unit comes from the network once, then from memory, then from the disk', async (t) => {
-  const bench = new Bench(40 * UNIT_BYTES)
+  const bench = new Bench({ memoryBytes: 40 * UNIT_BYTES })
   t.ok(areRight(await bench.get([3, 1, 2]), [3, 1, 2]))
   t.equal(bench.diskReads, 1)
   t.ok(areRight(await bench.source.read(INFO, [1, 3], NEVER), [1, 3]))
@@ -116,8 +116,8 @@ t.test('a unit is served as soon as it is here, whatever it was asked for with',
   await ahead
 })
 
-t.test('a failure reaches those who wait for that unit, and is not kept', async (t) => {
-  const bench = new Bench()
+t.test('a failure reaches those who wait for that unit, and for a moment those who come after', async (t) => {
+  const bench = new Bench({ failedMs: 100 })
   const gone = new AppError('shards-unreachable', 'gone')
   const both = bench.source.read(INFO, [1, 2], NEVER)
   const one = bench.source.read(INFO, [1], NEVER)
@@ -129,6 +129,11 @@ t.test('a failure reaches those who wait for that unit, and is not kept', async 
   }
   t.ok(areRight(await one, [1]))
   await t.rejects(both, gone)
+  await t.rejects(bench.source.read(INFO, [3, 2], NEVER), gone)
+  await bench.source.fetchAhead(INFO, [2], NEVER)
+  t.equal(bench.questions.length, 0, 'nobody was asked')
+  t.equal(bench.source.inFlight, 0)
+  await new Promise((resolve) => setTimeout(resolve, 120))
   t.ok(areRight(await bench.get([2]), [2]))
 })
 
@@ -164,7 +169,7 @@ t.test('a reader that joins what readahead gave up goes on', async (t) => {
 })
 
 t.test('memory is what it says', async (t) => {
-  const bench = new Bench(8 * 1_048_576)
+  const bench = new Bench({ memoryBytes: 8 * 1_048_576 })
   const shared = Buffer.alloc(8 * UNIT_BYTES)
   for (let seed = 2; seed < 200; seed++) {
     const read = bench.source.read(infoOf(seed), [0], NEVER)
@@ -181,7 +186,7 @@ t.test('memory is what it says', async (t) => {
 })
 
 t.test('what was fetched ahead and thrown away unread is noticed', async (t) => {
-  const bench = new Bench(10 * UNIT_BYTES)
+  const bench = new Bench({ memoryBytes: 10 * UNIT_BYTES })
   let wasted = 0
   bench.source.onWaste = () => wasted++
   await bench.get([1, 2, 3, 4])
