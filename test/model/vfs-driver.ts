@@ -30,7 +30,7 @@ export class VfsDriver {
     const time = { ns: 1n }
     const clock = { nowNs: () => time.ns } as Clock
     let vfs: Vfs | null = null
-    const space = { take: () => true, refresh: async () => {} } as never
+    const space = { take: () => true, refresh: async () => {}, watch: () => {} } as never
     const staging = new Staging({ ledger, space, written: (ino, writes, result) => vfs?.written(ino, writes, result) })
     ledger.beforeCalls(() => staging.flush())
     const reader = {

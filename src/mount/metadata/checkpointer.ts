@@ -19,15 +19,17 @@ export class Checkpointer {
   private worker: Worker | null = null
   private running = false
   private frames = 0
+  private moved: () => void = () => {}
 
   constructor(file: string) {
     this.file = file
   }
 
-  /** Starts one unless one is running. */
-  begin(): void {
+  /** Starts one unless one is running. `moved`: all that was committed before is in the database file. */
+  begin(moved: () => void): void {
     if (this.running) return
     this.running = true
+    this.moved = moved
     this.worker ??= this.start()
     this.worker.postMessage(null)
   }
@@ -35,9 +37,10 @@ export class Checkpointer {
   private start(): Worker {
     const worker = new Worker(new URL(import.meta.url), { workerData: { checkpoint: this.file } })
     worker.unref()
-    worker.on('message', (frames: number) => {
+    worker.on('message', ([frames, whole]: [number, boolean]) => {
       this.running = false
       this.frames = frames
+      if (whole) this.moved()
     })
     // Without it the log grows until the ledger itself moves it.
     worker.on('error', () => {
@@ -70,12 +73,13 @@ if (parentPort !== null && data?.checkpoint !== undefined) {
     cacheBytes: 1024 * 1024,
   })
   port.on('message', () => {
-    let frames = 0
+    let answer: [number, boolean] = [0, false]
     try {
-      frames = (db.pragma('wal_checkpoint(PASSIVE)') as CheckpointRow[])[0]?.log ?? 0
+      const row = (db.pragma('wal_checkpoint(PASSIVE)') as CheckpointRow[])[0]
+      if (row !== undefined && row.log >= 0) answer = [row.log, row.checkpointed === row.log]
     } catch {
       // A full or failing disk: the ledger's own commits will meet it and say so.
     }
-    port.postMessage(Math.max(0, frames))
+    port.postMessage(answer)
   })
 }

@@ -19,6 +19,10 @@ const RETRY_MS = 1_000
 /** A checkpoint begins after so many staged bytes or commits. */
 const CHECKPOINT_BYTES = 32 * 1024 * 1024
 const CHECKPOINT_COMMITS = 256
+/** What is accepted goes to the log first, then to the database file. */
+const LOG_COPIES = 2
+/** What a commit writes besides staged bytes, about. */
+const COMMIT_BYTES = 256 * 1024
 /** A log this long is finished between two groups when no checkpoint runs, and starts anew. */
 const LOG_BYTES = 64 * 1024 * 1024
 /** Here the disk is too slow for both: writers wait until the log is in the database. */
@@ -36,9 +40,11 @@ export class LedgerService {
   private failure: string | null = null
   private reusableBytes = 0
   private readonly checkpointer: Checkpointer
-  private sinceCheckpoint = { bytes: 0, commits: 0 }
-  /** Staged bytes in the log, about. */
+  private since = { bytes: 0, commits: 0 }
+  /** In the log since it began anew, about. */
   private logBytes = 0
+  /** In the log and not in the database file, about: what that file is still going to take from the disk. */
+  private unmovedBytes = 0
   private pending = { epochs: 0, bytes: 0, sinceMs: null as number | null, published: 0, logTo: 0 }
   private readonly changedReason: (reason: string | null) => void
 
@@ -107,7 +113,7 @@ export class LedgerService {
       pendingBytes: this.pending.bytes,
       oldestUnpublishedMs: this.pending.sinceMs ?? log.openSinceMs,
       files: inodes.files,
-      reusableBytes: this.reusableBytes,
+      reusableBytes: this.reusableBytes - this.unmovedBytes - LOG_COPIES * staged.freshBytes,
       publishedEpoch: this.pending.published,
     }
   }
@@ -172,16 +178,20 @@ export class LedgerService {
   }
 
   private checkpoint(bytes: number): void {
-    const since = this.sinceCheckpoint
-    since.bytes += bytes
-    since.commits++
-    this.logBytes += bytes
+    const written = bytes + COMMIT_BYTES
+    this.since.bytes += written
+    this.since.commits++
+    this.logBytes += written
+    this.unmovedBytes += written
     const late = this.logBytes > LOG_BYTES_MAX && !this.views.any
     if (late || this.checkpointer.logFrames * PAGE_BYTES > LOG_BYTES) {
       this.moveLog(late)
-    } else if (since.bytes > CHECKPOINT_BYTES || since.commits > CHECKPOINT_COMMITS) {
-      this.sinceCheckpoint = { bytes: 0, commits: 0 }
-      this.checkpointer.begin()
+    } else if (this.since.bytes > CHECKPOINT_BYTES || this.since.commits > CHECKPOINT_COMMITS) {
+      this.since = { bytes: 0, commits: 0 }
+      const moving = this.unmovedBytes
+      this.checkpointer.begin(() => {
+        this.unmovedBytes = Math.max(0, this.unmovedBytes - moving)
+      })
     }
   }
 
@@ -190,6 +200,7 @@ export class LedgerService {
     this.logBytes = 0
     try {
       this.tables.database.checkpoint(wait)
+      this.unmovedBytes = 0
     } catch {
       // What was committed is safe in the log; a full or failing disk is told by the next commit.
     }

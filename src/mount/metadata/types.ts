@@ -167,7 +167,8 @@ export interface Progress {
   readonly oldestUnpublishedMs: number | null
   /** Names are files too: rows of the inode table. */
   readonly files: number
-  /** Free pages inside the database that new staged rows will use first. */
+  /** What new staged rows need not take from the disk: free pages inside the database, less what is committed or accepted
+   *  and not in its file yet. May be negative. */
   readonly reusableBytes: number
   /** Epoch of the last published state; 0 before the first. */
   readonly publishedEpoch: number

@@ -1,13 +1,13 @@
 /**
- * How much may still be staged on this disk: free space at the last look, minus what was promised since, minus a floor
- * that stays free for everybody else (and for the write-ahead log, which holds every byte a second time for a while).
+ * How much may still be staged on this disk: free space at the last look, less what is on its way to the disk, less what was
+ * promised since, less a floor that stays free: for everybody else, and so that deleting works when nothing else does.
  */
 import fsp from 'node:fs/promises'
 
 export interface StagingSpaceParts {
   /** Any path on the disk of the state directory. */
   readonly folder: string
-  /** Free pages inside the ledger, which staged rows take first. */
+  /** Progress.reusableBytes of the ledger. */
   readonly reusableBytes: () => number
   readonly monotonicMs: () => number
 }
@@ -17,6 +17,8 @@ export interface StagingSpaceOptions {
   readonly floorBytes?: number
 }
 
+/** Bytes go to the ledger's log first and then to its database file: for a while they are there twice. */
+const COPIES = 2
 const LOOK_MS = 1_000
 /** Look again after so many promised bytes, at the latest. */
 const LOOK_BYTES = 64 * 1024 * 1024
@@ -31,18 +33,25 @@ export class StagingSpace {
   private sinceLook = 0
   private lookedMs = Number.NEGATIVE_INFINITY
   private looking: Promise<void> | null = null
+  private inFlightBytes: () => number = () => 0
 
   constructor(parts: StagingSpaceParts, options: StagingSpaceOptions = {}) {
     this.parts = parts
     this.floorBytes = options.floorBytes
   }
 
+  /** Bytes that were promised and that the ledger does not know of yet. */
+  watch(inFlightBytes: () => number): void {
+    this.inFlightBytes = inFlightBytes
+  }
+
   /** Promises bytes; false: look again with refresh(), and then it is full. Looks again by itself now and then. */
   take(bytes: number): boolean {
     const old = this.parts.monotonicMs() - this.lookedMs > LOOK_MS || this.sinceLook > LOOK_BYTES
     if (old) void this.refresh()
-    if (bytes > this.left) return false
-    this.left -= bytes
+    const needed = bytes * COPIES
+    if (needed > this.left) return false
+    this.left -= needed
     this.sinceLook += bytes
     return true
   }
@@ -56,11 +65,10 @@ export class StagingSpace {
 
   private async look(): Promise<void> {
     this.lookedMs = this.parts.monotonicMs()
-    // Promised while we look is not in what we see.
     this.sinceLook = 0
     const disk = await fsp.statfs(this.parts.folder)
     const total = disk.blocks * disk.bsize
     const floor = this.floorBytes ?? Math.min(FLOOR_BYTES_MAX, Math.max(FLOOR_BYTES_MIN, total * FLOOR_SHARE))
-    this.left = disk.bavail * disk.bsize + this.parts.reusableBytes() - floor - this.sinceLook
+    this.left = disk.bavail * disk.bsize + this.parts.reusableBytes() - floor - COPIES * this.inFlightBytes()
   }
 }

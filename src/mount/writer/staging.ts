@@ -45,6 +45,7 @@ export class Staging {
 
   constructor(parts: StagingParts) {
     this.parts = parts
+    parts.space.watch(() => this.postedBytes + (this.row?.length ?? 0))
   }
 
   /**

@@ -39,7 +39,7 @@ function stagingOf(limit = Number.MAX_SAFE_INTEGER) {
     left -= bytes
     return true
   }
-  const space = { take, refresh: async () => {} } as unknown as StagingSpace
+  const space = { take, refresh: async () => {}, watch: () => {} } as unknown as StagingSpace
   const written = (ino: number, writes: number, result: Inode | Error) =>
     void told.push([ino, writes, !(result instanceof Error)])
   return { ...slow, told, staging: new Staging({ ledger: slow.ledger, space, written }) }
@@ -128,7 +128,7 @@ t.test('a write without room is refused before it is acknowledged, and so is one
   t.equal(staging.reserve(600), undefined)
   await t.rejects(Promise.resolve(staging.reserve(600)), { code: 'no-space' })
   const { ledger } = slowLedger()
-  const space = { take: () => true } as unknown as StagingSpace
+  const space = { take: () => true, watch: () => {} } as unknown as StagingSpace
   const quota = { take: () => Promise.reject(Object.assign(new Error(), { code: 'quota-exceeded' })) }
   const strict = new Staging({ ledger, space, quota, written: () => {} })
   await t.rejects(Promise.resolve(strict.reserve(1)), { code: 'quota-exceeded' })
