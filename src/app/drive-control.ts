@@ -62,6 +62,8 @@ async function syncDrive(parts: StatusParts & { status: DriveStatus }, call: Con
       if (readOnly !== null && !sync.chain.isWriter) {
         throw new AppError('read-only', `nothing can be published from here: ${readOnly}`)
       }
+      // Whoever asks now does not wait for the end of a pause.
+      sync.publisher.poke()
       await sync.publisher.whenPublished(pending, signal)
     }
     if (call.params.complete === true) await untilComplete(parts, call)
@@ -78,7 +80,7 @@ async function syncDrive(parts: StatusParts & { status: DriveStatus }, call: Con
 
 async function untilComplete(parts: StatusParts & { status: DriveStatus }, call: ControlCall): Promise<void> {
   for (;;) {
-    const health = await parts.status.readHealth(call.signal)
+    const health = await parts.status.askHealth(call.signal)
     if (health !== null && health.short.length === 0 && health.full === health.segments) return
     if (health !== null) call.progress({ segments: health.segments, full: health.full })
     if (!(await parts.clock.sleep(COMPLETE_EVERY_MS, call.signal))) call.signal.throwIfAborted()

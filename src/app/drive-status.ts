@@ -1,6 +1,7 @@
 /** What `status` says of a mounted drive: what is only here, what is stored, how healthy it is, what is wrong. */
 import type { Clock } from '../base/clock.js'
 import { AppError } from '../base/errors.js'
+import { linkSignal } from '../base/linked-signal.js'
 import type { HealthReply, SpaceReply } from '../wire/api.js'
 import type { DriveIdentity } from './drive-identity.js'
 import type { DriveNetwork } from './drive-network.js'
@@ -29,16 +30,23 @@ export class DriveStatus {
 
   /** The bridge's last word, asked again when it answers in time. */
   async readHealth(signal?: AbortSignal): Promise<HealthReply | null> {
+    return (await this.askHealth(signal)) ?? this.health
+  }
+
+  /** What the bridge says now; null when it does not answer in time. */
+  async askHealth(signal?: AbortSignal): Promise<HealthReply | null> {
     const { network, identity } = this.parts
-    const timeout = AbortSignal.timeout(HEALTH_MS)
+    const late = new AppError('timed-out', 'the bridge did not say how the drive is', { retry: 'later' })
+    const limit = linkSignal(signal, { ms: HEALTH_MS, reason: () => late })
     try {
-      this.health = await network.client.health(identity.facts.drive, {
-        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-      })
+      this.health = await network.client.health(identity.facts.drive, { signal: limit.signal })
+      return this.health
     } catch (error) {
-      if (!(error instanceof AppError) && !timeout.aborted) throw error
+      if (!(error instanceof AppError)) throw error
+      return null
+    } finally {
+      limit.release()
     }
-    return this.health
   }
 
   async readSpace(): Promise<SpaceReply | null> {

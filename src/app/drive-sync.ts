@@ -195,6 +195,8 @@ export function composeSync(state: ChainState, parts: SyncParts, options: SyncOp
     },
     onStopped: (error) => void upkeep.distrustBridge(error),
   })
+  // The bridge is back: what waited for it need not wait for the end of a pause.
+  network.socket.onState((line) => line.connected && publisher.poke())
   const cutter = new Cutter({
     ledger,
     clock,

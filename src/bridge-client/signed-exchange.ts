@@ -9,6 +9,7 @@
 import type { Clock } from '../base/clock.js'
 import { AppError, isCode } from '../base/errors.js'
 import { hexOf } from '../base/hex.js'
+import { linkSignal } from '../base/linked-signal.js'
 import type { RandomBytes } from '../base/random.js'
 import { retry } from '../base/retry.js'
 import { sha256 } from '../crypto/hash.js'
@@ -122,17 +123,23 @@ export async function send(
   call: Pick<OutgoingCall, 'method' | 'path' | 'body' | 'replyBytesMax' | 'timeoutMs' | 'signal'>,
   headers: Record<string, string>,
 ): Promise<{ response: Response; body: Buffer }> {
-  const timeout = AbortSignal.timeout(call.timeoutMs)
-  const signal = call.signal ? AbortSignal.any([call.signal, timeout]) : timeout
+  let isLate = false
+  const late = () => {
+    isLate = true
+    return unreachable(`no answer within ${call.timeoutMs} ms`)
+  }
+  const limit = linkSignal(call.signal, { ms: call.timeoutMs, reason: late })
   try {
-    const init: RequestInit = { method: call.method, headers, redirect: 'manual', signal }
+    const init: RequestInit = { method: call.method, headers, redirect: 'manual', signal: limit.signal }
     if (call.body) init.body = call.body as unknown as NonNullable<RequestInit['body']>
     const response = await fetch(new URL(call.path, url), init)
     return { response, body: await readBounded(response, call.replyBytesMax) }
   } catch (error) {
     if (call.signal?.aborted) throw call.signal.reason
     if (error instanceof AppError) throw error
-    throw unreachable(timeout.aborted ? `no answer within ${call.timeoutMs} ms` : networkWords(error), error)
+    throw isLate ? late() : unreachable(networkWords(error), error)
+  } finally {
+    limit.release()
   }
 }
 

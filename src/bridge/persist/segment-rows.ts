@@ -219,7 +219,7 @@ export class SegmentRows {
 
   /**
    * Segments with a shard that this host should have and has not, after `afterRow`, in order of age, with k shards to
-   * rebuild from: only those that the uploader has had its time for.
+   * rebuild from: only those that the uploader has had its time for, or that it was never asked to push there.
    */
   async missingOn(
     hostRow: number,

@@ -63,7 +63,7 @@ function prepareReads(db: Database) {
     missingOn: db.prepare(
       `SELECT segments.id FROM shards JOIN segments ON segments.id = segment_row
        WHERE shards.host_row = ? AND shards.stored = 0 AND segment_row > ?
-         AND ((state = 1 AND placed_at <= ?) OR (state = 0 AND placed_at <= ?)) AND segments.stored >= k
+         AND ((state = 1 AND (offered = 0 OR placed_at <= ?)) OR (state = 0 AND placed_at <= ?)) AND segments.stored >= k
        ORDER BY segment_row LIMIT ?`,
     ) as Statement<[number, number, number, number, number], Id>,
   }

@@ -22,7 +22,10 @@ export interface CompletionParts {
   replaceAfterMs: number
 }
 
-/** The uploader's own pushes have 30 s after a confirm; a segment without one is left alone for a minute. */
+/**
+ * The uploader's own pushes have 30 s after a confirm; a segment without one is left alone for a minute. A shard whose host
+ * was away when the segment was placed is nobody's to push: it is made as soon as that host is back.
+ */
 export const CONFIRMED_AGE_MS = 35_000
 export const UNCONFIRMED_AGE_MS = 60_000
 const PAGE = 256

@@ -2,6 +2,7 @@
  * Rows of one shard from one host, verified against the shard id before anybody sees them. What is wrong with an answer is
  * evidence for the bridge; what is merely absent is not.
  */
+import { setMaxListeners } from 'node:events'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../base/clock.js'
 import { AppError, codeOf, isCode } from '../../base/errors.js'
@@ -212,3 +213,5 @@ export class ShardReader {
 }
 
 const NEVER = new AbortController().signal
+// Each host's token listens while it is fetched.
+setMaxListeners(0, NEVER)
