@@ -124,7 +124,7 @@ const log: Record<string, Answer> = {
   saveRecord: (s, _t, epoch: number, record: SavedRecord) =>
     s.run('epoch', (t) => epochs.saveRecord(t, epoch, savedRecord(record))),
   published: (s, _t, epoch: number, head: Head) => s.run('epoch', (t) => epochs.published(t, epoch, headOf(head))),
-  pendingEpochs: (s) => s.run('read', (t) => epochs.pendingEpochs(t)),
+  pendingEpochs: (s, _t, limit: number | null) => s.run('read', (t) => epochs.pendingEpochs(t, limit ?? undefined)),
   head: (s) => s.run('read', (t) => facts.getHead(t)),
   saveHead: (s, _t, head: Head) => s.run('epoch', (t) => t.database.alone(() => facts.putHead(t, headOf(head)), true)),
   saveRecords: (s, _t, records: SavedRecord[]) => s.run('epoch', (t) => chain.saveRecords(t, records.map(savedRecord))),

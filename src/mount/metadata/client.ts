@@ -158,8 +158,8 @@ export class LedgerClient implements Ledger {
   published(epoch: number, head: Head): Promise<void> {
     return this.call('published', [epoch, plainHead(head)])
   }
-  async pendingEpochs(): Promise<rows.PendingEpoch[]> {
-    const epochs = await this.call<rows.PendingEpoch[]>('pendingEpochs', [])
+  async pendingEpochs(limit?: number): Promise<rows.PendingEpoch[]> {
+    const epochs = await this.call<rows.PendingEpoch[]>('pendingEpochs', [limit ?? null])
     return epochs.map((one) => ({ ...one, record: one.record && savedRecord(one.record) }))
   }
   putStored(counts: readonly rows.SegmentCount[]): Promise<void> {

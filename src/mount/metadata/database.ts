@@ -174,5 +174,7 @@ export class LedgerDatabase {
 }
 
 export function damaged(message: string): AppError {
-  return new AppError('database-damaged', `the local ledger is damaged: ${message}`)
+  return new AppError('database-damaged', `the local ledger is damaged: ${message}`, {
+    hint: 'recover the drive from the network: shardrive recover',
+  })
 }

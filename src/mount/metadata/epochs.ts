@@ -87,8 +87,9 @@ function cutOf(t: Tables, row: EpochRow): Cut {
   }
 }
 
-export function pendingEpochs(t: Tables): PendingEpoch[] {
-  return pendingRows(t).map((row) => ({
+export function pendingEpochs(t: Tables, limit?: number): PendingEpoch[] {
+  const rows = pendingRows(t)
+  return rows.slice(0, limit ?? rows.length).map((row) => ({
     ...cutOf(t, row),
     stage: row.stage as PendingEpoch['stage'],
     record: row.record_sequence === null ? null : recordOf(t, row.record_sequence),

@@ -144,7 +144,8 @@ export interface LedgerReading {
   putPlacement(segment: SegmentId, placement: Buffer): Promise<void>
 }
 
-/** For writer and sync. Epochs are numbered from 1 and publish strictly in order. */
+/** For writer and sync. Epochs are numbered from 1 and publish strictly in order. What would not fit one chain record is cut by
+ *  the ledger itself: see Progress.newestPending. */
 export interface LedgerEpochs {
   /** Freezes what happened so far, or null when nothing did since the last cut. `view`: keep exportSnapshot() possible. */
   cut(options?: { view?: boolean }): Promise<Cut | null>
@@ -163,8 +164,8 @@ export interface LedgerEpochs {
   saveRecord(epoch: number, record: SavedRecord): Promise<void>
   /** The oldest pending epoch is in the chain: extents point at segments, staged rows are freed, head is saved. */
   published(epoch: number, head: Head): Promise<void>
-  /** In order. */
-  pendingEpochs(): Promise<PendingEpoch[]>
+  /** In order, the oldest `limit` (all). */
+  pendingEpochs(limit?: number): Promise<PendingEpoch[]>
   /** Shards of a segment that are known to be stored; for status. */
   putStored(counts: readonly SegmentCount[]): Promise<void>
   /** Segments with fewer than n stored, at most `limit`. */

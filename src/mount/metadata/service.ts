@@ -6,7 +6,7 @@ import { AppError, codeOf, isCode } from '../../base/errors.js'
 import type { Head } from '../../model/chain.js'
 import { Checkpointer } from './checkpointer.js'
 import { PAGE_BYTES } from './database.js'
-import { pendingRows } from './epochs.js'
+import { cut, pendingRows } from './epochs.js'
 import { SnapshotViews } from './snapshot-export.js'
 import { SnapshotImport } from './snapshot-import.js'
 import type { Tables } from './tables.js'
@@ -27,6 +27,10 @@ const COMMIT_BYTES = 256 * 1024
 const LOG_BYTES = 64 * 1024 * 1024
 /** Here the disk is too slow for both: writers wait until the log is in the database. */
 const LOG_BYTES_MAX = 256 * 1024 * 1024
+/** What a cut must not exceed, so that its batch fits one chain record (16 MiB, 8 MiB packed) however many extents come of
+ *  it: at most two for each row and one for each other operation, 66 bytes each. */
+const CUT_OPERATION_BYTES_MAX = 5 * 1024 * 1024
+const CUT_ROWS_MAX = 32_768
 /** Free pages are given back to the disk beyond this, a slice at a time. */
 const REUSABLE_BYTES_KEPT = 256 * 1024 * 1024
 const VACUUM_PAGES = 256
@@ -40,12 +44,17 @@ export class LedgerService {
   private failure: string | null = null
   private reusableBytes = 0
   private readonly checkpointer: Checkpointer
+  private cutAgainMs = 0
   private since = { bytes: 0, commits: 0 }
   /** In the log since it began anew, about. */
   private logBytes = 0
   /** In the log and not in the database file, about: what that file is still going to take from the disk. */
   private unmovedBytes = 0
-  private pending = { epochs: 0, bytes: 0, sinceMs: null as number | null, published: 0, logTo: 0 }
+  private pending = {
+    ...{ epochs: 0, bytes: 0, published: 0, logTo: 0 },
+    sinceMs: null as number | null,
+    newest: null as number | null,
+  }
   private readonly changedReason: (reason: string | null) => void
 
   constructor(tables: Tables, changedReason: (reason: string | null) => void) {
@@ -84,9 +93,24 @@ export class LedgerService {
   settle(): void {
     if (this.importing !== null) return
     this.tables.inodes.trim()
+    this.cutWhenFull()
     const { database, staged } = this.tables
     if (staged.freshBytes >= GROUP_BYTES || database.groupFull) this.tryCommit()
     else if (database.db.inTransaction && this.timer === null) this.wait(GROUP_MS)
+  }
+
+  /** Between two calls, so that what is cut is a state that existed. */
+  private cutWhenFull(): void {
+    const { log, staged } = this.tables
+    if (log.openBytes < CUT_OPERATION_BYTES_MAX && staged.openRows < CUT_ROWS_MAX) return
+    const nowMs = performance.now()
+    if (nowMs < this.cutAgainMs) return
+    try {
+      this.run('epoch', (t) => cut(t, false))
+    } catch {
+      // A full disk: everything is kept, and tried again in a while.
+      this.cutAgainMs = nowMs + RETRY_MS
+    }
   }
 
   /** Everything so far is durable, or throws. */
@@ -115,6 +139,7 @@ export class LedgerService {
       files: inodes.files,
       reusableBytes: this.reusableBytes - this.unmovedBytes - LOG_COPIES * staged.freshBytes,
       publishedEpoch: this.pending.published,
+      newestPending: this.pending.newest,
     }
   }
 
@@ -240,6 +265,7 @@ export class LedgerService {
       bytes: rows.reduce((sum, row) => sum + row.staged_bytes, 0),
       sinceMs: rows[0]?.first_ms ?? null,
       published: this.tables.database.sql<[], { epoch: number }>(published).get()?.epoch ?? 0,
+      newest: rows.at(-1)?.epoch ?? null,
       logTo: last?.logTo ?? 0,
     }
   }

@@ -38,6 +38,11 @@ export class StagedRows implements WriteBack {
     this.load()
   }
 
+  /** Rows appended since the last cut. */
+  get openRows(): number {
+    return this.counters.peek('staged') - 1 - this.frozenTo
+  }
+
   /** Plain bytes that the next COMMIT has to write. */
   get freshBytes(): number {
     return this.freshSize

@@ -172,6 +172,8 @@ export interface Progress {
   readonly reusableBytes: number
   /** Epoch of the last published state; 0 before the first. */
   readonly publishedEpoch: number
+  /** Epoch of the last cut that is not published yet; null when there is none. */
+  readonly newestPending: number | null
 }
 
 export interface Finding {
