@@ -2,7 +2,7 @@
 import t from 'tap'
 import { Dice, testSeed } from './dice.js'
 import { differences, manifestOf } from './drive-manifest.js'
-import { Lab } from './drive-process.js'
+import { Lab, sleep } from './drive-process.js'
 import { PlanWork } from './plan-work.js'
 
 export interface CrashSizes {
@@ -58,7 +58,10 @@ export function crashTest(sizes: CrashSizes): void {
 function keepSyncing(lab: Lab, state: string): { stop(): Promise<void> } {
   let isOver = false
   const loop = async () => {
-    while (!isOver) await lab.shardrive(['sync', '--state', state, '--timeout', '10'])
+    while (!isOver) {
+      await lab.shardrive(['sync', '--state', state, '--timeout', '10'])
+      await sleep(200)
+    }
   }
   const running = loop()
   return {

@@ -37,7 +37,7 @@ export interface NetworkFacts {
 
 interface TestLike {
   teardown(undo: () => Promise<void>): void
-  fail(message: string, extra?: unknown): unknown
+  fail(message: string): unknown
 }
 
 export interface MountWords {
@@ -142,11 +142,11 @@ export class Lab {
 
   /** `shardrive up`; ready. Without `mount` only the network. `ownGroup`: a process group of its own, as a terminal gives it. */
   async up(
-    options: { mount?: string; hosts?: number; dir?: string; ownGroup?: boolean } = {},
+    options: { mount?: string; hosts?: number; dir?: string; ownGroup?: boolean; words?: string[] } = {},
   ): Promise<Running & { facts: NetworkFacts & Record<string, unknown> }> {
-    const { mount, hosts = 8, dir = this.path('up'), ownGroup = false } = options
+    const { mount, hosts = 8, dir = this.path('up'), ownGroup = false, words: more = [] } = options
     const where = mount === undefined ? ['--no-mount'] : [mount]
-    const words = ['up', ...where, '--dir', dir, '--hosts', String(hosts), '--json']
+    const words = ['up', ...where, '--dir', dir, '--hosts', String(hosts), '--json', ...more]
     const child = spawn(process.execPath, [MAIN, ...words], {
       env: this.env,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -154,7 +154,9 @@ export class Lab {
     })
     const running = this.keep(child)
     const line = await this.ready(running, firstLine(child))
-    running.facts = JSON.parse(line)
+    const facts = JSON.parse(line)
+    if (facts.error !== undefined) throw new Error(`up: ${line}`)
+    running.facts = facts
     return running as Awaited<ReturnType<Lab['up']>>
   }
 

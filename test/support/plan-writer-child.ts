@@ -5,7 +5,7 @@
  */
 import fs from 'node:fs'
 import path from 'node:path'
-import { rampBytes } from './ramp.js'
+import { rampRange } from './ramp.js'
 import { type PlanOptions, type Step, writePlan } from './write-plan.js'
 
 const [mount = '', logFile = '', options = '{}'] = process.argv.slice(2)
@@ -28,28 +28,33 @@ function carryOut(step: Step): void {
   const place = path.join(mount, step.name)
   switch (step.kind) {
     case 'mkdir':
-      return fs.mkdirSync(place)
+      fs.mkdirSync(place)
+      return
     case 'create':
-      return void fileOf(place, 'wx')
+      fileOf(place, 'wx')
+      return
     case 'write': {
-      const bytes = rampBytes(step.key, step.offset + step.length).subarray(step.offset)
+      const bytes = rampRange(step.key, step.offset, step.length)
       for (let done = 0; done < bytes.length; ) {
         done += fs.writeSync(fileOf(place, 'r+'), bytes, done, bytes.length - done, step.offset + done)
       }
       return
     }
     case 'truncate':
-      return fs.ftruncateSync(fileOf(place, 'r+'), step.length)
+      fs.ftruncateSync(fileOf(place, 'r+'), step.length)
+      return
     case 'fsync':
       fs.fsyncSync(fileOf(place, 'r+'))
-      return close(place)
+      close(place)
+      return
     case 'rename':
       close(place)
       close(path.join(mount, step.to))
-      return fs.renameSync(place, path.join(mount, step.to))
+      fs.renameSync(place, path.join(mount, step.to))
+      return
     case 'unlink':
       close(place)
-      return fs.unlinkSync(place)
+      fs.unlinkSync(place)
   }
 }
 

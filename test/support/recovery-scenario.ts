@@ -52,10 +52,15 @@ async function fill(lab: Lab, mount: string, sizes: RecoverySizes): Promise<void
 const ORDERS = ['forward', 'backward', 'stripes', 'forward'] as const
 
 /** Into a state directory that nothing is known in; what its readers see at once, the first time. */
-async function recoverAndRead(lab: Lab, network: NetworkFacts, state: string, readers: number): Promise<Manifest[]> {
+async function recoverAndRead(
+  lab: Lab,
+  network: NetworkFacts,
+  state: string,
+  options: { readers: number; cache: string },
+): Promise<Manifest[]> {
   const mount = lab.made('mnt')
-  const drive = await lab.mount({ mount, state, network })
-  const seen = await Promise.all(ORDERS.slice(0, readers).map((order) => manifestOf(mount, order, 1_200_000)))
+  const drive = await lab.mount({ mount, state, network, words: ['--cache', options.cache] })
+  const seen = await Promise.all(ORDERS.slice(0, options.readers).map((order) => manifestOf(mount, order, 1_200_000)))
   const findings = await lab.findings(state)
   if (findings.length > 0) throw new Error(`fsck of a recovered drive: ${JSON.stringify(findings)}`)
   const end = await drive.stop()
@@ -85,7 +90,9 @@ export function recoveryTest(sizes: RecoverySizes): void {
     await fsp.rm(network.state, { recursive: true })
     for (let round = 1; round <= sizes.recoveries; round++) {
       const state = lab.path(`state-${round}`)
-      const seen = await recoverAndRead(lab, network, state, sizes.readers)
+      // Every second one keeps next to nothing of what it fetched.
+      const cache = round % 2 === 0 ? '4MiB' : '10GiB'
+      const seen = await recoverAndRead(lab, network, state, { readers: sizes.readers, cache })
       for (const [reader, manifest] of seen.entries()) {
         t.same(differences(before, manifest), [], `recovery ${round}, reader ${reader + 1} of ${seen.length}`)
       }

@@ -1,0 +1,3 @@
+import { programsTest } from '../support/programs-scenario.js'
+
+programsTest()
