@@ -5,7 +5,7 @@
  * were kept, in memory, with the same ids. So nothing acknowledged is lost, and reads go on as before.
  */
 import { assert } from '../../base/assert.js'
-import { AppError, isCode } from '../../base/errors.js'
+import { AppError } from '../../base/errors.js'
 import type { Database, Statement } from '../../sqlite/driver.js'
 import { sqliteFailure } from '../../sqlite/failures.js'
 import { flushToDisk, openDatabase } from '../../sqlite/open.js'
@@ -32,8 +32,8 @@ export class LedgerDatabase {
   private readonly writeBacks: WriteBack[] = []
   private steps: (() => void)[] = []
   private readonly statements = new Map<string, Statement>()
-  /** The last COMMIT failed for want of space; everything is in the open transaction and in `steps`. */
-  stuck: AppError | null = null
+  /** Something is committed that a power loss may take back. */
+  private unsynced = true
 
   constructor(file: string) {
     this.file = file
@@ -105,17 +105,18 @@ export class LedgerDatabase {
     } catch (error) {
       const failure = sqliteFailure(error)
       this.rebuild()
-      if (isCode(failure, 'no-space')) this.stuck = failure as AppError
       throw failure
     }
+    this.unsynced ||= this.steps.length > 0
     this.steps = []
-    this.stuck = null
   }
 
-  /** COMMIT, then everything so far onto the disk. */
+  /** COMMIT, then everything so far onto the disk. Costs nothing when nothing happened since the last time. */
   sync(): void {
     this.commit()
+    if (!this.unsynced) return
     flushToDisk(this.db)
+    this.unsynced = false
   }
 
   /** A transaction of its own, after everything before it. Nothing of it stays when it throws. */
@@ -131,13 +132,22 @@ export class LedgerDatabase {
       this.rollback()
       throw sqliteFailure(error)
     }
-    if (durable) flushToDisk(this.db)
+    this.unsynced = true
+    if (durable) this.sync()
     return result
   }
 
   /** Ends a transaction that others began by hand. */
   abandon(): void {
     this.rollback()
+  }
+
+  /** Commits a transaction that others began by hand, durably. */
+  settle(): void {
+    this.flush()
+    this.db.exec('COMMIT')
+    this.unsynced = true
+    this.sync()
   }
 
   private rollback(): void {

@@ -62,10 +62,8 @@ export class SnapshotImport {
     const finding = check(this.tables)[0]
     if (finding !== undefined) throw new AppError('chain-mismatch', `the snapshot is not sound: ${finding.message}`)
     markPublished(this.tables, this.epoch, head)
-    database.flush()
-    database.db.exec('COMMIT')
+    database.settle()
     database.db.pragma('cache_spill = OFF')
-    database.sync()
   }
 
   abort(): void {
