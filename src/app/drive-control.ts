@@ -7,17 +7,28 @@ import { storedOf } from './drive-status.js'
 const PROGRESS_EVERY_MS = 500
 const COMPLETE_EVERY_MS = 500
 
-export function controlMethods(parts: StatusParts & { status: DriveStatus; requestStop: () => void }): ControlMethods {
+export interface ControlParts extends StatusParts {
+  status: DriveStatus
+  /** False: programs have files of it open. */
+  unmountIfIdle(): Promise<boolean>
+  /** Begins the end of the daemon; resolves with what was not stored when the drive was closed. */
+  endDrive(): Promise<number>
+}
+
+export function controlMethods(parts: ControlParts): ControlMethods {
   return {
     status: () => parts.status.describe(),
     'status-of': (call) => fileStatus(parts, call),
     sync: (call) => syncDrive(parts, call),
     fsck: async () => ({ findings: await parts.storage.ledger.check() }),
-    unmount: async () => {
-      const { openBytes, pendingBytes } = parts.storage.ledger.progress()
-      // The answer leaves before the daemon does.
-      setTimeout(parts.requestStop, 20)
-      return { localBytes: openBytes + pendingBytes }
+    unmount: async (call) => {
+      if (call.params.force !== true && !(await parts.unmountIfIdle())) {
+        throw new AppError('mountpoint-busy', `programs have files or folders of ${parts.mountPoint} open`, {
+          retry: 'later',
+          hint: `lsof ${parts.mountPoint} lists them; --force takes the drive away from them`,
+        })
+      }
+      return { localBytes: await parts.endDrive() }
     },
   }
 }
@@ -57,7 +68,7 @@ async function syncDrive(parts: StatusParts & { status: DriveStatus }, call: Con
   try {
     await storage.ledger.sync()
     const cut = await sync.cutter.cutNow()
-    const pending = cut?.epoch ?? (await storage.ledger.pendingEpochs()).at(-1)?.epoch
+    const pending = cut?.epoch ?? storage.ledger.progress().newestPending ?? undefined
     if (pending !== undefined) {
       if (readOnly !== null && !sync.chain.isWriter) {
         throw new AppError('read-only', `nothing can be published from here: ${readOnly}`)

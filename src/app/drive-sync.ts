@@ -5,7 +5,6 @@ import type { Log } from '../base/log.js'
 import type { RandomBytes } from '../base/random.js'
 import { deviceId, type HostId, hostId, idBytes, type SegmentId } from '../model/ids.js'
 import type { PlacementGrant, SegmentInfo } from '../model/segment.js'
-import { UNIT_BYTES } from '../model/segment.js'
 import type { BatchChanges } from '../mount/metadata/types.js'
 import { Cutter } from '../mount/sync/cutter.js'
 import { DriveChain, loadChainState } from '../mount/sync/drive-chain.js'
@@ -15,14 +14,13 @@ import { readChain, rebuildLedger } from '../mount/sync/recovery.js'
 import { type SnapshotParts, Snapshotter } from '../mount/sync/snapshotter.js'
 import { HeadWitnesses } from '../mount/sync/witnesses.js'
 import { WriterLease } from '../mount/sync/writer-lease.js'
+import { plainUnits } from '../mount/writer/plain-units.js'
 import { SegmentPusher } from '../mount/writer/pusher.js'
 import { StagedStorer } from '../mount/writer/storer.js'
 import { decodeEpoch } from '../permits/chain-bodies.js'
 import { decodeRecord } from '../permits/chain-record.js'
 import type { ChainState } from '../permits/chain-state.js'
 import { verifyReceipt } from '../permits/receipt.js'
-import { layoutOf } from '../segment/layout.js'
-import { unitPlace } from '../segment/offsets.js'
 import { type SealedSegment, sealSegment } from '../segment/seal.js'
 import type { DriveIdentity } from './drive-identity.js'
 import type { DriveNetwork } from './drive-network.js'
@@ -140,6 +138,7 @@ export function composeSync(state: ChainState, parts: SyncParts, options: SyncOp
     device: identity.device,
     clock,
     random,
+    log,
     onChanges: parts.onChanges,
   })
   const pusher = new SegmentPusher({
@@ -155,17 +154,13 @@ export function composeSync(state: ChainState, parts: SyncParts, options: SyncOp
     pusher,
     terms,
     scheme: () => network.scheme(),
-    onStored: (segment, rows, grant) => keep(storage, segment, rows, grant, log),
+    clock,
+    onSealed: (info, rows) => storage.cache.put(info.segment, plainUnits(info, rows)),
+    onStored: (segment, grant) => keep(storage, segment, grant, log),
   })
   const snapshotParts: SnapshotParts = {
     ledger,
-    storeSegment: async (plain, signal) => {
-      const { keyTerm, termKey } = terms.current()
-      const sealed = await sealSegment({ key: termKey, number: keyTerm }, plain, await network.scheme())
-      await ledger.recordPendingSegments([sealed.info.segment])
-      await pusher.push(sealed, signal).stored
-      return sealed.info
-    },
+    storeSegment: (plain, signal) => storer.storePlain(plain, signal),
     scheme: () => network.scheme(),
     chain,
     log,
@@ -193,13 +188,15 @@ export function composeSync(state: ChainState, parts: SyncParts, options: SyncOp
       witnesses.leaveSoon(chain.state.head, signal)
       await snapshotter.published(epoch, operationBytes, signal)
     },
-    onStopped: (error) => void upkeep.distrustBridge(error),
+    onStopped: (error) => upkeep.distrustBridge(error),
   })
   // The bridge is back: what waited for it need not wait for the end of a pause.
   network.socket.onState((line) => line.connected && publisher.poke())
   const cutter = new Cutter({
     ledger,
     clock,
+    log,
+    onPending: () => publisher.poke(),
     wantsView: () => snapshotter.wantsView(),
     onCut: (cut, hasView) => {
       snapshotter.noteCut(cut, hasView)
@@ -216,6 +213,7 @@ export function composeSync(state: ChainState, parts: SyncParts, options: SyncOp
     device,
     clock,
     log,
+    onFenced: (error) => upkeep.distrustBridge(error),
   })
   upkeep = new DriveUpkeep(
     {
@@ -224,7 +222,7 @@ export function composeSync(state: ChainState, parts: SyncParts, options: SyncOp
       cutter,
       publisher,
       checkWitnesses: async (signal) => witnesses.check(() => chain.state, await loadHosts(ledger), signal),
-      prepare: () => snapshotter.load(),
+      prepare: () => prepare(ledger, snapshotter),
       setReadOnly: (reason) => ledger.setReadOnly(reason),
       clock,
       log,
@@ -234,14 +232,15 @@ export function composeSync(state: ChainState, parts: SyncParts, options: SyncOp
   return { chain, publisher, cutter, upkeep, witnesses }
 }
 
-/** What was just stored is remembered: where it lies, and its bytes, which somebody may read next. */
-function keep(
-  storage: DriveStorage,
-  segment: SealedSegment,
-  rows: readonly Buffer[],
-  grant: PlacementGrant,
-  log: DriveLog,
-): void {
+async function prepare(ledger: DriveStorage['ledger'], snapshotter: Snapshotter): Promise<void> {
+  await snapshotter.load()
+  // Of attempts that ended with the process: nothing names them, and the bridge lets them die after 72 h.
+  const lost = await ledger.pendingSegments()
+  if (lost.length > 0) await ledger.forgetPendingSegments(lost)
+}
+
+/** What was just stored is remembered: where it lies. */
+function keep(storage: DriveStorage, segment: SealedSegment, grant: PlacementGrant, log: Log): void {
   const { info, shardIds } = segment
   const shards = grant.hosts.map(({ index, host }) => ({
     index,
@@ -257,17 +256,4 @@ function keep(
     storage.ledger,
     grant.hosts.map(({ host }) => host),
   ).catch(() => undefined)
-  storage.cache.put(info.segment, unitsOf(info, rows))
-}
-
-type DriveLog = SyncParts['log']
-
-/** The plain units of a segment, padding included, as a reader would open them. */
-function unitsOf(info: SegmentInfo, rows: readonly Buffer[]): { unit: number; bytes: Buffer }[] {
-  const layout = layoutOf(info)
-  const plain = Buffer.concat([...rows, Buffer.alloc(info.paddedLength - info.plainLength)])
-  return Array.from({ length: layout.unitCount }, (_, unit) => {
-    const { offsetInSegment, sealedLength } = unitPlace(layout, unit)
-    return { unit, bytes: plain.subarray(offsetInSegment, offsetInSegment + Math.min(UNIT_BYTES, sealedLength)) }
-  }).filter((one) => one.bytes.length > 0)
 }

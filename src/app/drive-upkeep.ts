@@ -4,7 +4,7 @@
  */
 import { setMaxListeners } from 'node:events'
 import type { Clock } from '../base/clock.js'
-import { AppError, isCode } from '../base/errors.js'
+import { AppError } from '../base/errors.js'
 import type { Log } from '../base/log.js'
 import type { Cutter } from '../mount/sync/cutter.js'
 import type { DriveChain } from '../mount/sync/drive-chain.js'
@@ -41,9 +41,12 @@ const DISTRUST = new Set([
   'drive-forked',
   'drive-rolled-back',
   'chain-broken',
+  'chain-mismatch',
   'chain-signature',
   'unsupported-feature',
 ])
+/** Nor these: this device has lost its right to write, or has changes that do not fit what another wrote meanwhile. */
+const FINAL = new Set([...DISTRUST, 'writer-fenced', 'device-revoked', 'local-changes'])
 const FOLLOW_EVERY_MS = 30_000
 
 export class DriveUpkeep {
@@ -85,7 +88,10 @@ export class DriveUpkeep {
     if (!this.options.readOnly && !this.parts.chain.isWriter) {
       await this.parts.setReadOnly('this device does not hold the right to write yet: the bridge is being asked')
     }
-    if (this.options.readOnly) await this.parts.setReadOnly('mounted read-only')
+    if (this.options.readOnly) {
+      await this.parts.setReadOnly('mounted read-only')
+      this.parts.publisher.end(new AppError('read-only', 'mounted read-only'))
+    }
     this.tasks.push(this.parts.cutter.run(signal))
     let tellFirst: () => void = () => {}
     const first = new Promise<void>((resolve) => {
@@ -101,11 +107,15 @@ export class DriveUpkeep {
     await Promise.allSettled(this.tasks)
   }
 
-  /** A failure after which nothing may be published from here. */
-  async distrustBridge(error: AppError): Promise<void> {
+  /** A failure after which nothing may be published from here: at once, whoever waits is told. The first one counts. */
+  distrustBridge(error: AppError): void {
+    if (this.distrust !== null) return
     this.distrust = { code: error.code, message: error.message, sinceMs: this.parts.clock.nowMs() }
     this.parts.log.error({ code: error.code }, `the drive is read-only now: ${error.message}`)
-    await this.parts.setReadOnly(`${error.message} [${error.code}]`)
+    this.parts.publisher.end(error)
+    this.parts.setReadOnly(`${error.message} [${error.code}]`).catch((failure: unknown) => {
+      this.parts.log.debug({ err: failure }, 'the ledger was not told')
+    })
   }
 
   private async bringOnline(tellFirst: () => void): Promise<void> {
@@ -125,8 +135,8 @@ export class DriveUpkeep {
       } catch (error) {
         if (signal.aborted) return
         if (!(error instanceof AppError)) throw error
-        if (DISTRUST.has(error.code) || isCode(error, 'writer-fenced')) {
-          await this.distrustBridge(error)
+        if (FINAL.has(error.code)) {
+          this.distrustBridge(error)
           return tellFirst()
         }
         this.isOnline = false
@@ -141,12 +151,14 @@ export class DriveUpkeep {
   }
 
   private async acquire(): Promise<void> {
-    const { lease, setReadOnly, log } = this.parts
+    const { lease, setReadOnly, publisher, log } = this.parts
     if (this.options.readOnly) return
     const outcome = await lease.acquire({ takeover: this.options.takeover }, this.stopping.signal)
     this.writing = outcome.writes
     await setReadOnly(outcome.writes ? null : outcome.reason)
-    if (!outcome.writes) log.warn(outcome.reason)
+    if (outcome.writes) return
+    log.warn(outcome.reason)
+    publisher.end(new AppError('read-only', outcome.reason))
   }
 
   private async stayOnline(): Promise<void> {
@@ -156,7 +168,13 @@ export class DriveUpkeep {
     if (!this.options.isRebuilt) await this.askWitnesses()
     // A reader follows the writer; the writer hears of others when it appends.
     while (!this.writing && (await clock.sleep(FOLLOW_EVERY_MS, signal))) {
-      await chain.follow(signal).catch((error: unknown) => this.noteFollow(error))
+      await chain.follow(signal).then(
+        () => {
+          this.offline = null
+        },
+        (error: unknown) => this.noteFollow(error),
+      )
+      if (this.distrust !== null) return
     }
   }
 
@@ -172,7 +190,7 @@ export class DriveUpkeep {
         if (!this.writing) await chain.follow(signal)
         this.noteWitness(await checkWitnesses(signal))
       } catch (error) {
-        if (!signal.aborted && error instanceof AppError && DISTRUST.has(error.code)) await this.distrustBridge(error)
+        if (!signal.aborted && error instanceof AppError && DISTRUST.has(error.code)) this.distrustBridge(error)
       }
     }
   }
@@ -187,9 +205,14 @@ export class DriveUpkeep {
     this.parts.log.info({ sequence, time: new Date(timeMs).toISOString() }, 'the newest head witness on hosts agrees')
   }
 
-  private async noteFollow(error: unknown): Promise<void> {
+  private noteFollow(error: unknown): void {
     if (this.stopping.signal.aborted) return
     if (!(error instanceof AppError)) throw error
-    if (DISTRUST.has(error.code)) await this.distrustBridge(error)
+    if (FINAL.has(error.code)) {
+      this.distrustBridge(error)
+      return
+    }
+    const { code, message } = error
+    this.offline = { code, message, sinceMs: this.offline?.sinceMs ?? this.parts.clock.nowMs() }
   }
 }

@@ -152,7 +152,7 @@ async function drain(vfs: Vfs, storage: DriveStorage, sync: DriveSync): Promise<
 async function storeEverything(storage: DriveStorage, sync: DriveSync, signal: AbortSignal): Promise<void> {
   await storage.ledger.sync()
   const cut = await sync.cutter.cutNow()
-  const epoch = cut?.epoch ?? (await storage.ledger.pendingEpochs()).at(-1)?.epoch
+  const epoch = cut?.epoch ?? storage.ledger.progress().newestPending ?? undefined
   if (epoch !== undefined) await sync.publisher.whenPublished(epoch, signal)
 }
 

@@ -94,7 +94,7 @@ export class CacheClient {
     })
   }
 
-  put(segment: SegmentId, units: readonly { unit: number; bytes: Uint8Array }[]): void {
+  put(segment: SegmentId, units: Iterable<{ unit: number; bytes: Uint8Array }>): void {
     if (this.isStopped) return
     for (const { unit, bytes } of units) {
       if (bytes.length > 0 && bytes.length <= UNIT_BYTES) this.puts.add(segment, unit, bytes)

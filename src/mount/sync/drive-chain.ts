@@ -5,20 +5,23 @@
  */
 
 import type { Clock } from '../../base/clock.js'
-import { AppError } from '../../base/errors.js'
+import { AppError, isCode } from '../../base/errors.js'
+import type { Log } from '../../base/log.js'
 import type { RandomBytes } from '../../base/random.js'
 import type { SecretBytes } from '../../crypto/secret.js'
 import type { SigningKey } from '../../crypto/signing-key.js'
 import { type ChainRecord, type Head, RECORD_KIND } from '../../model/chain.js'
 import type { DeviceId, SegmentId } from '../../model/ids.js'
+import type { SegmentInfo } from '../../model/segment.js'
 import { makeEpoch, makeWriterTerm } from '../../permits/chain-author.js'
 import { decodeEpoch } from '../../permits/chain-bodies.js'
 import { decodeRecord } from '../../permits/chain-record.js'
 import { checkHead, followRecord } from '../../permits/chain-rules.js'
-import { type ChainState, decodeChainState, encodeChainState } from '../../permits/chain-state.js'
+import { type ChainState, decodeChainState, encodeChainState, isLive } from '../../permits/chain-state.js'
 import { openPayload, sealPayload } from '../../permits/sealed-payload.js'
-import type { BatchChanges, Materialised, SavedRecord } from '../metadata/types.js'
+import type { BatchChanges, Materialised, PendingEpoch, SavedRecord, SnapshotMark } from '../metadata/types.js'
 import type { ChainWriter } from './publisher.js'
+import { decodeSnapshotPayload } from './snapshot-payload.js'
 
 export interface ChainBridge {
   head(signal: AbortSignal): Promise<Head>
@@ -33,6 +36,10 @@ export interface ChainLedger {
   saveHead(head: Head): Promise<void>
   saveRecords(records: readonly SavedRecord[]): Promise<void>
   applyBatch(operations: Buffer, epoch: number, head: Head): Promise<BatchChanges>
+  pendingEpochs(limit: number): Promise<PendingEpoch[]>
+  prepared(epoch: number): Promise<Materialised>
+  published(epoch: number, head: Head): Promise<void>
+  recordSnapshot(mark: SnapshotMark, segments: readonly SegmentInfo[]): Promise<void>
   progress(): { publishedEpoch: number }
 }
 
@@ -50,6 +57,7 @@ export interface DriveChainParts {
   device: SigningKey
   clock: Clock
   random: RandomBytes
+  log: Log
   /** What another device's epoch changed here. */
   onChanges: (changes: BatchChanges) => void
 }
@@ -84,11 +92,16 @@ export class DriveChain implements ChainWriter {
 
   /** Follows the bridge to its head. Throws what proves that it went back or shows another history. */
   async follow(signal: AbortSignal): Promise<void> {
-    checkHead(this.now, await this.parts.bridge.head(signal))
+    const head = await this.parts.bridge.head(signal)
+    checkHead(this.now, head)
     for (;;) {
       const records = await this.parts.bridge.records(this.now.head.sequence + 1, signal)
-      if (records.length === 0) return
+      if (records.length === 0) break
       for (const encoded of records) await this.take(decodeRecord(encoded))
+    }
+    const { sequence } = this.now.head
+    if (sequence < head.sequence) {
+      throw new AppError('chain-broken', `the bridge speaks of record ${head.sequence} and shows ${sequence}`)
     }
   }
 
@@ -127,6 +140,11 @@ export class DriveChain implements ChainWriter {
     await this.parts.bridge.append(record.encoded, signal)
   }
 
+  fits(record: SavedRecord): boolean {
+    return decodeRecord(record.encoded).previous.equals(this.now.head.hash)
+  }
+
+  /** Also throws when one of the records takes the right to write from us: `writer-fenced`, `device-revoked`. */
   async catchUp(record: SavedRecord, signal: AbortSignal): Promise<boolean> {
     if (this.now.head.hash.equals(record.hash)) return true
     for (;;) {
@@ -140,6 +158,7 @@ export class DriveChain implements ChainWriter {
         const other = decodeRecord(encoded)
         if (other.hash.equals(record.hash)) return true
         await this.take(other)
+        this.expectWriter()
       }
     }
   }
@@ -152,24 +171,47 @@ export class DriveChain implements ChainWriter {
     await saveChainState(this.parts.ledger, this.now)
   }
 
-  /** Takes one record of the bridge: verified, then applied, then remembered. */
+  /** Takes one record of the bridge: verified, then applied, then remembered. A crash in between takes it again. */
   private async take(record: ChainRecord): Promise<void> {
     const next = followRecord(this.now, record)
-    const device = this.parts.device.id as DeviceId
-    if (this.isWriter && next.writer !== device) {
-      throw new AppError('writer-fenced', 'another device writes to this drive now', {
-        hint: 'what was not stored yet is kept on this device; mount again with --takeover to write from here',
-      })
-    }
-    const isNews =
-      record.kind === RECORD_KIND.epoch && decodeEpoch(record.body).epoch > this.parts.ledger.progress().publishedEpoch
     this.parts.terms.learn(next)
-    if (isNews) {
-      const operations = await openEpoch(record, this.parts.terms)
-      const changes = await this.parts.ledger.applyBatch(operations, decodeEpoch(record.body).epoch, next.head)
-      this.parts.onChanges(changes)
-    }
+    if (record.kind === RECORD_KIND.epoch) await this.takeEpoch(record, next.head)
+    if (record.kind === RECORD_KIND.snapshot) await this.takeSnapshot(record)
     await this.advance(next, record)
+  }
+
+  private async takeEpoch(record: ChainRecord, head: Head): Promise<void> {
+    const { ledger, terms, onChanges } = this.parts
+    const { epoch } = decodeEpoch(record.body)
+    if (epoch <= ledger.progress().publishedEpoch) return
+    const operations = await openEpoch(record, terms)
+    if (await this.isPending(record, epoch, operations)) {
+      await ledger.published(epoch, head)
+      return
+    }
+    onChanges(await ledger.applyBatch(operations, epoch, head))
+  }
+
+  /** Our own epoch, appended before a crash: the ledger holds what it says already, as pending. */
+  private async isPending(record: ChainRecord, epoch: number, operations: Buffer): Promise<boolean> {
+    if (record.signer !== (this.parts.device.id as string)) return false
+    const [oldest] = await this.parts.ledger.pendingEpochs(1)
+    if (oldest === undefined || oldest.epoch !== epoch || oldest.stage === 'cut') return false
+    if (oldest.record?.hash.equals(record.hash)) return true
+    return (await this.parts.ledger.prepared(epoch)).operations.equals(operations)
+  }
+
+  /** What it names must not be retired from here as long as it is kept. One that cannot be read holds nobody up. */
+  private async takeSnapshot(record: ChainRecord): Promise<void> {
+    const { ledger, terms, log } = this.parts
+    try {
+      const { epoch, segments } = decodeSnapshotPayload(await openEpoch(record, terms))
+      const mark = { epoch, sequence: record.sequence, segments: segments.map((one) => one.segment) }
+      await ledger.recordSnapshot(mark, segments)
+    } catch (error) {
+      if (!(error instanceof AppError) || isCode(error, 'ledger-stopped')) throw error
+      log.warn({ code: error.code, sequence: record.sequence }, 'a snapshot of the chain cannot be read')
+    }
   }
 
   private async advance(next: ChainState, record: ChainRecord): Promise<void> {
@@ -180,7 +222,13 @@ export class DriveChain implements ChainWriter {
   }
 
   private expectWriter(): void {
-    if (!this.isWriter) throw new AppError('writer-fenced', 'this device does not hold the writer term')
+    if (this.isWriter) return
+    if (!isLive(this.now, this.parts.device.id)) {
+      throw new AppError('device-revoked', 'this device was removed from the drive')
+    }
+    throw new AppError('writer-fenced', 'another device writes to this drive now', {
+      hint: 'what was not stored yet is kept on this device; mount again with --takeover to write from here',
+    })
   }
 }
 

@@ -8,33 +8,34 @@
  */
 import type { Clock } from '../../base/clock.js'
 import { AppError, codeOf, isCode } from '../../base/errors.js'
+import { linkSignal } from '../../base/linked-signal.js'
 import type { Log } from '../../base/log.js'
 import type { Head } from '../../model/chain.js'
 import type { SegmentInfo } from '../../model/segment.js'
 import type { Cut, Materialised, PendingEpoch, SavedRecord, StagedMapping } from '../metadata/types.js'
+import { appendAtEnd, type ChainEnd } from './append-record.js'
 
 export interface PublishLedger {
-  pendingEpochs(): Promise<PendingEpoch[]>
+  pendingEpochs(limit: number): Promise<PendingEpoch[]>
   materialise(epoch: number, mapping: readonly StagedMapping[], segments: readonly SegmentInfo[]): Promise<Materialised>
   prepared(epoch: number): Promise<Materialised>
   saveRecord(epoch: number, record: SavedRecord): Promise<void>
   published(epoch: number, head: Head): Promise<void>
+  progress(): { publishedEpoch: number }
 }
 
 /** Stores the staged rows of a cut on hosts; answers when every segment is stored at c receipts. */
 export interface SegmentStorer {
-  store(cut: Cut, signal: AbortSignal): Promise<{ mapping: StagedMapping[]; segments: SegmentInfo[] }>
+  /** `anew`: what was stored for this cut before is lost. */
+  store(
+    cut: Cut,
+    signal: AbortSignal,
+    options?: { anew?: boolean },
+  ): Promise<{ mapping: StagedMapping[]; segments: SegmentInfo[] }>
 }
 
-/** Builds and signs records on the present head, appends them, learns of records of others. */
-export interface ChainWriter {
+export interface ChainWriter extends ChainEnd {
   build(epoch: number, batch: Materialised): Promise<SavedRecord>
-  /** `head-moved` when the chain grew by somebody else's record. */
-  append(record: SavedRecord, signal: AbortSignal): Promise<void>
-  /** Takes in records after our head. True when `record` is among them: an append whose answer was lost. */
-  catchUp(record: SavedRecord, signal: AbortSignal): Promise<boolean>
-  /** The record is the head now. */
-  adopt(record: SavedRecord): Promise<void>
 }
 
 export interface Trouble {
@@ -65,18 +66,22 @@ const FATAL = new Set([
   'drive-forked',
   'drive-rolled-back',
   'chain-broken',
+  'chain-mismatch',
   'chain-signature',
   'device-revoked',
+  'local-changes',
   'unsupported-feature',
   'database-damaged',
 ])
+/** The bridge does not know a segment that we had stored: it was swept after 72 h, or the bridge lost its memory. */
+const LOST_SEGMENTS = new Set(['unknown-segment', 'not-committed'])
 
 export class EpochPublisher {
   private readonly parts: PublisherParts
+  private readonly halt = new AbortController()
   private wake: () => void = () => {}
   private poked = false
   private current: Trouble | null = null
-  private publishedEpoch = 0
   private readonly waiting = new Set<{ epoch: number; resolve: () => void; reject: (error: unknown) => void }>()
   private ended: AppError | null = null
 
@@ -95,126 +100,145 @@ export class EpochPublisher {
     this.wake()
   }
 
+  /** Nothing is published from here any more, whoever waits is told why. */
+  end(error: AppError): void {
+    this.ended ??= error
+    this.halt.abort(this.ended)
+    for (const entry of this.waiting) entry.reject(this.ended)
+    this.waiting.clear()
+  }
+
   /** Resolves when the epoch is in the chain; rejects when publishing ended for good, or with the signal. */
   async whenPublished(epoch: number, signal: AbortSignal): Promise<void> {
-    if (epoch <= this.publishedEpoch) return
+    if (epoch <= this.parts.ledger.progress().publishedEpoch) return
     if (this.ended) throw this.ended
     signal.throwIfAborted()
-    await new Promise<void>((resolve, reject) => {
-      const entry = { epoch, resolve, reject }
-      this.waiting.add(entry)
-      signal.addEventListener(
-        'abort',
-        () => {
+    let stop: () => void = () => {}
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const entry = { epoch, resolve, reject }
+        this.waiting.add(entry)
+        stop = () => {
           this.waiting.delete(entry)
           reject(signal.reason)
-        },
-        { once: true },
-      )
-    })
+        }
+        signal.addEventListener('abort', stop, { once: true })
+      })
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
   }
 
   /** Runs until the signal fires or a failure that no repetition mends. */
   async run(signal: AbortSignal): Promise<void> {
+    const link = linkSignal(signal)
+    const pass = () => link.abort(this.ended)
+    this.halt.signal.addEventListener('abort', pass, { once: true })
+    if (this.halt.signal.aborted) pass()
+    try {
+      await this.loop(link.signal)
+      this.end(new AppError('stopped', 'the drive was unmounted'))
+    } catch (error) {
+      this.end(error instanceof AppError ? error : new AppError('internal', 'publishing failed', { cause: error }))
+      throw error
+    } finally {
+      link.release()
+    }
+  }
+
+  private async loop(signal: AbortSignal): Promise<void> {
     let delayMs = RETRY_FIRST_MS
     while (!signal.aborted) {
       this.poked = false
       try {
-        const [next] = await this.parts.ledger.pendingEpochs()
-        if (next === undefined) {
-          await this.pause(IDLE_MS, signal)
-          continue
-        }
-        await this.publish(next, signal)
+        const [next] = await this.parts.ledger.pendingEpochs(1)
+        this.settle()
+        if (next !== undefined) await this.publish(next, signal)
+        else await this.pause(IDLE_MS, signal)
         this.current = null
         delayMs = RETRY_FIRST_MS
       } catch (error) {
-        if (signal.aborted) break
+        if (signal.aborted || isCode(error, 'ledger-stopped')) return
         if (!(error instanceof AppError)) throw error
-        if (error.code === 'ledger-stopped') break
-        if (FATAL.has(error.code)) {
-          this.stop(error)
-          return
-        }
-        this.current = {
-          code: error.code,
-          message: error.message,
-          sinceMs: this.current?.sinceMs ?? this.parts.clock.nowMs(),
-        }
-        this.parts.log.warn({ code: error.code, delayMs }, `publishing waits: ${error.message}`)
+        if (FATAL.has(error.code)) return this.stop(error)
+        this.note(error)
         await this.pause(delayMs, signal)
         delayMs = Math.min(delayMs * 2, RETRY_MAX_MS)
       }
     }
-    this.release(new AppError('stopped', 'the drive was unmounted'))
   }
 
   private async publish(pending: PendingEpoch, signal: AbortSignal): Promise<void> {
-    const { ledger, storer, chain } = this.parts
-    let batch: Materialised
-    if (pending.stage === 'cut') {
-      const { mapping, segments } = await storer.store(pending, signal)
-      batch = await ledger.materialise(pending.epoch, mapping, segments)
-    } else {
-      batch = await ledger.prepared(pending.epoch)
+    const { ledger, chain } = this.parts
+    let batch =
+      pending.stage === 'cut' ? await this.store(pending, signal, false) : await ledger.prepared(pending.epoch)
+    let record: SavedRecord
+    try {
+      record = await this.append(pending.epoch, pending.record, batch, signal)
+    } catch (error) {
+      if (!LOST_SEGMENTS.has(codeOf(error))) throw error
+      this.parts.log.warn({ code: codeOf(error), epoch: pending.epoch }, 'segments of an epoch are lost: stored again')
+      batch = await this.store(pending, signal, true)
+      record = await this.append(pending.epoch, null, batch, signal)
     }
-    let record = pending.stage === 'recorded' ? pending.record : null
-    if (record === null) {
-      record = await chain.build(pending.epoch, batch)
-      await ledger.saveRecord(pending.epoch, record)
-    }
-    record = await this.append(pending.epoch, record, batch, signal)
     await ledger.published(pending.epoch, { sequence: record.sequence, hash: record.hash })
     await chain.adopt(record)
-    this.publishedEpoch = pending.epoch
-    for (const entry of [...this.waiting]) {
-      if (entry.epoch > pending.epoch) continue
-      this.waiting.delete(entry)
-      entry.resolve()
-    }
+    this.settle()
     await this.parts.onPublished(pending.epoch, batch.operations.length, signal)
   }
 
-  /** Appends, on a new head as often as the chain moves under us. Answers the record that is in the chain. */
-  private async append(
+  private async store(cut: Cut, signal: AbortSignal, anew: boolean): Promise<Materialised> {
+    const { mapping, segments } = await this.parts.storer.store(cut, signal, { anew })
+    return this.parts.ledger.materialise(cut.epoch, mapping, segments)
+  }
+
+  private append(
     epoch: number,
-    first: SavedRecord,
+    first: SavedRecord | null,
     batch: Materialised,
     signal: AbortSignal,
   ): Promise<SavedRecord> {
     const { chain, ledger } = this.parts
-    let record = first
-    for (;;) {
-      try {
-        await chain.append(record, signal)
-        return record
-      } catch (error) {
-        if (!isCode(error, 'head-moved') && !isCode(error, 'key-term-stale')) throw error
-      }
-      if (await chain.catchUp(record, signal)) return record
-      record = await chain.build(epoch, batch)
+    const make = async () => {
+      const record = await chain.build(epoch, batch)
       await ledger.saveRecord(epoch, record)
+      return record
+    }
+    return appendAtEnd(chain, first, make, signal)
+  }
+
+  /** Also what was published behind our back: our own epoch, found in the chain after a crash. */
+  private settle(): void {
+    const { publishedEpoch } = this.parts.ledger.progress()
+    for (const entry of [...this.waiting]) {
+      if (entry.epoch > publishedEpoch) continue
+      this.waiting.delete(entry)
+      entry.resolve()
     }
   }
 
-  private stop(error: AppError): void {
-    this.current = { code: codeOf(error), message: error.message, sinceMs: this.parts.clock.nowMs() }
-    this.release(error)
-    this.parts.onStopped(error)
+  private note(error: AppError): void {
+    const { code, message } = error
+    const isNew = this.current?.code !== code
+    this.current = { code, message, sinceMs: this.current?.sinceMs ?? this.parts.clock.nowMs() }
+    // Once for each kind: an evening without a network is not a thousand lines.
+    if (isNew) this.parts.log.warn({ code }, `publishing waits: ${message}`)
+    else this.parts.log.debug({ code }, `publishing still waits: ${message}`)
   }
 
-  private release(error: AppError): void {
-    this.ended = error
-    for (const entry of this.waiting) entry.reject(error)
-    this.waiting.clear()
+  private stop(error: AppError): void {
+    this.current = { code: error.code, message: error.message, sinceMs: this.parts.clock.nowMs() }
+    this.end(error)
+    this.parts.onStopped(error)
   }
 
   private async pause(delayMs: number, signal: AbortSignal): Promise<void> {
     // await-free: a poke since the round began must not be slept over.
     if (this.poked) return
-    const woken = new AbortController()
-    this.wake = () => woken.abort()
-    await this.parts.clock.sleep(delayMs, AbortSignal.any([signal, woken.signal]))
+    const nap = linkSignal(signal)
+    this.wake = () => nap.abort(null)
+    await this.parts.clock.sleep(delayMs, nap.signal)
     this.wake = () => {}
+    nap.release()
   }
 }

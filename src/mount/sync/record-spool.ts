@@ -14,13 +14,20 @@ export class RecordSpool {
 
   constructor(path: string) {
     this.path = path
-    this.fd = openSync(path, 'w+', 0o600)
+    try {
+      this.fd = openSync(path, 'w+', 0o600)
+    } catch (cause) {
+      throw new AppError('state-unwritable', `${path} cannot be written`, { cause })
+    }
   }
 
   /** Number of the record in this spool. */
   add(encoded: Buffer): number {
+    let done = 0
     try {
-      assert(writeSync(this.fd, encoded, 0, encoded.length, this.end) === encoded.length, 'a record is written whole')
+      while (done < encoded.length) {
+        done += writeSync(this.fd, encoded, done, encoded.length - done, this.end + done)
+      }
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== 'ENOSPC') throw cause
       throw new AppError('no-space', 'the disk is full', { cause, hint: 'free some space and run the command again' })

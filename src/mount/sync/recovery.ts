@@ -3,6 +3,7 @@
  * read is imported and every epoch behind it applied. The result is the state of the last published epoch, exactly.
  *
  * A snapshot that cannot be read or does not fit its hash is passed over for the older one, and that for the log from its start.
+ * Each step is one transaction of the ledger, so a rebuild that was cut short goes on where it stood.
  */
 import { AppError, isCode } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
@@ -17,8 +18,11 @@ import type { BatchChanges, SavedRecord, SnapshotMark } from '../metadata/types.
 import { type ChainBridge, type DriveTerms, openEpoch, saveChainState } from './drive-chain.js'
 import type { RecordSpool } from './record-spool.js'
 import { decodeSnapshotPayload, readSnapshot, type SegmentSource } from './snapshot-payload.js'
+import { saveLogBytes } from './snapshotter.js'
 
 export interface RecoveryLedger {
+  head(): Promise<Head | null>
+  progress(): { publishedEpoch: number }
   putMeta(entries: Readonly<Record<string, Buffer | null>>, durable?: boolean): Promise<void>
   applyBatch(operations: Buffer, epoch: number, head: Head): Promise<BatchChanges>
   importSnapshot(operations: AsyncIterable<Buffer>, epoch: number, head: Head): Promise<void>
@@ -75,7 +79,7 @@ export async function readChain(
   return { state, epochs, snapshots }
 }
 
-/** Builds the tree in an empty ledger. Answers the epoch that the drive stands at. */
+/** Builds the tree in an empty ledger, or goes on with one that is half built. Answers the epoch that the drive stands at. */
 export async function rebuildLedger(
   chain: VerifiedChain,
   spool: RecordSpool,
@@ -85,20 +89,40 @@ export async function rebuildLedger(
 ): Promise<number> {
   const { ledger, progress } = parts
   terms.learn(chain.state)
-  let done = await importNewest(chain, spool, terms, parts, signal)
+  await expectOwnPast(chain, spool, ledger)
+  const begun = ledger.progress().publishedEpoch
+  let done = begun > 0 ? begun : await importNewest(chain, spool, terms, parts, signal)
   const rest = chain.epochs.filter((one) => one.epoch > done)
+  let logBytes = 0
   for (const [number, { epoch, at }] of rest.entries()) {
     signal.throwIfAborted()
     const record = decodeRecord(spool.read(at))
-    await ledger.applyBatch(await openEpoch(record, terms), epoch, headOf(record))
+    const operations = await openEpoch(record, terms)
+    await ledger.applyBatch(operations, epoch, headOf(record))
+    logBytes += operations.length
     done = epoch
     progress(number + 1, rest.length, 'epochs')
   }
+  await markSnapshots(chain, spool, terms, parts)
   await keepTail(chain, spool, ledger)
-  await saveChainState(ledger, chain.state)
+  await saveLogBytes(ledger, logBytes)
   await ledger.saveHead(chain.state.head)
+  // Last: as long as it is missing, a rebuild is not finished.
+  await saveChainState(ledger, chain.state)
   await ledger.sync()
   return done
+}
+
+/** What was built before must be the past of what the bridge shows now: `drive-forked`, `drive-rolled-back`. */
+async function expectOwnPast(chain: VerifiedChain, spool: RecordSpool, ledger: RecoveryLedger): Promise<void> {
+  const head = await ledger.head()
+  if (head === null || ledger.progress().publishedEpoch === 0) return
+  const { sequence } = chain.state.head
+  if (head.sequence > sequence) {
+    throw new AppError('drive-rolled-back', `the bridge ends at record ${sequence}, we know ${head.sequence}`)
+  }
+  if (decodeRecord(spool.read(head.sequence)).hash.equals(head.hash)) return
+  throw new AppError('drive-forked', `the bridge shows another record ${head.sequence} than it did before`)
 }
 
 /** The epoch of the snapshot that was imported; 0 when there is none to read. */
@@ -118,8 +142,6 @@ async function importNewest(
         progress(done, payload.operationBytes, 'snapshot'),
       )
       await ledger.importSnapshot(pieces, epoch, headOf(record))
-      const ids = payload.segments.map((one) => one.segment)
-      await ledger.recordSnapshot({ epoch, sequence: record.sequence, segments: ids }, payload.segments)
       return epoch
     } catch (error) {
       signal.throwIfAborted()
@@ -130,12 +152,44 @@ async function importNewest(
   return 0
 }
 
+/** The snapshots that are kept: what they name is not retired from here, and in the end their own segments are. */
+async function markSnapshots(
+  chain: VerifiedChain,
+  spool: RecordSpool,
+  terms: DriveTerms,
+  { ledger, log }: RecoveryParts,
+): Promise<void> {
+  for (const { epoch, at } of chain.snapshots.slice(-2)) {
+    const record = decodeRecord(spool.read(at))
+    try {
+      const { segments } = decodeSnapshotPayload(await openEpoch(record, terms))
+      const mark = { epoch, sequence: record.sequence, segments: segments.map((one) => one.segment) }
+      await ledger.recordSnapshot(mark, segments)
+    } catch (error) {
+      if (!(error instanceof AppError) || isCode(error, 'no-space') || isCode(error, 'ledger-stopped')) throw error
+      log.warn({ code: error.code, epoch }, 'a snapshot of the chain cannot be read')
+    }
+  }
+}
+
+/** A few at a time: each transaction is a flush of the disk. */
+const TAIL_BYTES = 4 * 1_048_576
+const TAIL_RECORDS = 256
+
 /** The records back to the older kept snapshot stay here, for a bridge that loses its end of the chain. */
 async function keepTail(chain: VerifiedChain, spool: RecordSpool, ledger: RecoveryLedger): Promise<void> {
   const from = chain.snapshots.at(-2)?.at ?? chain.snapshots.at(-1)?.at ?? 0
+  let batch: SavedRecord[] = []
+  let bytes = 0
   for (let at = from; at < spool.count; at++) {
-    const record = decodeRecord(spool.read(at))
-    await ledger.saveRecords([{ sequence: record.sequence, hash: record.hash, encoded: record.encoded }])
+    const { sequence, hash, encoded } = decodeRecord(spool.read(at))
+    batch.push({ sequence, hash, encoded })
+    bytes += encoded.length
+    const isLast = at === spool.count - 1
+    if (!isLast && bytes < TAIL_BYTES && batch.length < TAIL_RECORDS) continue
+    await ledger.saveRecords(batch)
+    batch = []
+    bytes = 0
   }
 }
 

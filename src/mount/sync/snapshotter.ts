@@ -10,6 +10,7 @@ import type { SegmentId } from '../../model/ids.js'
 import type { Scheme, SegmentInfo } from '../../model/segment.js'
 import type { Cut, SavedRecord, SnapshotMark } from '../metadata/types.js'
 import { segmentBytesMax } from '../writer/packer.js'
+import { appendAtEnd, type ChainEnd } from './append-record.js'
 import { encodeSnapshotPayload } from './snapshot-payload.js'
 
 /** A log of this size replays in a few seconds; a snapshot of a million files is about 100 MiB, so none is cut for nothing. */
@@ -19,8 +20,10 @@ export interface SnapshotLedger {
   exportSnapshot(epoch: number): AsyncIterable<Buffer>
   releaseView(epoch: number): Promise<void>
   recordSnapshot(mark: SnapshotMark, segments: readonly SegmentInfo[]): Promise<void>
+  forgetPendingSegments(segments: readonly SegmentId[]): Promise<void>
   getMeta(key: string): Promise<Buffer | null>
   putMeta(entries: Readonly<Record<string, Buffer | null>>): Promise<void>
+  progress(): { pendingEpochs: number }
 }
 
 export interface SnapshotParts {
@@ -28,15 +31,24 @@ export interface SnapshotParts {
   /** Stores one run of plain bytes as a segment, at c receipts. */
   storeSegment(plain: Buffer[], signal: AbortSignal): Promise<SegmentInfo>
   scheme(): Promise<Scheme>
-  chain: {
+  chain: ChainEnd & {
     buildSnapshot(epoch: number, payload: Buffer, confirm: readonly SegmentId[]): Promise<SavedRecord>
-    append(record: SavedRecord, signal: AbortSignal): Promise<void>
-    adopt(record: SavedRecord): Promise<void>
   }
   log: Log
 }
 
 const COUNTER_KEY = 'log-bytes-since-snapshot'
+/** A view keeps the ledger's write-ahead log growing: it is taken when its epoch will be published soon, and given up when
+ *  that did not come true. */
+const WAITING_EPOCHS_MAX = 2
+const VIEW_EPOCHS_MAX = 16
+
+/** What a ledger that was rebuilt has behind its snapshot. */
+export async function saveLogBytes(ledger: Pick<SnapshotLedger, 'putMeta'>, logBytes: number): Promise<void> {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64BE(BigInt(logBytes))
+  await ledger.putMeta({ [COUNTER_KEY]: bytes })
+}
 
 export class Snapshotter {
   private readonly parts: SnapshotParts
@@ -56,58 +68,65 @@ export class Snapshotter {
 
   /** Whether the next cut should keep its state readable. One at a time. */
   wantsView(): boolean {
-    return this.wanted === null && this.logBytes >= this.everyBytes
+    if (this.wanted !== null || this.logBytes < this.everyBytes) return false
+    return this.parts.ledger.progress().pendingEpochs <= WAITING_EPOCHS_MAX
   }
 
-  /** Told of each cut, with what it adds to the log. */
+  /** Told of each cut. */
   noteCut(cut: Cut, hasView: boolean): void {
-    if (hasView) this.wanted = cut
+    if (hasView) {
+      // Its rows are the publisher's business, and may be many.
+      this.wanted = { ...cut, stagedRows: [] }
+    } else if (this.wanted !== null && cut.epoch - this.wanted.epoch > VIEW_EPOCHS_MAX) {
+      const { epoch } = this.wanted
+      this.wanted = null
+      void this.release(epoch)
+    }
   }
 
   /** Told of each published epoch; cuts the snapshot when it is the wanted one. */
   async published(epoch: number, operationBytes: number, signal: AbortSignal): Promise<void> {
     this.logBytes += operationBytes
-    await this.saveCounter()
+    await saveLogBytes(this.parts.ledger, this.logBytes)
     const cut = this.wanted
     if (cut === null || epoch < cut.epoch) return
     this.wanted = null
+    const stored: SegmentInfo[] = []
     try {
-      if (epoch === cut.epoch) await this.make(cut, signal)
+      if (epoch === cut.epoch) await this.make(cut, stored, signal)
     } catch (error) {
       if (!(error instanceof AppError) && !signal.aborted) throw error
       this.parts.log.warn({ err: error, epoch }, 'the snapshot was not made; the next epoch tries again')
+      // Should its record be in the chain after all, it is met there and recorded.
+      await this.parts.ledger.forgetPendingSegments(idsOf(stored)).catch(() => undefined)
     } finally {
-      await this.parts.ledger.releaseView(cut.epoch).catch(() => undefined)
+      await this.release(cut.epoch)
     }
   }
 
-  private async make(cut: Cut, signal: AbortSignal): Promise<void> {
+  private async make(cut: Cut, stored: SegmentInfo[], signal: AbortSignal): Promise<void> {
     const { ledger, chain } = this.parts
-    const { segments, hash, operationBytes } = await this.storeState(cut.epoch, signal)
-    const payload = encodeSnapshotPayload({
-      epoch: cut.epoch,
-      logSequence: cut.logSequence,
-      operationBytes,
-      hash,
-      segments,
-    })
-    const ids = segments.map((one) => one.segment)
-    const record = await chain.buildSnapshot(cut.epoch, payload, ids)
-    await chain.append(record, signal)
+    const { hash, operationBytes } = await this.storeState(cut.epoch, stored, signal)
+    const facts = { epoch: cut.epoch, logSequence: cut.logSequence, operationBytes, hash, segments: stored }
+    const payload = encodeSnapshotPayload(facts)
+    const segments = idsOf(stored)
+    const build = () => chain.buildSnapshot(cut.epoch, payload, segments)
+    const record = await appendAtEnd(chain, null, build, signal)
     await chain.adopt(record)
-    await ledger.recordSnapshot({ epoch: cut.epoch, sequence: record.sequence, segments: ids }, segments)
+    await ledger.recordSnapshot({ epoch: cut.epoch, sequence: record.sequence, segments }, stored)
     this.logBytes = 0
-    await this.saveCounter()
+    await saveLogBytes(ledger, 0)
   }
 
+  /** Fills `stored`, segment by segment. */
   private async storeState(
     epoch: number,
+    stored: SegmentInfo[],
     signal: AbortSignal,
-  ): Promise<{ segments: SegmentInfo[]; hash: Buffer; operationBytes: number }> {
+  ): Promise<{ hash: Buffer; operationBytes: number }> {
     const { ledger, storeSegment, scheme } = this.parts
     const bytesMax = segmentBytesMax(await scheme())
     const hash = createHash('sha256')
-    const segments: SegmentInfo[] = []
     let operationBytes = 0
     let open: Buffer[] = []
     let room = bytesMax
@@ -121,18 +140,22 @@ export class Snapshotter {
         rest = rest.subarray(part.length)
         room -= part.length
         if (room > 0) continue
-        segments.push(await storeSegment(open, signal))
+        stored.push(await storeSegment(open, signal))
         open = []
         room = bytesMax
       }
     }
-    if (open.length > 0) segments.push(await storeSegment(open, signal))
-    return { segments, hash: hash.digest(), operationBytes }
+    if (open.length > 0) stored.push(await storeSegment(open, signal))
+    return { hash: hash.digest(), operationBytes }
   }
 
-  private async saveCounter(): Promise<void> {
-    const bytes = Buffer.alloc(8)
-    bytes.writeBigUInt64BE(BigInt(this.logBytes))
-    await this.parts.ledger.putMeta({ [COUNTER_KEY]: bytes })
+  private async release(epoch: number): Promise<void> {
+    await this.parts.ledger.releaseView(epoch).catch((error: unknown) => {
+      this.parts.log.debug({ err: error, epoch }, 'a view was not released')
+    })
   }
+}
+
+function idsOf(segments: readonly SegmentInfo[]): SegmentId[] {
+  return segments.map((one) => one.segment)
 }

@@ -21,6 +21,8 @@ export interface LeaseParts {
   device: DeviceId
   clock: Clock
   log: Log
+  /** The bridge says that another mount writes to this drive now. */
+  onFenced(error: AppError): void
 }
 
 /** A writer whose last heartbeat is older is taken for gone. */
@@ -62,24 +64,23 @@ export class WriterLease {
     }
   }
 
-  /** Beats until the signal fires; then says that it is gone, so that the next mount need not wait. */
+  /** Beats until the signal fires or the term is over; then says that it is gone, so that the next mount need not wait. */
   async run(signal: AbortSignal): Promise<void> {
-    const { bridge, chain, clock, log } = this.parts
+    const { bridge, chain, clock, log, onFenced } = this.parts
     do {
-      if (!chain.isWriter) continue
-      await bridge
-        .heartbeat({ term: chain.state.writerTerm }, signal)
-        .catch((error: unknown) => this.explain(error, log))
+      if (!chain.isWriter) return
+      try {
+        await bridge.heartbeat({ term: chain.state.writerTerm }, signal)
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error
+        if (isCode(error, 'writer-fenced')) return onFenced(error)
+        log.debug({ code: error.code }, 'no heartbeat')
+      }
     } while (await clock.sleep(BEAT_EVERY_MS, signal))
     if (!chain.isWriter) return
     await bridge
       .heartbeat({ term: chain.state.writerTerm, released: true }, AbortSignal.timeout(RELEASE_MS))
       .catch(() => undefined)
-  }
-
-  private explain(error: unknown, log: Log): void {
-    if (!(error instanceof AppError) && !(error instanceof Error && error.name === 'AbortError')) throw error
-    log.debug({ err: error }, 'no heartbeat')
   }
 }
 

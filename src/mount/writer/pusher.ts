@@ -4,17 +4,24 @@
  * what is short of n by then is the bridge's to complete.
  *
  * The shards' memory is held until `settled`. Fails with `not-enough-hosts` (retry later): the same segment may be
- * pushed again, hosts that hold a shard already answer with a new receipt.
+ * pushed again. Receipts of earlier attempts count, a shard that is stored is not sent twice, and a host that could not be
+ * reached a moment ago is left out for a while, so that one that hangs does not hold up every segment.
+ *
+ * The bridge is not believed alone: at least k receipts, each signed by its host for its shard, must be in our own hands.
  */
 import type { Clock } from '../../base/clock.js'
-import { AppError, isCode } from '../../base/errors.js'
+import { AppError } from '../../base/errors.js'
+import { linkSignal } from '../../base/linked-signal.js'
 import type { Log } from '../../base/log.js'
 import type { HostId, SegmentId, ShardId } from '../../model/ids.js'
 import type { PlacementGrant } from '../../model/segment.js'
 import type { SealedSegment } from '../../segment/seal.js'
 import { decodePutReply, encodeTokenHead, METHOD } from '../../wire/methods.js'
+import { GoneHosts } from './gone-hosts.js'
+import { Receipts } from './receipts.js'
 
 export interface PlacementSource {
+  /** `hosts` names the shards that are not stored yet. */
   place(segment: SealedSegment, signal: AbortSignal): Promise<PlacementGrant>
   commit(segment: SegmentId, receipts: Buffer[], signal: AbortSignal): Promise<{ stored: number; committed: boolean }>
 }
@@ -29,7 +36,7 @@ export interface ShardPeers {
 /** Throws unless the receipt is this host's, for this shard. */
 export type ReceiptCheck = (
   receipt: Buffer,
-  expected: { host: HostId; segment: SegmentId; index: number; shard: ShardId },
+  expected: { host: HostId; segment: SegmentId; index: number; shard: ShardId; length: number },
 ) => void
 
 export interface PusherParts {
@@ -44,6 +51,8 @@ export interface PushResult {
   stored: Promise<PlacementGrant>
   /** Receipts in the end. Never rejects. */
   settled: Promise<number>
+  /** Gives up what is still on its way: the memory is needed. */
+  leave(): void
 }
 
 /** Each shard has this long, dialing and repeats included; then it is left to the bridge. */
@@ -51,73 +60,97 @@ export const PUSH_DEADLINE_MS = 30_000
 /** A lost connection or a busy host is asked again: most such failures pass in a second. */
 const ATTEMPTS_PER_SHARD = 3
 const RETRY_DELAY_MS = 500
+const PASSING = new Set(['peer-lost', 'busy'])
 
 export class SegmentPusher {
   private readonly parts: PusherParts
+  private readonly gone: GoneHosts
+  /** What hosts signed for segments that are still being pushed. */
+  private readonly receipts = new WeakMap<SealedSegment, Receipts>()
 
   constructor(parts: PusherParts) {
     this.parts = parts
+    this.gone = new GoneHosts(parts.clock)
   }
 
   push(segment: SealedSegment, signal: AbortSignal): PushResult {
+    const link = linkSignal(signal)
+    const known = this.receipts.get(segment) ?? new Receipts(segment.info)
+    this.receipts.set(segment, known)
     let tell: (count: number) => void = () => {}
     const settled = new Promise<number>((resolve) => {
       tell = resolve
     })
-    const stored = this.pushAll(segment, signal, tell)
-    stored.catch(() => tell(0))
-    return { stored, settled }
+    const stored = new Promise<PlacementGrant>((resolve, reject) => {
+      this.pushAll(segment, known, link.signal, resolve)
+        .catch(reject)
+        .finally(() => {
+          link.release()
+          tell(known.count)
+        })
+    })
+    // Who only waits for `settled` need not look at it.
+    stored.catch(() => undefined)
+    return { stored, settled, leave: () => link.abort(new AppError('cancelled', 'left to the bridge')) }
   }
 
+  /** Ends when every shard was tried; throws when the segment is not stored by then. */
   private async pushAll(
     segment: SealedSegment,
+    receipts: Receipts,
     signal: AbortSignal,
-    tellSettled: (count: number) => void,
-  ): Promise<PlacementGrant> {
+    stored: (grant: PlacementGrant) => void,
+  ): Promise<void> {
     const { placements, log } = this.parts
     const grant = await placements.place(segment, signal)
-    const receipts: Buffer[] = []
-    let reported = 0
-    let isCommitted = false
-    let reporting: Promise<void> = Promise.resolve()
-    return await new Promise<PlacementGrant>((resolve, reject) => {
-      const report = () => {
-        reporting = reporting.then(async () => {
-          if (reported === receipts.length) return
-          const batch = receipts.slice(reported)
-          reported = receipts.length
-          const reply = await placements.commit(segment.info.segment, batch, signal)
-          if (reply.committed) {
-            isCommitted = true
-            resolve(grant)
-          }
-        })
-        return reporting
-      }
-      const fail = (error: unknown) => {
-        // After the commit, what is missing is the bridge's to complete; before it, the caller decides.
-        if (isCommitted) log.warn({ err: error, segment: segment.info.segment }, 'late receipts were not reported')
-        else reject(error)
-      }
-      const pushes = grant.hosts.map(async ({ index, host, token }) => {
-        if (token === null) return
-        const receipt = await this.pushShard(segment, index, host, token, signal)
-        if (receipt === null) return
-        receipts.push(receipt)
-        if (!isCommitted && receipts.length >= grant.commit) await report()
-      })
-      void Promise.allSettled(pushes).then(async (outcomes) => {
-        try {
-          const broken = outcomes.find((one) => one.status === 'rejected')
-          if (broken) fail(broken.reason)
-          else await report()
-          if (!isCommitted) reject(shortOf(receipts.length, grant))
-        } catch (error) {
-          fail(error)
-        }
-        tellSettled(receipts.length)
-      })
+    receipts.begin(grant)
+    const report = this.reporter(segment.info.segment, receipts, grant, signal, stored)
+    const pushes = grant.hosts.map(async ({ index, host, token }) => {
+      if (token === null || receipts.has(index)) return
+      const receipt = await this.pushShard(segment, index, host, token, signal)
+      if (receipt === null) return
+      receipts.add(index, host, receipt)
+      if (receipts.suffice && !receipts.committed) await report()
     })
+    const outcomes = await Promise.allSettled(pushes)
+    const failure = await report()
+    if (receipts.committed) {
+      if (failure !== null) log.warn({ err: failure, segment: segment.info.segment }, 'late receipts were not reported')
+      return
+    }
+    receipts.failed()
+    const broken = outcomes.find((one) => one.status === 'rejected')
+    throw broken?.reason ?? failure ?? shortOf(receipts.count, grant)
+  }
+
+  /** Tells the bridge what is new, one call at a time; the answer is why that failed, or null. Never rejects. */
+  private reporter(
+    segment: SegmentId,
+    receipts: Receipts,
+    grant: PlacementGrant,
+    signal: AbortSignal,
+    stored: (grant: PlacementGrant) => void,
+  ): () => Promise<unknown> {
+    let told = 0
+    let failure: unknown = null
+    let turn: Promise<unknown> = Promise.resolve()
+    const tell = async () => {
+      const { count } = receipts
+      if (count === 0 || (count === told && failure === null)) return failure
+      failure = null
+      try {
+        const reply = await this.parts.placements.commit(segment, receipts.all(), signal)
+        told = count
+        if (receipts.accept(reply)) stored(grant)
+      } catch (error) {
+        failure = error
+      }
+      return failure
+    }
+    return () => {
+      turn = turn.then(tell)
+      return turn
+    }
   }
 
   /** The receipt, or null when this host does not take the shard in time. Only cancellation and broken beliefs reject. */
@@ -130,6 +163,7 @@ export class SegmentPusher {
   ): Promise<Buffer | null> {
     const { peers, clock, log, checkReceipt } = this.parts
     const { shardLength } = segment.info
+    if (this.gone.has(host)) return null
     const body = segment.shards.subarray(index * shardLength, (index + 1) * shardLength)
     const shard = segment.shardIds[index] as ShardId
     const endsAt = clock.monotonicMs() + PUSH_DEADLINE_MS
@@ -137,21 +171,17 @@ export class SegmentPusher {
       const deadlineMs = endsAt - clock.monotonicMs()
       if (deadlineMs <= 0) return null
       try {
-        const reply = await peers.request(host, {
-          method: METHOD.put,
-          head: encodeTokenHead(token),
-          body,
-          deadlineMs,
-          signal,
-        })
-        const receipt = decodePutReply(reply.head)
-        checkReceipt(receipt, { host, segment: segment.info.segment, index, shard })
-        return Buffer.from(receipt)
+        const head = encodeTokenHead(token)
+        const reply = await peers.request(host, { method: METHOD.put, head, body, deadlineMs, signal })
+        const receipt = Buffer.from(decodePutReply(reply.head))
+        checkReceipt(receipt, { host, segment: segment.info.segment, index, shard, length: shardLength })
+        this.gone.back(host)
+        return receipt
       } catch (error) {
         if (signal.aborted || !(error instanceof AppError)) throw error
         log.debug({ host, code: error.code, attempt }, 'a shard was not taken')
-        const passes = isCode(error, 'peer-lost') || isCode(error, 'busy')
-        if (!passes || attempt >= ATTEMPTS_PER_SHARD) return null
+        this.gone.note(host, error)
+        if (!PASSING.has(error.code) || attempt >= ATTEMPTS_PER_SHARD) return null
         await clock.sleep(RETRY_DELAY_MS * attempt, signal)
       }
     }

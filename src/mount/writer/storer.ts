@@ -2,10 +2,13 @@
  * Takes the staged rows of a cut to the hosts: pack -> read -> seal and encode -> push, a few segments at a time. Answers
  * when each segment is stored at c receipts; the remaining pushes go on behind it.
  *
- * Memory: at most SEGMENTS_IN_FLIGHT segments with their shards (k + n shards each) until their last push has settled.
- * A failed push keeps its sealed segment for the next call, so that a retry costs no new segment and no new ids at the bridge.
+ * Memory: at most SEGMENTS_HELD segments (their n shards; the plain rows only while they are being sealed) until their last
+ * push has settled, plus what failed: at most LANES sealed segments, kept for the next call, so that a retry costs no new
+ * segment and no new ids at the bridge. After a failure no further segment of the cut is begun.
  */
+import type { Clock } from '../../base/clock.js'
 import { AppError } from '../../base/errors.js'
+import { retry } from '../../base/retry.js'
 import type { SecretBytes } from '../../crypto/secret.js'
 import type { SegmentId } from '../../model/ids.js'
 import type { PlacementGrant, Scheme, SegmentInfo } from '../../model/segment.js'
@@ -13,9 +16,14 @@ import type { SealedSegment, sealSegment } from '../../segment/seal.js'
 import type { Cut, StagedMapping } from '../metadata/types.js'
 import { packSegments, type SegmentPlan } from './packer.js'
 import type { PushResult } from './pusher.js'
+import { SegmentSlots } from './segment-slots.js'
 
-/** Enough to keep eight hosts busy while one segment is being sealed; 24 MB each at 4 of 8. */
-const SEGMENTS_IN_FLIGHT = 4
+/** Segments on their way to their commit: one is sealed and placed while the other travels. */
+const LANES = 2
+/** With those that wait for a late host; 16 MB each at 4 of 8. */
+const SEGMENTS_HELD = 4
+/** A segment that belongs to no cut (of a snapshot) is tried again so often before all its fellows are given up. */
+const ATTEMPTS = 5
 
 export interface StorerLedger {
   readStaged(stagedIds: readonly number[]): Promise<Buffer[]>
@@ -29,8 +37,11 @@ export interface StorerParts {
   /** What new segments are sealed with, now. */
   terms: { current(): { keyTerm: number; termKey: SecretBytes } }
   scheme(): Promise<Scheme>
-  /** The segment is stored: remember where, keep its bytes in the cache. Must not throw. */
-  onStored(segment: SealedSegment, rows: readonly Buffer[], grant: PlacementGrant): void
+  clock: Clock
+  /** Plain bytes of a new segment, for the cache: somebody may read them soon. Must not throw. */
+  onSealed(info: SegmentInfo, rows: readonly Buffer[]): void
+  /** The segment is stored: remember where. Must not throw. */
+  onStored(segment: SealedSegment, grant: PlacementGrant): void
 }
 
 interface Stored {
@@ -40,79 +51,114 @@ interface Stored {
 
 export class StagedStorer {
   private readonly parts: StorerParts
+  private readonly slots: SegmentSlots
   /** What is done or sealed of the epoch that is being stored, by the first staged id of each plan. */
   private epoch = -1
   private readonly done = new Map<number, Stored>()
-  private readonly sealed = new Map<number, { segment: SealedSegment; rows: Buffer[] }>()
-  private inFlight = 0
-  private readonly queue: (() => void)[] = []
+  private readonly sealed = new Map<number, SealedSegment>()
 
   constructor(parts: StorerParts) {
     this.parts = parts
+    this.slots = new SegmentSlots(parts.clock, SEGMENTS_HELD)
   }
 
-  async store(cut: Cut, signal: AbortSignal): Promise<{ mapping: StagedMapping[]; segments: SegmentInfo[] }> {
-    if (this.epoch !== cut.epoch) {
+  /** `anew`: what was stored for this cut before is lost. */
+  async store(
+    cut: Cut,
+    signal: AbortSignal,
+    options: { anew?: boolean } = {},
+  ): Promise<{ mapping: StagedMapping[]; segments: SegmentInfo[] }> {
+    if (this.epoch !== cut.epoch || options.anew === true) {
       this.epoch = cut.epoch
       this.done.clear()
       this.sealed.clear()
     }
     if (cut.stagedRows.length === 0) return { mapping: [], segments: [] }
     const plans = packSegments(cut.stagedRows, await this.parts.scheme())
-    // One failed segment lets the others of this round come to their end: what they stored is not done again.
-    const outcomes = await Promise.allSettled(plans.map((plan) => this.storeOne(plan, signal)))
-    const failed = outcomes.find((one) => one.status === 'rejected')
-    if (failed) throw failed.reason
-    const stored = outcomes.map((one) => (one as PromiseFulfilledResult<Stored>).value)
+    await this.storeAll(plans, signal)
+    const stored = plans.map((plan) => this.done.get(keyOf(plan)) as Stored)
     return { mapping: stored.flatMap((one) => one.mapping), segments: stored.map((one) => one.segment) }
   }
 
-  private async storeOne(plan: SegmentPlan, signal: AbortSignal): Promise<Stored> {
-    const key = plan.rows[0]?.stagedId as number
-    const known = this.done.get(key)
-    if (known) return known
-    await this.acquire()
-    let settled: Promise<unknown> = Promise.resolve()
+  /** One run of plain bytes as a segment of its own. */
+  async storePlain(plain: readonly Buffer[], signal: AbortSignal): Promise<SegmentInfo> {
+    const slot = await this.slots.take(signal)
+    let push: PushResult | null = null
     try {
-      signal.throwIfAborted()
-      const { segment, rows } = this.sealed.get(key) ?? (await this.sealPlan(plan))
-      this.sealed.set(key, { segment, rows })
-      const push = this.parts.pusher.push(segment, signal)
-      settled = push.settled
-      const grant = await push.stored
-      this.sealed.delete(key)
-      this.parts.onStored(segment, rows, grant)
-      const id = segment.info.segment
-      const mapping = plan.rows.map((row) => ({ stagedId: row.stagedId, segment: id, segmentOffset: row.offset }))
-      const stored = { segment: segment.info, mapping }
-      this.done.set(key, stored)
-      return stored
+      const segment = await this.seal(plain)
+      const attempt = async () => {
+        push = this.parts.pusher.push(segment, signal)
+        const grant = await push.stored
+        this.parts.onStored(segment, grant)
+      }
+      const { clock } = this.parts
+      await retry(attempt, { clock, attempts: ATTEMPTS, firstDelayMs: 500, delayMsMax: 8_000, signal })
+      slot.late((push as PushResult | null)?.leave ?? (() => {}))
+      return segment.info
     } finally {
-      settled.finally(() => this.release()).catch(() => undefined)
+      whenSettled(push, slot.free)
     }
   }
 
-  private async sealPlan(plan: SegmentPlan): Promise<{ segment: SealedSegment; rows: Buffer[] }> {
-    const { ledger, seal, terms } = this.parts
-    const rows = await ledger.readStaged(plan.rows.map((row) => row.stagedId))
+  private async storeAll(plans: readonly SegmentPlan[], signal: AbortSignal): Promise<void> {
+    const failures: unknown[] = []
+    let next = 0
+    const lane = async () => {
+      while (next < plans.length && failures.length === 0) {
+        const plan = plans[next++] as SegmentPlan
+        if (this.done.has(keyOf(plan))) continue
+        await this.storeOne(plan, signal).catch((error: unknown) => failures.push(error))
+      }
+    }
+    await Promise.all(Array.from({ length: LANES }, lane))
+    if (failures.length > 0) throw failures[0]
+  }
+
+  private async storeOne(plan: SegmentPlan, signal: AbortSignal): Promise<void> {
+    const slot = await this.slots.take(signal)
+    let push: PushResult | null = null
+    try {
+      const segment = this.sealed.get(keyOf(plan)) ?? (await this.sealPlan(plan))
+      this.sealed.set(keyOf(plan), segment)
+      push = this.parts.pusher.push(segment, signal)
+      const grant = await push.stored
+      this.sealed.delete(keyOf(plan))
+      slot.late(push.leave)
+      this.parts.onStored(segment, grant)
+      const id = segment.info.segment
+      const mapping = plan.rows.map((row) => ({ stagedId: row.stagedId, segment: id, segmentOffset: row.offset }))
+      this.done.set(keyOf(plan), { segment: segment.info, mapping })
+    } finally {
+      whenSettled(push, slot.free)
+    }
+  }
+
+  private async sealPlan(plan: SegmentPlan): Promise<SealedSegment> {
+    const rows = await this.parts.ledger.readStaged(plan.rows.map((row) => row.stagedId))
     for (const [at, row] of rows.entries()) {
       if (row.length !== plan.rows[at]?.length)
         throw new AppError('database-damaged', 'a staged row has another length than its record')
     }
+    const segment = await this.seal(rows)
+    this.parts.onSealed(segment.info, rows)
+    return segment
+  }
+
+  /** Its id is on disk before anybody else hears of it. */
+  private async seal(plain: readonly Buffer[]): Promise<SealedSegment> {
+    const { ledger, seal, terms, scheme } = this.parts
     const { keyTerm, termKey } = terms.current()
-    const segment = await seal({ key: termKey, number: keyTerm }, rows, await this.parts.scheme())
+    const segment = await seal({ key: termKey, number: keyTerm }, plain, await scheme())
     await ledger.recordPendingSegments([segment.info.segment])
-    return { segment, rows }
+    return segment
   }
+}
 
-  private async acquire(): Promise<void> {
-    if (this.inFlight >= SEGMENTS_IN_FLIGHT) await new Promise<void>((resolve) => this.queue.push(resolve))
-    else this.inFlight++
-  }
+function keyOf(plan: SegmentPlan): number {
+  return plan.rows[0]?.stagedId as number
+}
 
-  private release(): void {
-    const next = this.queue.shift()
-    if (next) next()
-    else this.inFlight--
-  }
+function whenSettled(push: PushResult | null, then: () => void): void {
+  if (push === null) then()
+  else void push.settled.then(then)
 }
