@@ -53,7 +53,7 @@ export function programsTest(): void {
       await lab.sh(`mkdir ${mount}/u${uid} && chown ${uid}:${uid} ${mount}/u${uid}`)
       t.match(await as(uid, GIT), /^\d+\n$/, `git as ${uid}`)
       t.match(await as(uid, COPIES), /same/, `copies as ${uid}`)
-      t.match(await as(uid, SQL), /ok\n1\n[^]*ok\n1\n/, `sqlite3 as ${uid}`)
+      t.match(await as(uid, SQL), /ok\n1\n[\s\S]*ok\n1\n/, `sqlite3 as ${uid}`)
     }
     if (isRoot) {
       await t.rejects(
