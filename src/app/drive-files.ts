@@ -2,14 +2,14 @@
 import type { Clock } from '../base/clock.js'
 import { AppError } from '../base/errors.js'
 import type { Log } from '../base/log.js'
-import type { SegmentId } from '../model/ids.js'
 import type { MountedDoor } from '../mount/fuse/door.js'
-import type { BatchChanges, SegmentCount } from '../mount/metadata/types.js'
+import type { BatchChanges } from '../mount/metadata/types.js'
 import { Vfs } from '../mount/vfs/vfs.js'
 import { Staging } from '../mount/writer/staging.js'
 import { StagingSpace } from '../mount/writer/staging-space.js'
 import type { DriveNetwork } from './drive-network.js'
 import type { DriveStorage } from './drive-storage.js'
+import { KnownHealth } from './known-health.js'
 
 export interface FileSystemOptions {
   stateDir: string
@@ -29,7 +29,6 @@ export interface DriveFileSystem {
 
 /** Names that the kernel is told of one by one; beyond it, it is told of inodes only. */
 const NAMES_TOLD_MAX = 10_000
-const HEALTH_SHORT_MAX = 1_000
 
 export async function openFileSystem(
   storage: DriveStorage,
@@ -67,7 +66,7 @@ export async function openFileSystem(
         clock,
         log,
         space: { space: () => offered },
-        health: { describe: (segments) => describeHealth(segments, ledger) },
+        health: new KnownHealth({ ask: () => network.health(), clock }),
         ...(options.fsyncStored ? { durability: { stored: (signal: AbortSignal) => storeAll(signal) } } : {}),
       },
       owner,
@@ -90,15 +89,4 @@ export async function openFileSystem(
 async function tellKernel(changes: BatchChanges, door: MountedDoor): Promise<void> {
   for (const ino of changes.inodes) await door.invalidateInode(ino)
   for (const { parent, name } of changes.names.slice(0, NAMES_TOLD_MAX)) await door.invalidateEntry(parent, name)
-}
-
-/** From what this device knows; the bridge is not asked. */
-async function describeHealth(
-  segments: readonly SegmentId[],
-  ledger: { shortSegments(limit: number): Promise<SegmentCount[]> },
-): Promise<string> {
-  if (segments.length === 0) return 'local'
-  const short = new Map((await ledger.shortSegments(HEALTH_SHORT_MAX)).map((one) => [one.segment, one]))
-  const worst = segments.flatMap((segment) => short.get(segment) ?? []).sort((a, b) => a.stored - b.stored)[0]
-  return worst === undefined ? 'stored' : `stored, ${worst.stored} of ${worst.totalShards}`
 }

@@ -12,7 +12,10 @@ import type { PlacementSource } from '../mount/writer/pusher.js'
 import { splitRecords } from '../permits/chain-record.js'
 import type { PeerNetwork } from '../rtc/peer-network.js'
 import type { SealedSegment } from '../segment/seal.js'
+import type { HealthReply } from '../wire/api.js'
 import type { Surroundings } from './surroundings.js'
+
+const HEALTH_MS = 5_000
 
 export class DriveNetwork {
   readonly client: BridgeClient
@@ -87,6 +90,11 @@ export class DriveNetwork {
 
   tokens(hosts: readonly HostId[], signal: AbortSignal): Promise<Map<HostId, Buffer>> {
     return this.client.tokens(this.drive, hosts, { signal })
+  }
+
+  /** How many shards of this drive's segments are stored. */
+  health(): Promise<HealthReply> {
+    return this.client.health(this.drive, { timeoutMs: HEALTH_MS })
   }
 
   async stop(): Promise<void> {

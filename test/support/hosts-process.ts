@@ -151,6 +151,15 @@ export class HostsProcess {
     })
   }
 
+  /** Another program, with a time limit. */
+  outside(program: string, ...words: string[]): Promise<CommandResult> {
+    return new Promise((resolve) => {
+      const child = execFile(program, words, { timeout: COMMAND_MS }, (_error, stdout, stderr) =>
+        resolve({ status: child.exitCode ?? -1, stdout, stderr }),
+      )
+    })
+  }
+
   async status(state = this.facts.state): Promise<StatusFacts> {
     const ran = await this.command(['status', '--json'], state)
     if (ran.status !== 0) throw new Error(`status: ${ran.status} ${ran.stderr}`)

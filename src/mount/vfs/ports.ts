@@ -23,7 +23,7 @@ export interface Durability {
 }
 
 export interface Health {
-  /** One line for user.shardrive.health, from what is known here. */
+  /** One line for user.shardrive.health. */
   describe(segments: readonly SegmentId[]): string | Promise<string>
 }
 
