@@ -169,6 +169,43 @@ export class DriveNet {
     }
   }
 
+  /** The bridge as it is now, for rewindBridge: it is away meanwhile. */
+  async keepBridge(): Promise<void> {
+    await this.awayFor(() => fs.cpSync(this.world.dir, `${this.world.dir}-kept`, { recursive: true }))
+  }
+
+  /** Back to what was kept: as from a backup that nobody speaks of. */
+  async rewindBridge(): Promise<void> {
+    await this.awayFor(() => {
+      fs.rmSync(this.world.dir, { recursive: true })
+      fs.cpSync(`${this.world.dir}-kept`, this.world.dir, { recursive: true })
+    })
+  }
+
+  private async awayFor(work: () => void): Promise<void> {
+    const { port } = this.world.bridge
+    await this.world.bridge.stop()
+    work()
+    await this.world.startBridge(port)
+    await this.everyHostBack()
+  }
+
+  async everyHostBack(): Promise<void> {
+    await until(() => this.hosts.every((host) => host.running === null || host.isOnline), 30_000)
+  }
+
+  /** Records of a drive as the bridge holds them. */
+  records(device: BoxDevice): { sequence: number; kind: number }[] {
+    const text =
+      'SELECT c.sequence, c.kind FROM chain c JOIN drives d ON d.id = c.drive_row WHERE lower(hex(d.drive)) = ?'
+    return this.rows(`${text} ORDER BY c.sequence`, device.facts.drive)
+  }
+
+  /** Log lines that say this. */
+  logged(text: string): string[] {
+    return this.logs.filter((line) => line.includes(text))
+  }
+
   change(sql: string): void {
     const db = new Database(path.join(this.world.dir, 'bridge.db'))
     try {
@@ -240,6 +277,15 @@ export class BoxHost {
     const running = this.running
     this.running = null
     await running?.stop()
+  }
+
+  /** As if no device had left a word here. */
+  async forgetWitnesses(): Promise<void> {
+    await this.stop()
+    const db = new Database(path.join(this.dir, 'kept.db'))
+    db.exec('DELETE FROM witnesses')
+    db.close()
+    await this.run()
   }
 
   get shards(): number {

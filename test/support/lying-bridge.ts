@@ -13,6 +13,10 @@ import { decodeRecord } from '../../src/permits/chain-record.js'
 import type { LocateReply, PlaceReply } from '../../src/wire/api.js'
 import type { SignalMessage } from '../../src/wire/socket.js'
 
+/** In a signed description (docs/protocol.md section 3). */
+const TYPE_OFFSET = 5
+const ANSWER = 2
+
 export interface Lies {
   /** Locate names ids of shards that are not the segment's. */
   wrongShardIds: boolean
@@ -34,6 +38,10 @@ export interface Lies {
   fork: { service: BridgeService; isOther: (caller: Caller) => boolean } | null
   /** The DTLS fingerprint in every relayed description becomes another one. */
   swapFingerprints: boolean
+  /** Only in answers. */
+  swapAnswersOnly: boolean
+  /** Head and chain of every drive are those of this one, as this caller sees them. */
+  otherDrive: { caller: Caller; drive: string } | null
   /** Signals are lost. */
   dropSignals: boolean
 }
@@ -50,6 +58,8 @@ export class LyingBridge {
     inventReceipts: false,
     fork: null,
     swapFingerprints: false,
+    swapAnswersOnly: false,
+    otherDrive: null,
     dropSignals: false,
   }
   /** How often a lie was told. */
@@ -67,15 +77,23 @@ export class LyingBridge {
     const lied: BridgeService = {
       ...honest,
       head: async (caller, drive) => {
+        const { truncateAt, otherDrive } = this.lies
+        if (otherDrive !== null) {
+          this.told++
+          return honest.head(otherDrive.caller, otherDrive.drive as typeof drive)
+        }
         const head = await honest.head(caller, drive)
-        const { truncateAt } = this.lies
         if (truncateAt === null || head.sequence <= truncateAt) return head
         const [record] = await honest.readChain(caller, drive, truncateAt)
         if (record === undefined) return head
         this.told++
         return { ...head, sequence: truncateAt, hash: decodeRecord(record).hash.toString('hex') }
       },
-      readChain: async (caller, drive, from) => this.chain(await honest.readChain(caller, drive, from)),
+      readChain: async (caller, drive, from) => {
+        const { otherDrive } = this.lies
+        if (otherDrive === null) return this.chain(await honest.readChain(caller, drive, from))
+        return honest.readChain(otherDrive.caller, otherDrive.drive as typeof drive, from)
+      },
       appendRecord: async (caller, drive, bytes) => {
         if (!this.lies.dropAppends) return honest.appendRecord(caller, drive, bytes)
         this.told++
@@ -158,6 +176,7 @@ export class LyingBridge {
     }
     if (!this.lies.swapFingerprints) return signal
     const description = Buffer.from(signal.payload, 'base64').toString('latin1')
+    if (this.lies.swapAnswersOnly && description.charCodeAt(TYPE_OFFSET) !== ANSWER) return signal
     const swapped = description.replace(
       /(a=fingerprint:sha-256 )([0-9A-Fa-f]{2})/g,
       (_, name: string, first: string) => {
