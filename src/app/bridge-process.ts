@@ -1,8 +1,9 @@
 /** Mode bridge, composed: key and settings from the folder, the bridge, its own peer for completions. */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import Type from 'typebox'
 import { systemClock } from '../base/clock.js'
+import { explained, makeFolder, writeWhole } from '../base/folders.js'
 import type { Log } from '../base/log.js'
 import { systemRandom } from '../base/random.js'
 import { type Bridge, startBridge } from '../bridge/bridge.js'
@@ -41,7 +42,7 @@ function settle(dir: string, said: BridgeSettings): BridgeConfig {
     const { listen, policy, dataShards, totalShards, publicUrl, ice } = decodeJson(
       BridgeJson,
       readFileSync(file, 'utf8'),
-      'bridge.json',
+      file,
     )
     kept = {
       listen,
@@ -61,19 +62,8 @@ function remember(dir: string, config: BridgeConfig, port: number): void {
   writeWhole(path.join(dir, 'bridge.json'), `${JSON.stringify(json, null, 2)}\n`)
 }
 
-function writeWhole(file: string, text: string): void {
-  const fd = openSync(`${file}.draft`, 'w', 0o600)
-  try {
-    writeSync(fd, text)
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
-  renameSync(`${file}.draft`, file)
-}
-
 export async function runBridge(dir: string, said: BridgeSettings, log: Log): Promise<Bridge> {
-  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  explained(dir, () => makeFolder(dir))
   const config = settle(dir, said)
   const key = loadBridgeKey(dir, systemRandom)
   const bridge = await startBridge({

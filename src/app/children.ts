@@ -4,9 +4,11 @@
  * in order.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import path from 'node:path'
 import { AppError } from '../base/errors.js'
+import { explained, makeFolder } from '../base/folders.js'
+import { type ChildMessage, failureOfChild } from './parent.js'
 
 export interface ReadyChild {
   pid: number
@@ -22,7 +24,7 @@ const STOP_MS = 30_000
 
 /** `name` names the log file. Rejects with what the child said, or `child-failed`. */
 export async function startChild(name: string, words: readonly string[], logDir: string): Promise<ReadyChild> {
-  mkdirSync(logDir, { recursive: true, mode: 0o700 })
+  explained(logDir, () => makeFolder(logDir))
   const logFile = path.join(logDir, `${name}.log`)
   const log = openSync(logFile, 'a', 0o600)
   const child = spawn(process.execPath, [process.argv[1] as string, ...words], {
@@ -47,15 +49,11 @@ function readiness(child: ChildProcess, name: string, logFile: string): Promise<
       child.kill('SIGTERM')
     }, READY_MS)
     child.on('error', (cause) => reject(new AppError('child-failed', `${name} did not start`, { cause })))
-    child.on('message', (message: { ready?: Record<string, unknown>; failed?: Record<string, unknown> }) => {
+    child.on('message', (message: ChildMessage) => {
+      if (message.said !== undefined) return
       clearTimeout(timer)
       if (message.ready) return resolve(message.ready)
-      const { code, message: text, hint } = message.failed ?? {}
-      reject(
-        new AppError(typeof code === 'string' ? code : 'child-failed', `${name}: ${String(text)}`, {
-          hint: typeof hint === 'string' ? hint : `its log: ${logFile}`,
-        }),
-      )
+      reject(failureOfChild(message.failed ?? {}, name, logFile))
     })
     child.once('exit', () => clearTimeout(timer))
   })

@@ -107,8 +107,20 @@ async function runVerb(
 
 function usageError(message: string, words: readonly string[]): AppError {
   const verb = words.find((one) => !one.startsWith('-')) ?? ''
-  return new AppError('usage', message.replaceAll('\n', ' '), { hint: `shardrive ${verb} --help shows how it is used` })
+  const text = message.replace(/\s+/g, ' ').trim()
+  const found = usageWords.find(([yargsWords]) => yargsWords.test(text))
+  const said = found === undefined ? text : text.replace(...found)
+  return new AppError('usage', said, { hint: `shardrive ${verb} --help shows how it is used` })
 }
+
+/** What yargs says, in the words of a person. */
+const usageWords: [RegExp, string][] = [
+  [/^Not enough non-option arguments.*$/, 'something is missing behind the command'],
+  [/^Missing required arguments?: (.*)$/, 'missing: --$1'],
+  [/^Unknown (?:argument|command|option)s?: (.*)$/, 'not known here: $1'],
+  [/^Not enough arguments following: (.*)$/, '--$1 needs a value'],
+  [/^Invalid values: Argument: ([^,]+), Given: ([^,]+), Choices: (.*)$/, '--$1 is one of $3, not $2'],
+]
 
 /** One letter too many, too few, swapped or wrong. */
 function isNear(right: string, typed: string): boolean {

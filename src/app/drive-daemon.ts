@@ -2,7 +2,7 @@
 import path from 'node:path'
 import { openLog } from '../base/log.js'
 import { ControlServer } from '../mount/control/server.js'
-import { type MountedDoor, mountDoor } from '../mount/fuse/door.js'
+import { checkDoor, type MountedDoor, mountDoor } from '../mount/fuse/door.js'
 import { type Drive, type DriveOptions, openDrive } from './drive.js'
 import { controlMethods } from './drive-control.js'
 import { DriveStatus } from './drive-status.js'
@@ -29,6 +29,8 @@ type Log = ReturnType<typeof openLog>
 
 export async function mountDrive(options: MountOptions): Promise<RunningMount> {
   const log = openLog('mount')
+  // Before anything is asked of the network: what is wrong here is said at once.
+  await checkDoor(options.mountPoint)
   const drive = await openDrive(options, { ...REAL_SURROUNDINGS, log })
   let door: MountedDoor | null = null
   try {
@@ -57,14 +59,31 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
   const asked = new Promise<void>((resolve) => {
     requestStop = resolve
   })
+  let tellDrained: (localBytes: number) => void = () => {}
+  const drained = new Promise<number>((resolve) => {
+    tellDrained = resolve
+  })
   const socket = controlSocketOf(stateDir)
-  const control = await ControlServer.listen(socket, controlMethods({ ...statusParts, status, requestStop }), log)
+  const control = await ControlServer.listen(
+    socket,
+    controlMethods({
+      ...statusParts,
+      status,
+      unmountIfIdle: () => door.unmountIfIdle(),
+      endDrive: () => {
+        requestStop()
+        return drained
+      },
+    }),
+    log,
+  )
   announceDrive({ state: stateDir, mountPoint: door.mountPoint, control: socket, pid: process.pid })
   const space = setInterval(() => void files.refreshSpace(), SPACE_EVERY_MS)
   log.info({ mount: door.mountPoint, drive: identity.facts.drive }, 'the drive is mounted')
   const stop = async () => {
     await door.unmount()
     const left = await drive.drain()
+    tellDrained(left)
     clearInterval(space)
     withdrawDrive(stateDir)
     await control.stop()

@@ -117,6 +117,7 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
   await sync.upkeep.start(ONLINE_PATIENCE_MS)
   undo.push(() => sync.upkeep.stop())
   network.peers.warm(await loadHosts(storage.ledger))
+  if (isRebuilt) options.say(rebuiltLine(sync, storage))
   const vfs = await files.start()
   const close = async () => {
     for (const step of undo.splice(0).reverse()) await step()
@@ -154,6 +155,16 @@ async function storeEverything(storage: DriveStorage, sync: DriveSync, signal: A
   const cut = await sync.cutter.cutNow()
   const epoch = cut?.epoch ?? storage.ledger.progress().newestPending ?? undefined
   if (epoch !== undefined) await sync.publisher.whenPublished(epoch, signal)
+}
+
+/** After a recovery: how far the tree reaches, and what hosts say of it. */
+function rebuiltLine({ chain, upkeep }: DriveSync, { ledger }: DriveStorage): string {
+  const { head, epoch } = chain.state
+  const tree = `the tree is here: ${ledger.progress().files} files and folders, from ${head.sequence + 1} records to epoch ${epoch}`
+  const witnessed = upkeep.witnessed()
+  if (witnessed === null) return `${tree}; no host keeps a witness of its head: the bridge is believed`
+  const time = new Date(witnessed.timeMs).toISOString().slice(0, 19).replace('T', ' ')
+  return `${tree}; the newest witness on hosts agrees (record ${witnessed.sequence}, ${time} UTC)`
 }
 
 function lockState(stateDir: string): () => void {

@@ -163,6 +163,7 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'unknown-segment',
   ],
   damaged: [
+    'state-damaged',
     'chain-broken',
     'chain-mismatch',
     'database-damaged',
@@ -186,6 +187,7 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'witness-older',
     'wrap-broken',
   ],
+  interrupted: ['interrupted'],
   busy: [
     'busy',
     'cancelled',
@@ -195,7 +197,6 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'folder-locked',
     'head-moved',
     'host-already-running',
-    'interrupted',
     'key-term-stale',
     'ledger-stopped',
     'mountpoint-busy',

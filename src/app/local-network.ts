@@ -1,14 +1,14 @@
 /** `shardrive up`: a whole network on this machine, and a drive on it. The same folder brings back the same network. */
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, rmdirSync } from 'node:fs'
 import path from 'node:path'
-import { AppError } from '../base/errors.js'
+import { explained, makeFolder } from '../base/folders.js'
 import { systemRandom } from '../base/random.js'
 import { drawPhrase } from '../crypto/phrase.js'
 import { hasDrive } from '../mount/account/drive-files.js'
 import { setUpAccount } from './account-setup.js'
 import { type ReadyChild, startChild } from './children.js'
-import { writePhrase } from './commands/init.js'
 import { initHost } from './host-process.js'
+import { writePhrase } from './phrase-file.js'
 
 export interface LocalNetworkOptions {
   dir: string
@@ -40,7 +40,7 @@ const START_TOGETHER = 4
 
 export async function startLocalNetwork(options: LocalNetworkOptions): Promise<LocalNetwork> {
   const dir = path.resolve(options.dir)
-  makeDir(dir)
+  explained(dir, () => makeFolder(dir))
   const children: ReadyChild[] = []
   const stop = async () => {
     // The drive first: what it holds may still find its hosts.
@@ -64,8 +64,9 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
     let mount: ReadyChild | null = null
     if (options.mountPoint !== null) {
       if (!existsSync(options.mountPoint)) {
-        mkdirSync(options.mountPoint, { recursive: true })
-        madeMountPoint = options.mountPoint
+        const place = options.mountPoint
+        explained(place, () => makeFolder(place))
+        madeMountPoint = place
       }
       mount = await startChild(
         'mount',
@@ -134,14 +135,6 @@ async function ensureAccount(state: string, bridgeUrl: string, phraseFile: strin
   if (!existsSync(phraseFile)) writePhrase(phraseFile, await drawPhrase(systemRandom))
   chmodSync(phraseFile, 0o600)
   await setUpAccount(readFileSync(phraseFile, 'utf8').trim(), { stateDir: state, bridgeUrl, driveName: 'main' })
-}
-
-function makeDir(dir: string): void {
-  try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 })
-  } catch (cause) {
-    throw new AppError('state-unwritable', `${dir} cannot be made`, { cause, hint: 'name another folder with --dir' })
-  }
 }
 
 function removeEmpty(dir: string): void {

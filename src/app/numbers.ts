@@ -45,3 +45,9 @@ export function formatDuration(durationMs: number): string {
   const rest = next === undefined ? 0 : Math.floor((durationMs - whole * sizeMs) / next[1])
   return rest === 0 || next === undefined ? `${whole} ${unit}` : `${whole} ${unit} ${rest} ${next[0]}`
 }
+
+/** An option that counts something: `usage` unless it is a whole number within the bounds (or was not given). */
+export function checkWhole(option: string, value: number | undefined, min: number, max: number): void {
+  if (value === undefined || (Number.isInteger(value) && value >= min && value <= max)) return
+  throw new AppError('usage', `${option} is a whole number from ${min} to ${max}`)
+}

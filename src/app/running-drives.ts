@@ -3,11 +3,12 @@
  * `shardrive sync` in a second terminal needs no options. A file of a daemon that died is recognised by its dead socket.
  */
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { AppError } from '../base/errors.js'
+import { explained, makeFolder } from '../base/folders.js'
 import { standardPaths } from './paths.js'
 
 export interface RunningDrive {
@@ -40,7 +41,7 @@ export function controlSocketOf(stateDir: string): string {
 
 export function announceDrive(drive: RunningDrive): void {
   const dir = path.join(runtimeDir(), 'drives')
-  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  explained(dir, () => makeFolder(dir))
   writeFileSync(path.join(dir, `${nameOf(drive.state)}.json`), JSON.stringify(drive), { mode: 0o600 })
 }
 
@@ -69,13 +70,12 @@ export async function findRunningDrive(stateDir: string | undefined, target?: st
     )
   }
   if (target !== undefined) {
-    const place = path.resolve(target)
-    const holder = running.find(
-      (one) => one.mountPoint !== null && (place === one.mountPoint || place.startsWith(`${one.mountPoint}/`)),
-    )
+    const holder = holderOf(running, realPlace(target))
     if (holder) return holder
     throw new AppError('not-on-drive', `${target} does not lie on a mounted drive`, { hint: hintOf(running) })
   }
+  const here = holderOf(running, process.cwd())
+  if (here) return here
   const [only, ...others] = running
   if (only === undefined) {
     throw new AppError('daemon-not-running', 'no drive is mounted here', {
@@ -87,9 +87,24 @@ export async function findRunningDrive(stateDir: string | undefined, target?: st
   return only
 }
 
+/** Mount points are known without symbolic links. */
+export function realPlace(place: string): string {
+  try {
+    return realpathSync(place)
+  } catch {
+    return path.resolve(place)
+  }
+}
+
+function holderOf(running: readonly RunningDrive[], place: string): RunningDrive | undefined {
+  return running.find(({ mountPoint }) => {
+    return mountPoint !== null && (place === mountPoint || place.startsWith(`${mountPoint}/`))
+  })
+}
+
 function hintOf(running: readonly RunningDrive[]): string {
-  if (running.length === 0) return 'no drive is mounted here'
-  return `mounted: ${running.map((one) => `${one.mountPoint} (--state ${one.state})`).join(', ')}`
+  if (running.length === 0) return 'no drive is mounted here: shardrive mount MOUNTPOINT mounts one'
+  return `name a path on one of them: ${running.map((one) => `${one.mountPoint} (or --state ${one.state})`).join(', ')}`
 }
 
 function namesIn(dir: string): string[] {

@@ -7,6 +7,7 @@ import { AppError } from '../base/errors.js'
 import { SecretBytes } from '../crypto/secret.js'
 
 const SECRET_BYTES_MAX = 4_096
+const EMPTY_PIPE_MS = 20
 
 export interface SecretSource {
   /** A path; '-' is standard input. */
@@ -30,28 +31,61 @@ export async function readSecret(source: SecretSource): Promise<SecretBytes | nu
   return null
 }
 
+/** What the command that started this daemon hands over on standard input; null when that is nothing. */
+export function readHandedSecret(): SecretBytes | null {
+  return readFrom(0, 'standard input')
+}
+
 function readFile(file: string): SecretBytes {
-  const room = Buffer.alloc(SECRET_BYTES_MAX + 1)
+  const secret = file === '-' ? readFrom(0, 'standard input') : readOpened(file)
+  if (secret === null) throw new AppError('secret-unreadable', `${file === '-' ? 'standard input' : file} is empty`)
+  return secret
+}
+
+function readOpened(file: string): SecretBytes | null {
   let fd: number
   try {
-    fd = file === '-' ? 0 : openSync(file, 'r')
+    fd = openSync(file, 'r')
   } catch (cause) {
     throw new AppError('secret-unreadable', `${file} cannot be read`, { cause })
   }
   try {
-    if (file !== '-' && (fstatSync(fd).mode & 0o077) !== 0) {
+    const state = fstatSync(fd)
+    if (state.isFile() && (state.mode & 0o077) !== 0) {
       process.stderr.write(`warning: ${file} can be read by others; chmod 600 it\n`)
     }
+    return readFrom(fd, file)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** All that there is, without the line end. */
+function readFrom(fd: number, name: string): SecretBytes | null {
+  const room = Buffer.alloc(SECRET_BYTES_MAX + 1)
+  try {
     let length = 0
-    for (let got = -1; got !== 0 && length < room.length; length += got)
-      got = readSync(fd, room, length, room.length - length, null)
+    for (let got = -1; got !== 0 && length < room.length; length += got) got = readSome(fd, room, length)
     while (length > 0 && (room[length - 1] === 10 || room[length - 1] === 13)) length--
-    if (length === 0) throw new AppError('secret-unreadable', `${file} is empty`)
-    if (length > SECRET_BYTES_MAX) throw new AppError('secret-unreadable', `${file} is too long for a secret`)
-    return SecretBytes.take(room.subarray(0, length))
+    if (length > SECRET_BYTES_MAX) throw new AppError('secret-unreadable', `${name} is too long for a secret`)
+    return length === 0 ? null : SecretBytes.take(room.subarray(0, length))
+  } catch (cause) {
+    if (cause instanceof AppError) throw cause
+    throw new AppError('secret-unreadable', `${name} cannot be read`, { cause })
   } finally {
     room.fill(0)
-    if (file !== '-') closeSync(fd)
+  }
+}
+
+/** A pipe may be one that does not wait: then we do. */
+function readSome(fd: number, room: Buffer, offset: number): number {
+  for (;;) {
+    try {
+      return readSync(fd, room, offset, room.length - offset, null)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, EMPTY_PIPE_MS)
+    }
   }
 }
 

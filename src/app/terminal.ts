@@ -5,9 +5,9 @@
  *
  * Text may come from a bridge or a host: control characters never reach the terminal.
  */
-import { AppError } from '../base/errors.js'
+import { AppError, type Retry } from '../base/errors.js'
 import { adviceFor } from './advice.js'
-import { exitCodeFor, exitCodes } from './exit-codes.js'
+import { type ExitCode, exitCodeFor, exitCodes } from './exit-codes.js'
 import { type Outlet, openProgress, type Progress, silentProgress } from './progress.js'
 
 export interface TerminalParts {
@@ -21,7 +21,7 @@ export interface ErrorReport {
   readonly exitCode: number
   readonly why?: string
   readonly hint?: string
-  readonly retry?: string
+  readonly retry?: Retry
   readonly details?: AppError['details']
 }
 
@@ -56,8 +56,8 @@ export class Terminal {
   }
 
   /** Tells of a failure and returns the exit code that goes with it. */
-  fail(error: unknown): number {
-    const report = reportOf(error)
+  fail(error: unknown, exitCode: ExitCode = exitCodeFor(error)): ExitCode {
+    const report = { ...reportOf(error), exitCode }
     if (this.json) this.parts.out.write(`${JSON.stringify({ error: report })}\n`)
     else for (const line of linesOf(report)) this.parts.err.write(`${printable(line)}\n`)
     if (!(error instanceof AppError)) this.parts.err.write(`${printable(stackOf(error))}\n`)

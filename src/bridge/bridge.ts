@@ -6,11 +6,11 @@
  * A second bridge in the same folder is refused (`folder-locked`), as is a single-machine bridge on a public address
  * (`policy-public`). After a crash the same folder gives the same bridge.
  */
-import fs from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../base/clock.js'
 import { AppError } from '../base/errors.js'
+import { explained, makeFolder } from '../base/folders.js'
 import type { Log } from '../base/log.js'
 import { type RandomBytes, systemRandom } from '../base/random.js'
 import type { SigningKey } from '../crypto/signing-key.js'
@@ -73,7 +73,7 @@ const STOP_MS = 5_000
 
 export async function startBridge(parts: BridgeParts, options: BridgeOptions = {}): Promise<Bridge> {
   const address = checkConfig(parts.config)
-  fs.mkdirSync(parts.dir, { recursive: true, mode: 0o700 })
+  explained(parts.dir, () => makeFolder(parts.dir))
   const store = Store.open(parts.dir)
   const stopping: (() => Promise<void> | void)[] = [() => store.close()]
   const stop = async () => {

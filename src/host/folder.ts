@@ -7,6 +7,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import Type, { type Static } from 'typebox'
 import { AppError, isCode } from '../base/errors.js'
+import { explained, makeFolder, writeWhole } from '../base/folders.js'
 import type { RandomBytes } from '../base/random.js'
 import { SecretBytes, wipeAfter } from '../crypto/secret.js'
 import { SEED_BYTES, SigningKey } from '../crypto/signing-key.js'
@@ -55,7 +56,7 @@ const CONFIG_BYTES_MAX = 65_536
 export function initHostFolder(dir: string, config: HostConfig, random: RandomBytes): HostId {
   return explained(dir, () => {
     const volumesDir = path.join(dir, 'volumes')
-    fs.mkdirSync(volumesDir, { recursive: true, mode: 0o700 })
+    makeFolder(volumesDir)
     if (fs.existsSync(path.join(dir, CONFIG_FILE))) {
       throw new AppError('host-exists', `${dir} holds a host already`, { hint: 'start it with: shardrive host run' })
     }
@@ -65,9 +66,9 @@ export function initHostFolder(dir: string, config: HostConfig, random: RandomBy
       const host = hostId(key.publicKey)
       key.wipe()
       const encoded = encodeHostKey(seed)
-      writeDurably(path.join(dir, KEY_FILE), encoded)
+      writeWhole(path.join(dir, KEY_FILE), encoded)
       encoded.fill(0)
-      writeDurably(path.join(volumesDir, MARK_FILE), `${host}\n`)
+      writeWhole(path.join(volumesDir, MARK_FILE), `${host}\n`)
       // Last: a folder with a configuration is whole.
       writeHostConfig(dir, config)
       return host
@@ -76,11 +77,11 @@ export function initHostFolder(dir: string, config: HostConfig, random: RandomBy
 }
 
 export function writeHostConfig(dir: string, config: HostConfig): void {
-  writeDurably(path.join(dir, CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`)
+  writeWhole(path.join(dir, CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`)
 }
 
 export function readHostConfig(dir: string): HostConfig {
-  return decodeJson(HostConfig, readSmall(dir, CONFIG_FILE), CONFIG_FILE)
+  return decodeJson(HostConfig, readSmall(dir, CONFIG_FILE), path.join(dir, CONFIG_FILE))
 }
 
 /** `host-folder-wrong`, `host-already-running`, `malformed`. Does not look into volumes. */
@@ -133,36 +134,4 @@ function wrongFolder(dir: string, why: string): AppError {
   return new AppError('host-folder-wrong', `${dir} ${why}`, {
     hint: 'is the disk mounted? a new host is made with: shardrive host init',
   })
-}
-
-/** 0600, whole or not at all, on disk when it returns. */
-function writeDurably(file: string, content: string | Buffer): void {
-  const draft = `${file}.draft`
-  const fd = fs.openSync(draft, 'w', 0o600)
-  try {
-    fs.writeFileSync(fd, content)
-    fs.fsyncSync(fd)
-  } finally {
-    fs.closeSync(fd)
-  }
-  fs.renameSync(draft, file)
-  const folder = fs.openSync(path.dirname(file), 'r')
-  try {
-    fs.fsyncSync(folder)
-  } finally {
-    fs.closeSync(folder)
-  }
-}
-
-function explained<T>(dir: string, work: () => T): T {
-  try {
-    return work()
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (error instanceof AppError || typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) throw error
-    if (code === 'ENOSPC' || code === 'EDQUOT') {
-      throw new AppError('no-space', `the disk of ${dir} is full`, { hint: 'free some disk space', cause: error })
-    }
-    throw new AppError('state-unwritable', `${dir} cannot be used (${code})`, { cause: error })
-  }
 }

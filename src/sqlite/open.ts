@@ -9,6 +9,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import { AppError } from '../base/errors.js'
+import { makeFolder } from '../base/folders.js'
 import type { Database } from './driver.js'
 import { guarded } from './failures.js'
 import { type Migration, migrate } from './migrate.js'
@@ -44,7 +45,7 @@ const WAL_BYTES_MAX = 64 * 1024 * 1024
  * Codes: `database-too-new`, `database-foreign`, `database-damaged`, `database-busy`, `database-unwritable`, `no-space`.
  */
 export function openDatabase(file: string, options: DatabaseOptions): Database {
-  return guarded(() => {
+  return named(file, () => {
     if (!options.readOnly && file !== ':memory:') makeFile(file)
     const db = new BetterSqlite3(file, {
       readonly: options.readOnly ?? false,
@@ -59,6 +60,17 @@ export function openDatabase(file: string, options: DatabaseOptions): Database {
     }
     return db
   })
+}
+
+/** A failure to open says which of the program's databases it was. */
+function named<T>(file: string, work: () => T): T {
+  try {
+    return guarded(work)
+  } catch (error) {
+    if (!(error instanceof AppError) || error.message.includes(file)) throw error
+    const { code, message, retry, hint, cause } = error
+    throw new AppError(code, `${file}: ${message}`, { retry, hint, cause })
+  }
 }
 
 /** Makes everything committed so far durable, whatever `synchronous` says. Call outside of a transaction. */
@@ -105,7 +117,7 @@ export function removeDatabase(file: string): void {
 
 function makeFile(file: string): void {
   try {
-    fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
+    makeFolder(path.dirname(file))
     fs.closeSync(fs.openSync(file, 'a', 0o600))
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code

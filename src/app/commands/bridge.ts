@@ -7,7 +7,7 @@ import type { BridgeSettings } from '../bridge-process.js'
 import type { Arguments, Command, CommandGroup } from '../command.js'
 import { followParent, leaveParent, tellParent } from '../parent.js'
 import { listenForStop } from '../stop.js'
-import type { Terminal } from '../terminal.js'
+import { reportOf, type Terminal } from '../terminal.js'
 
 interface RunArguments {
   dir: string
@@ -63,12 +63,8 @@ async function runUntilStopped(args: Arguments<RunArguments>, terminal: Terminal
     ...(args.ice === undefined ? {} : { ice: args.ice }),
   }
   const bridge = await runBridge(args.dir, said, openLog('bridge')).catch((error: unknown) => {
-    tellParent({
-      failed:
-        error instanceof AppError
-          ? { code: error.code, message: error.message }
-          : { code: 'bug', message: String(error) },
-    })
+    tellParent({ failed: reportOf(error) })
+    leaveParent()
     throw error
   })
   const facts = { bridge: bridge.url, id: bridge.id, pid: process.pid, dir: args.dir }

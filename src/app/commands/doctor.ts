@@ -6,8 +6,8 @@ import { AppError } from '../../base/errors.js'
 import type { Arguments, Command } from '../command.js'
 import { exitCodes } from '../exit-codes.js'
 import { formatBytes } from '../numbers.js'
+import { knownStateDir } from '../state-dir.js'
 import type { Terminal } from '../terminal.js'
-import { stateDirOf } from './init.js'
 
 interface DoctorArguments {
   state?: string
@@ -30,7 +30,7 @@ export const command: Command<DoctorArguments> = {
       .option('drive', { type: 'string', default: 'main', describe: 'name of the drive' })
       .example('shardrive doctor', 'exit code 5 when something is wrong') as unknown as Argv<DoctorArguments>,
   async run(args: Arguments<DoctorArguments>, terminal: Terminal) {
-    const stateDir = stateDirOf(args.state, args.drive)
+    const stateDir = await knownStateDir(args.state, args.drive)
     const checks: Check[] = [checkFuse(), await checkAddons(), checkState(stateDir), ...(await checkBridge(stateDir))]
     terminal.result(
       { checks },

@@ -4,10 +4,13 @@ import type { Argv } from 'yargs'
 import { AppError } from '../../base/errors.js'
 import { openLog } from '../../base/log.js'
 import type { Arguments, Command, CommandGroup } from '../command.js'
-import { formatBytes, parseBytes } from '../numbers.js'
+import { checkWhole, formatBytes, parseBytes } from '../numbers.js'
 import { followParent, leaveParent, tellParent } from '../parent.js'
 import { listenForStop } from '../stop.js'
-import type { Terminal } from '../terminal.js'
+import { reportOf, type Terminal } from '../terminal.js'
+
+/** A volume file and what belongs to it. */
+const SPACE_MIN_BYTES = 64 * 1_048_576
 
 interface InitArguments {
   dir: string
@@ -36,6 +39,10 @@ const init: Command<InitArguments> = {
   async run(args: Arguments<InitArguments>, terminal: Terminal) {
     const { initHost } = await import('../host-process.js')
     const capacityBytes = parseBytes(args.space)
+    if (capacityBytes < SPACE_MIN_BYTES) {
+      throw new AppError('usage', `a host lends at least ${formatBytes(SPACE_MIN_BYTES)}`)
+    }
+    checkWhole('--udp-port', args.udpPort, 1, 65_535)
     const dir = path.resolve(args.dir)
     const host = await initHost({
       dir,
@@ -65,12 +72,8 @@ const run: Command<RunArguments> = {
     const gone = new Promise<void>((resolve) => followParent(resolve))
     const { runHost } = await import('../host-process.js')
     const running = await runHost(path.resolve(args.dir), openLog('host')).catch((error: unknown) => {
-      tellParent({
-        failed:
-          error instanceof AppError
-            ? { code: error.code, message: error.message }
-            : { code: 'bug', message: String(error) },
-      })
+      tellParent({ failed: reportOf(error) })
+      leaveParent()
       throw error
     })
     const { host } = running

@@ -1,13 +1,11 @@
 /** `shardrive init`: a new account, its first drive, this machine as its first device. Shows the phrase once. */
-import { closeSync, openSync, writeSync } from 'node:fs'
-import os from 'node:os'
-import path from 'node:path'
 import type { Argv } from 'yargs'
 import { AppError } from '../../base/errors.js'
 import { systemRandom } from '../../base/random.js'
 import type { Arguments, Command } from '../command.js'
-import { standardPaths } from '../paths.js'
+import { checkPhraseFile, writePhrase } from '../phrase-file.js'
 import { readSecret } from '../secret-input.js'
+import { checkDriveName, stateDirOf } from '../state-dir.js'
 import type { Terminal } from '../terminal.js'
 
 interface InitArguments {
@@ -40,18 +38,20 @@ export const command: Command<InitArguments> = {
     const stateDir = stateDirOf(args.state, args.drive)
     if (hasDrive(stateDir)) {
       throw new AppError('drive-exists', `${stateDir} belongs to a drive already`, {
-        hint: 'choose another directory with --state',
+        hint: 'mount it, or choose another directory with --state',
       })
     }
     const passphrase = await readSecret({ file: args.passphraseFile, variable: 'SHARDRIVE_PASSPHRASE' })
     const phrase = await drawPhrase(systemRandom)
-    // Before anything exists that only the phrase could open.
-    if (args.phraseOut !== undefined) writePhrase(args.phraseOut, phrase)
+    const { phraseOut } = args
+    if (phraseOut !== undefined) checkPhraseFile(phraseOut)
     const facts = await setUpAccount(phrase, {
       stateDir,
       bridgeUrl: args.bridge,
-      driveName: args.drive,
+      driveName: checkDriveName(args.drive),
       ...(passphrase === null ? {} : { passphrase }),
+      // Before anything exists that only the phrase could open.
+      ...(phraseOut === undefined ? {} : { beforeCreate: () => writePhrase(phraseOut, phrase) }),
     })
     passphrase?.wipe()
     const shown = args.phraseOut === undefined ? { phrase } : { phraseFile: args.phraseOut }
@@ -64,29 +64,6 @@ export const command: Command<InitArguments> = {
       `Drive '${facts.name}' is ready: shardrive mount MOUNTPOINT`,
     ])
   },
-}
-
-/** A directory of its own for each drive. */
-export function stateDirOf(state: string | undefined, drive: string): string {
-  if (state !== undefined) return path.resolve(state)
-  return path.join(standardPaths({ env: process.env, home: os.homedir(), platform: process.platform }).stateDir, drive)
-}
-
-export function writePhrase(file: string, phrase: string): void {
-  let fd: number
-  try {
-    fd = openSync(file, 'wx', 0o600)
-  } catch (cause) {
-    throw new AppError('phrase-file', `the phrase cannot be written to ${file}`, {
-      cause,
-      hint: 'name a file that does not exist yet',
-    })
-  }
-  try {
-    writeSync(fd, `${phrase}\n`)
-  } finally {
-    closeSync(fd)
-  }
 }
 
 function phraseLines(phrase: string): string[] {

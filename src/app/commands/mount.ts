@@ -1,18 +1,19 @@
 /** `shardrive mount MOUNTPOINT`: shows the drive as a folder, until it is unmounted. */
-import { spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
 import path from 'node:path'
 import type { Argv } from 'yargs'
 import { AppError } from '../../base/errors.js'
+import { explained, makeFolder } from '../../base/folders.js'
 import type { SecretBytes } from '../../crypto/secret.js'
 import type { Arguments, Command } from '../command.js'
-import { parseBytes } from '../numbers.js'
-import { followParent, leaveParent, tellParent } from '../parent.js'
-import { readSecret } from '../secret-input.js'
+import { checkWhole, formatBytes, parseBytes } from '../numbers.js'
+import { type ChildMessage, failureOfChild, followParent, leaveParent, tellParent } from '../parent.js'
+import { readPhrase } from '../phrase-file.js'
+import { readHandedSecret, readSecret } from '../secret-input.js'
+import { stateDirOf } from '../state-dir.js'
 import { listenForStop } from '../stop.js'
-import type { Terminal } from '../terminal.js'
-import { stateDirOf } from './init.js'
-import { readPhrase } from './recover.js'
+import { reportOf, type Terminal } from '../terminal.js'
 
 interface MountArguments {
   mountpoint: string
@@ -30,6 +31,9 @@ interface MountArguments {
   allowOther?: boolean
   foreground: boolean
 }
+
+/** The last number means "nobody in particular" to the kernel. */
+const ID_MAX = 4_294_967_294
 
 export const command: Command<MountArguments> = {
   declare: (yargs: Argv) =>
@@ -63,9 +67,12 @@ export const command: Command<MountArguments> = {
         'goes on in the background; shardrive unmount ~/drive ends it',
       ) as unknown as Argv<MountArguments>,
   async run(args: Arguments<MountArguments>, terminal: Terminal) {
+    checkWhole('--uid', args.uid, 0, ID_MAX)
+    checkWhole('--gid', args.gid, 0, ID_MAX)
+    parseBytes(args.cache)
     const mountPoint = path.resolve(args.mountpoint)
     const stateDir = stateDirOf(args.state, args.drive)
-    if (!args.foreground) return startInBackground(mountPoint, stateDir, terminal)
+    if (!args.foreground) return startInBackground(args, mountPoint, stateDir, terminal)
     await runInForeground(args, mountPoint, stateDir, terminal)
     return undefined
   },
@@ -79,9 +86,9 @@ async function runInForeground(
 ): Promise<void> {
   const stop = listenForStop()
   const gone = new Promise<void>((resolve) => followParent(resolve))
-  const passphrase = await readSecret({ file: args.passphraseFile, variable: 'SHARDRIVE_PASSPHRASE' })
+  let passphrase: SecretBytes | null = null
   try {
-    await ensureDevice(args, stateDir, passphrase)
+    passphrase = isBackground() ? readHandedSecret() : await prepareDevice(args, stateDir)
     const { mountDrive } = await import('../drive-daemon.js')
     const drive = await mountDrive({
       mountPoint,
@@ -94,7 +101,10 @@ async function runInForeground(
       ...(args.uid === undefined ? {} : { uid: args.uid }),
       ...(args.gid === undefined ? {} : { gid: args.gid }),
       ...(args.allowOther === undefined ? {} : { allowOther: args.allowOther }),
-      say: (line) => terminal.warn(line),
+      say: (line) => {
+        terminal.warn(line)
+        tellParent({ said: line })
+      },
     })
     const facts = { mount: mountPoint, pid: process.pid, state: stateDir, readOnly: drive.readOnlyReason() }
     tellParent({ ready: facts })
@@ -104,14 +114,10 @@ async function runInForeground(
     ])
     await Promise.race([stop.wait(), gone, drive.ended])
     const left = await drive.stop()
-    if (left > 0) terminal.warn(`${left} bytes are only on this machine; the next mount stores them`)
+    if (left > 0) terminal.warn(`${formatBytes(left)} are only on this machine; the next mount stores them`)
     leaveParent()
   } catch (error) {
-    const facts =
-      error instanceof AppError
-        ? { code: error.code, message: error.message, hint: error.hint }
-        : { code: 'bug', message: String(error) }
-    tellParent({ failed: facts })
+    tellParent({ failed: reportOf(error) })
     leaveParent()
     throw error
   } finally {
@@ -119,14 +125,27 @@ async function runInForeground(
   }
 }
 
-/** `--phrase-file` makes a state directory that has no device into one; a directory that has one keeps it. */
-async function ensureDevice(args: MountArguments, stateDir: string, passphrase: SecretBytes | null): Promise<void> {
-  const { hasDrive } = await import('../../mount/account/drive-files.js')
-  if (hasDrive(stateDir) || args.phraseFile === undefined) return
-  if (args.bridge === undefined)
+function isBackground(): boolean {
+  return process.env.SHARDRIVE_BACKGROUND === '1'
+}
+
+/**
+ * Where a person may still be asked: makes the state directory a device's when `--phrase-file` says so, and finds the passphrase
+ * of its key. `no-drive`, `passphrase-needed`.
+ */
+async function prepareDevice(args: MountArguments, stateDir: string): Promise<SecretBytes | null> {
+  const { deviceKeyNeedsPassphrase, hasDrive, readDriveFacts } = await import('../../mount/account/drive-files.js')
+  const source = { file: args.passphraseFile, variable: 'SHARDRIVE_PASSPHRASE' }
+  if (hasDrive(stateDir) || args.phraseFile === undefined) {
+    readDriveFacts(stateDir)
+    return readSecret({ ...source, ...(deviceKeyNeedsPassphrase(stateDir) ? { question: 'Passphrase: ' } : {}) })
+  }
+  if (args.bridge === undefined) {
     throw new AppError('usage', '--phrase-file needs --bridge', {
-      hint: 'the address of the bridge that knows this account',
+      hint: 'give the address of the bridge that knows this account',
     })
+  }
+  const passphrase = await readSecret(source)
   const { setUpDevice } = await import('../account-setup.js')
   await setUpDevice(await readPhrase(args.phraseFile), {
     stateDir,
@@ -134,42 +153,55 @@ async function ensureDevice(args: MountArguments, stateDir: string, passphrase: 
     driveName: args.drive,
     ...(passphrase === null ? {} : { passphrase }),
   })
+  return passphrase
 }
 
 /** The same command line with --foreground, in a session of its own; we stay until it is ready or has failed. */
-async function startInBackground(mountPoint: string, stateDir: string, terminal: Terminal): Promise<undefined> {
-  mkdirSync(path.join(stateDir, 'log'), { recursive: true, mode: 0o700 })
-  const logFile = path.join(stateDir, 'log', 'mount.log')
+async function startInBackground(
+  args: MountArguments,
+  mountPoint: string,
+  stateDir: string,
+  terminal: Terminal,
+): Promise<undefined> {
+  const passphrase = await prepareDevice(args, stateDir)
+  const logDir = path.join(stateDir, 'log')
+  explained(logDir, () => makeFolder(logDir))
+  const logFile = path.join(logDir, 'mount.log')
   const log = openSync(logFile, 'a', 0o600)
   const words = [...process.argv.slice(2).filter((word) => word !== '--json'), '--foreground']
   const child = spawn(process.execPath, [process.argv[1] as string, ...words], {
     detached: true,
-    stdio: ['inherit', log, log, 'ipc'],
+    stdio: ['pipe', log, log, 'ipc'],
     env: { ...process.env, SHARDRIVE_BACKGROUND: '1' },
   })
   closeSync(log)
-  const facts = await new Promise<Record<string, unknown>>((resolve, reject) => {
+  // Through a pipe: arguments and the environment can be read by others.
+  child.stdin?.on('error', () => undefined)
+  if (passphrase === null) child.stdin?.end()
+  else passphrase.use((bytes) => child.stdin?.end(Buffer.from(bytes)))
+  passphrase?.wipe()
+  const { readOnly, ...facts } = await readiness(child, logFile, terminal)
+  child.removeAllListeners('exit')
+  child.disconnect()
+  child.unref()
+  terminal.result({ ...facts, readOnly, mount: mountPoint }, [
+    `${mountPoint} is mounted`,
+    ...(typeof readOnly === 'string' ? [`READ-ONLY: ${readOnly}`] : []),
+  ])
+  return undefined
+}
+
+function readiness(child: ChildProcess, logFile: string, terminal: Terminal): Promise<Record<string, unknown>> {
+  return new Promise((resolve, reject) => {
     child.once('exit', (code) =>
       reject(
         new AppError('child-failed', `the daemon ended at its start (exit ${code})`, { hint: `its log: ${logFile}` }),
       ),
     )
-    child.on(
-      'message',
-      (message: { ready?: Record<string, unknown>; failed?: { code: string; message: string; hint?: string } }) => {
-        if (message.ready) return resolve(message.ready)
-        const { code = 'child-failed', message: text = 'the daemon failed', hint } = message.failed ?? {}
-        reject(new AppError(code, text, { hint: hint ?? `its log: ${logFile}` }))
-      },
-    )
+    child.on('message', (message: ChildMessage) => {
+      if (message.said !== undefined) terminal.warn(message.said)
+      else if (message.ready !== undefined) resolve(message.ready)
+      else reject(failureOfChild(message.failed ?? {}, '', logFile))
+    })
   })
-  child.removeAllListeners('exit')
-  child.disconnect()
-  child.unref()
-  const { readOnly } = facts
-  terminal.result({ ...facts, mount: mountPoint }, [
-    `${mountPoint} is mounted`,
-    ...(typeof readOnly === 'string' ? [`READ-ONLY: ${readOnly}`] : []),
-  ])
-  return undefined
 }

@@ -2,9 +2,10 @@
 import type { Argv } from 'yargs'
 import { AppError } from '../../base/errors.js'
 import type { Arguments, Command } from '../command.js'
+import { readPhrase } from '../phrase-file.js'
 import { readSecret } from '../secret-input.js'
+import { stateDirOf } from '../state-dir.js'
 import type { Terminal } from '../terminal.js'
-import { stateDirOf } from './init.js'
 
 interface RecoverArguments {
   bridge: string
@@ -55,17 +56,4 @@ export const command: Command<RecoverArguments> = {
       `  shardrive mount MOUNTPOINT --state ${stateDir}`,
     ])
   },
-}
-
-/** The words as text; a JavaScript string cannot be wiped, so it should live for one call only. */
-export async function readPhrase(file: string | undefined): Promise<string> {
-  const secret = await readSecret({ file, variable: 'SHARDRIVE_PHRASE', question: 'The 24 words: ' })
-  if (secret === null) {
-    throw new AppError('phrase-needed', 'the 24 words are needed', {
-      hint: 'give them with --phrase-file, or in SHARDRIVE_PHRASE',
-    })
-  }
-  const text = secret.use((bytes) => bytes.toString('utf8'))
-  secret.wipe()
-  return text
 }

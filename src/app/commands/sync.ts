@@ -2,7 +2,8 @@
 import type { Argv } from 'yargs'
 import { AppError } from '../../base/errors.js'
 import type { Arguments, Command } from '../command.js'
-import { formatBytes, formatDuration } from '../numbers.js'
+import { checkWhole, formatBytes, formatDuration } from '../numbers.js'
+import type { Progress } from '../progress.js'
 import { findRunningDrive } from '../running-drives.js'
 import { listenForStop } from '../stop.js'
 import type { Terminal } from '../terminal.js'
@@ -32,32 +33,19 @@ export const command: Command<SyncArguments> = {
       ) as unknown as Argv<SyncArguments>,
   async run(args: Arguments<SyncArguments>, terminal: Terminal) {
     const { callDaemon } = await import('../../mount/control/client.js')
+    checkWhole('--timeout', args.timeout, 1, 31_536_000)
     const drive = await findRunningDrive(args.state, args.path)
     const stop = listenForStop()
     const late = args.timeout === undefined ? null : AbortSignal.timeout(args.timeout * 1_000)
     const signal = late === null ? stop.signal : AbortSignal.any([stop.signal, late])
-    let bar: Awaited<ReturnType<Terminal['progress']>> | null = null
-    let said = ''
-    const onProgress = async (value: Record<string, unknown>) => {
-      const { total, left, trouble } = value as { total?: number; left?: number; trouble?: { message: string } | null }
-      if (trouble && trouble.message !== said) {
-        said = trouble.message
-        terminal.warn(`waiting: ${said}`)
-      }
-      if (total === undefined || left === undefined || total === 0) return
-      bar ??= await terminal.progress('storing', total)
-      bar.update(Math.max(0, total - left))
-    }
+    const watch = new SyncWatch(terminal)
     try {
-      const facts = await callDaemon(
-        drive.control,
-        'sync',
-        { complete: args.complete },
-        { progress: (value) => void onProgress(value), signal },
-      )
-      const { bytes, tookMs, stored } = facts as { bytes: number; tookMs: number; stored: StoredFacts | null }
-      terminal.result(facts, [`stored: ${formatBytes(bytes)} in ${formatDuration(tookMs)}`, ...storedLines(stored)])
+      const options = { progress: (value: Record<string, unknown>) => watch.note(value), signal }
+      const facts = await callDaemon(drive.control, 'sync', { complete: args.complete }, options)
+      await watch.end()
+      terminal.result(facts, syncLines(facts as unknown as SyncFacts))
     } catch (error) {
+      await watch.end()
       if (late?.aborted) {
         throw new AppError('timed-out', `not everything was stored in ${args.timeout} s`, {
           cause: error,
@@ -65,12 +53,72 @@ export const command: Command<SyncArguments> = {
           hint: 'shardrive status says what is missing',
         })
       }
-      if (stop.signal.aborted) return stop.exitCode
-      throw error
+      if (!stop.signal.aborted) throw error
+      const stopped = new AppError('interrupted', 'stopped waiting; the drive goes on storing by itself', {
+        hint: 'shardrive status says how far it is',
+      })
+      return terminal.fail(stopped, stop.exitCode)
     } finally {
-      ;(bar as { stop(): void } | null)?.stop()
       stop.release()
     }
     return undefined
   },
+}
+
+interface SyncFacts {
+  bytes: number
+  tookMs: number
+  stored: StoredFacts | null
+}
+
+function syncLines({ bytes, tookMs, stored }: SyncFacts): string[] {
+  const done = `stored: ${formatBytes(bytes)} in ${formatDuration(tookMs)}`
+  return [bytes === 0 ? 'everything is stored: nothing was waiting' : done, ...storedLines(stored)]
+}
+
+/** Remarks of one kind come at most this often. */
+const REMARK_EVERY_MS = 5_000
+
+/** What a person sees while it waits: a bar of bytes, then what is missing on hosts, and why it takes long. */
+class SyncWatch {
+  private readonly terminal: Terminal
+  private bar: Promise<Progress> | null = null
+  private saidTrouble = ''
+  private saidFull = ''
+  private saidFullAtMs = 0
+
+  constructor(terminal: Terminal) {
+    this.terminal = terminal
+  }
+
+  note(value: Record<string, unknown>): void {
+    const { total, left, trouble, segments, full } = value as {
+      total?: number
+      left?: number
+      trouble?: { message: string } | null
+      segments?: number
+      full?: number
+    }
+    if (trouble && trouble.message !== this.saidTrouble) {
+      this.saidTrouble = trouble.message
+      this.terminal.warn(`waiting: ${trouble.message}`)
+    }
+    if (segments !== undefined) this.noteFull(`${full} of ${segments} segments are on all their hosts`)
+    if (total === undefined || left === undefined || total === 0) return
+    this.bar ??= this.terminal.progress('storing', total)
+    void this.bar.then((bar) => bar.update(Math.max(0, total - left)))
+  }
+
+  async end(): Promise<void> {
+    const bar = this.bar
+    if (bar !== null) (await bar).stop()
+  }
+
+  private noteFull(line: string): void {
+    const nowMs = performance.now()
+    if (this.terminal.json || line === this.saidFull || nowMs - this.saidFullAtMs < REMARK_EVERY_MS) return
+    this.saidFull = line
+    this.saidFullAtMs = nowMs
+    this.terminal.warn(`waiting: ${line}`)
+  }
 }

@@ -1,14 +1,14 @@
 /** `shardrive unmount MOUNTPOINT`: takes the drive away, cleanly; says what is only local. */
-import path from 'node:path'
 import type { Argv } from 'yargs'
-import { AppError } from '../../base/errors.js'
+import { AppError, isCode } from '../../base/errors.js'
 import type { Arguments, Command } from '../command.js'
 import { formatBytes } from '../numbers.js'
-import { listRunningDrives } from '../running-drives.js'
+import { listRunningDrives, realPlace } from '../running-drives.js'
 import type { Terminal } from '../terminal.js'
 
 interface UnmountArguments {
   mountpoint: string
+  force: boolean
 }
 
 /** The daemon stores what it can before it ends. */
@@ -18,32 +18,30 @@ export const command: Command<UnmountArguments> = {
   declare: (yargs: Argv) =>
     yargs
       .positional('mountpoint', { type: 'string', demandOption: true, describe: 'where the drive is mounted' })
+      .option('force', { type: 'boolean', default: false, describe: 'also when programs have files of it open' })
       .example('shardrive unmount ~/drive', '') as unknown as Argv<UnmountArguments>,
   async run(args: Arguments<UnmountArguments>, terminal: Terminal) {
-    const mountPoint = path.resolve(args.mountpoint)
+    const mountPoint = realPlace(args.mountpoint)
     const drive = (await listRunningDrives()).find((one) => one.mountPoint === mountPoint)
-    if (drive === undefined) {
-      const { clearStaleMount } = await import('../../mount/fuse/mount-point.js')
-      if (await clearStaleMount(mountPoint)) {
-        terminal.result(
-          { mount: mountPoint, cleared: true },
-          `${mountPoint}: the daemon was dead; its mount is cleared`,
-        )
-        return
-      }
-      throw new AppError('not-mounted', `no drive of this user is mounted at ${mountPoint}`)
-    }
+    if (drive === undefined) return clearDead(mountPoint, terminal)
     const { callDaemon } = await import('../../mount/control/client.js')
-    const { localBytes } = (await callDaemon(drive.control, 'unmount')) as { localBytes: number }
+    const { localBytes } = (await callDaemon(drive.control, 'unmount', { force: args.force })) as { localBytes: number }
     await untilGone(drive.pid)
     const note =
-      localBytes > 0
-        ? [
-            `${formatBytes(localBytes)} had not been stored when it was asked to end; the next mount stores what is left`,
-          ]
-        : []
+      localBytes > 0 ? [`${formatBytes(localBytes)} are only on this machine; the next mount stores them`] : []
     terminal.result({ mount: mountPoint, localBytes }, [`${mountPoint} is unmounted`, ...note])
   },
+}
+
+/** Nobody serves this place: what a daemon that was killed left there is taken away. */
+async function clearDead(mountPoint: string, terminal: Terminal): Promise<void> {
+  const { clearStaleMount } = await import('../../mount/fuse/mount-point.js')
+  const cleared = await clearStaleMount(mountPoint).catch((error: unknown) => {
+    if (isCode(error, 'mountpoint-missing')) return false
+    throw error
+  })
+  if (!cleared) throw new AppError('not-mounted', `no drive of this user is mounted at ${mountPoint}`)
+  terminal.result({ mount: mountPoint, cleared }, `${mountPoint}: the daemon was dead; its mount is cleared`)
 }
 
 async function untilGone(pid: number): Promise<void> {

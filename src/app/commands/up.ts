@@ -3,9 +3,8 @@ import { writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import type { Argv } from 'yargs'
-import { AppError } from '../../base/errors.js'
 import type { Arguments, Command } from '../command.js'
-import { parseBytes } from '../numbers.js'
+import { checkWhole, parseBytes } from '../numbers.js'
 import { standardPaths } from '../paths.js'
 import { listenForStop } from '../stop.js'
 import type { Terminal } from '../terminal.js'
@@ -47,9 +46,7 @@ export const command: Command<UpArguments> = {
       ) as unknown as Argv<UpArguments>,
   async run(args: Arguments<UpArguments>, terminal: Terminal) {
     const stop = listenForStop()
-    if (!Number.isInteger(args.hosts) || args.hosts < 1 || args.hosts > HOSTS_MAX) {
-      throw new AppError('usage', `--hosts is a whole number from 1 to ${HOSTS_MAX}`)
-    }
+    checkWhole('--hosts', args.hosts, 1, HOSTS_MAX)
     const paths = standardPaths({ env: process.env, home: os.homedir(), platform: process.platform })
     const { startLocalNetwork } = await import('../local-network.js')
     const mountPoint = args.mount ? path.resolve(args.mountpoint ?? path.join(os.homedir(), 'shardrive')) : null

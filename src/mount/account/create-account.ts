@@ -1,4 +1,4 @@
-/** `init`: a new account from a new phrase, its first drive, this device as its first. */
+/** `init` and `drive create`: a new account from a new phrase, a new drive, this device as its first. */
 import type { Clock } from '../../base/clock.js'
 import type { RandomBytes } from '../../base/random.js'
 import { drawDeviceSeed, drawTermKey, type PhraseKeys } from '../../crypto/keys.js'
@@ -28,7 +28,15 @@ export interface CreateParts {
   random: RandomBytes
 }
 
+/** A new account and its first drive. */
 export async function createAccount(parts: CreateParts): Promise<DriveFacts> {
+  const { client, keys } = parts
+  await client.createAccount(accountId(keys.account.id), keys.recovery.publicKey)
+  return createDrive(parts)
+}
+
+/** A drive of an account that exists; this machine is its first device. */
+export async function createDrive(parts: CreateParts): Promise<DriveFacts> {
   const { client, keys, random } = parts
   const drive: DriveId = driveId(random(16))
   const seed = drawDeviceSeed(random)
@@ -47,7 +55,6 @@ export async function createAccount(parts: CreateParts): Promise<DriveFacts> {
       labelKey: keys.label,
     })
     const account = accountId(keys.account.id)
-    await client.createAccount(account, keys.recovery.publicKey)
     await client.createDrive(genesis.encoded, sealDriveLabel(keys.label, drive, parts.name, random))
     const facts = { bridgeUrl: parts.bridgeUrl, bridge: parts.bridge, account, drive, name: parts.name, device }
     await writeDriveFiles(parts.stateDir, facts, { seed, labelKey: keys.label }, random, parts.passphrase)

@@ -2,21 +2,11 @@
  * What a device keeps of its account and drive beside the ledger: `drive.json` (which bridge, which drive; nothing secret) and
  * `device.key` (docs/format.md section 2). Both 0600, written whole or not at all. The phrase and the account key are never here.
  */
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import Type, { type Static } from 'typebox'
-import { AppError } from '../../base/errors.js'
+import { AppError, isCode } from '../../base/errors.js'
+import { explained, makeFolder, writeWhole } from '../../base/folders.js'
 import type { RandomBytes } from '../../base/random.js'
 import {
   type DeviceKeys,
@@ -68,19 +58,20 @@ export function hasDrive(stateDir: string): boolean {
   return existsSync(path.join(stateDir, DRIVE_FILE))
 }
 
-/** Makes the directory (0700) and proves that it can be written: `state-unwritable`. */
+/** More than all that is written before the account exists: on a full disk nothing is begun. */
+const PROBE_BYTES = 65_536
+
+/** Makes the directory (0700) and proves that it can be written: `state-unwritable`, `no-space`. */
 export function prepareStateDir(stateDir: string): void {
-  try {
-    mkdirSync(stateDir, { recursive: true, mode: 0o700 })
+  explained(stateDir, () => {
+    makeFolder(stateDir)
     const probe = path.join(stateDir, '.writable')
-    closeSync(openSync(probe, 'w', 0o600))
-    rmSync(probe)
-  } catch (cause) {
-    throw new AppError('state-unwritable', `the state directory ${stateDir} cannot be written`, {
-      cause,
-      hint: 'choose another with --state, or correct its owner and permissions',
-    })
-  }
+    try {
+      writeWhole(probe, Buffer.alloc(PROBE_BYTES, 1))
+    } finally {
+      rmSync(probe, { force: true })
+    }
+  })
 }
 
 export function readDriveFacts(stateDir: string): DriveFacts {
@@ -91,13 +82,12 @@ export function readDriveFacts(stateDir: string): DriveFacts {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') {
       throw new AppError('no-drive', `there is no drive in ${stateDir}`, {
-        cause,
         hint: 'shardrive init makes an account and a drive, shardrive recover brings one here from its phrase',
       })
     }
     throw new AppError('state-unreadable', `${file} cannot be read`, { cause })
   }
-  const json: Static<typeof DriveJson> = decodeJson(DriveJson, text, DRIVE_FILE)
+  const json: Static<typeof DriveJson> = undamaged(file, () => decodeJson(DriveJson, text, DRIVE_FILE))
   return {
     bridgeUrl: json.bridgeUrl,
     bridge: bridgeId(json.bridge),
@@ -117,21 +107,27 @@ export async function writeDriveFiles(
   passphrase?: SecretBytes,
 ): Promise<void> {
   const keyFile = await encodeDeviceKeyFile(keys, random, passphrase === undefined ? undefined : { passphrase })
-  try {
-    writeWhole(path.join(stateDir, DEVICE_KEY_FILE), keyFile)
-  } finally {
-    keyFile.fill(0)
-  }
-  writeWhole(path.join(stateDir, DRIVE_FILE), Buffer.from(`${JSON.stringify({ version: 1, ...facts }, null, 2)}\n`))
+  explained(stateDir, () => {
+    try {
+      writeWhole(path.join(stateDir, DEVICE_KEY_FILE), keyFile)
+    } finally {
+      keyFile.fill(0)
+    }
+    writeWhole(path.join(stateDir, DRIVE_FILE), `${JSON.stringify({ version: 1, ...facts }, null, 2)}\n`)
+  })
 }
 
 export function deviceKeyNeedsPassphrase(stateDir: string): boolean {
-  return deviceKeyFileIsProtected(readKeyFile(stateDir))
+  return undamaged(path.join(stateDir, DEVICE_KEY_FILE), () => deviceKeyFileIsProtected(readKeyFile(stateDir)))
 }
 
-/** `passphrase-needed`, `wrong-passphrase`, `malformed`. */
+/** `passphrase-needed`, `wrong-passphrase`, `state-damaged`. */
 export async function readDeviceKeys(stateDir: string, passphrase?: SecretBytes): Promise<DeviceKeys> {
-  return decodeDeviceKeyFile(readKeyFile(stateDir), passphrase)
+  try {
+    return await decodeDeviceKeyFile(readKeyFile(stateDir), passphrase)
+  } catch (error) {
+    throw damaged(path.join(stateDir, DEVICE_KEY_FILE), error)
+  }
 }
 
 function readKeyFile(stateDir: string): Buffer {
@@ -146,21 +142,18 @@ function readKeyFile(stateDir: string): Buffer {
   }
 }
 
-function writeWhole(file: string, bytes: Buffer): void {
-  const draft = `${file}.new`
-  const fd = openSync(draft, 'w', 0o600)
+function undamaged<T>(file: string, work: () => T): T {
   try {
-    writeSync(fd, bytes)
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
+    return work()
+  } catch (error) {
+    throw damaged(file, error)
   }
-  chmodSync(draft, 0o600)
-  renameSync(draft, file)
-  const dir = openSync(path.dirname(file), 'r')
-  try {
-    fsyncSync(dir)
-  } finally {
-    closeSync(dir)
-  }
+}
+
+function damaged(file: string, error: unknown): unknown {
+  if (!isCode(error, 'malformed')) return error
+  return new AppError('state-damaged', `${file} is damaged`, {
+    cause: error,
+    hint: 'bring the file back from a backup, or bring the drive into a new state directory: shardrive recover --state DIRECTORY',
+  })
 }

@@ -51,6 +51,8 @@ export interface MountedDoor {
   announceDeletion(parent: number, child: number, name: Buffer): Promise<void>
   /** At once when nothing is open; else out of the tree at once, and open files work for graceMs more. Idempotent. */
   unmount(options?: { readonly graceMs?: number }): Promise<void>
+  /** Unmounts unless programs have files of it open; false when they have, and it goes on. */
+  unmountIfIdle(): Promise<boolean>
 }
 
 const DEVICE = '/dev/fuse'
@@ -64,6 +66,14 @@ const FSNAME = /^[A-Za-z0-9._:@/-]{1,200}$/
 const MS_RDONLY = 1
 const MS_NOSUID = 2
 const MS_NODEV = 4
+
+/** Whether a drive could be mounted at `place` now; the codes are those of mountDoor. A dead mount there is cleared. */
+export async function checkDoor(place: string): Promise<void> {
+  if (!fs.existsSync(DEVICE)) {
+    throw new AppError('fuse-missing', `there is no ${DEVICE}`, { hint: 'load the kernel module: modprobe fuse' })
+  }
+  await prepareMountPoint(place, { allowNonEmpty: false })
+}
 
 export async function mountDoor(
   place: string,
@@ -127,6 +137,12 @@ class Mount implements MountedDoor {
   unmount(options: { readonly graceMs?: number } = {}): Promise<void> {
     this.unmounting ??= this.unmountOnce(options.graceMs ?? GRACE_MS)
     return this.unmounting
+  }
+
+  async unmountIfIdle(): Promise<boolean> {
+    const top = await topMountAt(this.mountPoint)
+    if (top === undefined || top.device !== this.device) return true
+    return unmountAt(this.mountPoint, false)
   }
 
   private async unmountOnce(graceMs: number): Promise<void> {

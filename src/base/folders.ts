@@ -1,0 +1,68 @@
+/**
+ * Folders and small files, made so that a crash or a full disk leaves the old state. What the system answers (ENOENT, ENOSPC
+ * ...) passes; explained() turns it into `no-space` or `state-unwritable`.
+ */
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import path from 'node:path'
+import { AppError } from './errors.js'
+
+/**
+ * Like `mkdir -p`, mode 0700 for what is new. Not `mkdirSync({recursive: true})`: that one never returns in places where
+ * nothing can be made, such as /proc.
+ */
+export function makeFolder(folder: string): void {
+  if (existsSync(folder)) return
+  const parent = path.dirname(folder)
+  if (parent !== folder) makeFolder(parent)
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+}
+
+/** 0600, whole or not at all, on disk when it returns. */
+export function writeWhole(file: string, content: string | Buffer): void {
+  const draft = `${file}.draft`
+  const bytes = typeof content === 'string' ? Buffer.from(content) : content
+  try {
+    const fd = openSync(draft, 'w', 0o600)
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+    renameSync(draft, file)
+  } catch (error) {
+    rmSync(draft, { force: true })
+    throw error
+  }
+  syncFolder(path.dirname(file))
+}
+
+export function syncFolder(folder: string): void {
+  const fd = openSync(folder, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** `no-space` or `state-unwritable` for what the system says no to; anything else unchanged. */
+export function explained<T>(folder: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (error instanceof AppError || typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) throw error
+    if (code === 'ENOSPC' || code === 'EDQUOT') {
+      throw new AppError('no-space', `the disk of ${folder} is full`, { hint: 'free some disk space', cause: error })
+    }
+    throw new AppError('state-unwritable', `${folder} cannot be written`, {
+      cause: error,
+      hint: 'name another folder, or correct its owner and permissions',
+    })
+  }
+}
