@@ -178,7 +178,7 @@ export class Lab {
     const told = new Promise<Record<string, unknown>>((resolve, reject) => {
       child.on('message', (message: { ready?: Record<string, unknown>; failed?: Record<string, unknown> }) => {
         if (message.ready) resolve(message.ready)
-        else
+        else if (message.failed)
           reject(
             Object.assign(
               new Error(`${words[0]}: ${message.failed?.code}: ${message.failed?.message}`),

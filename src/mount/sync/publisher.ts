@@ -8,6 +8,7 @@
  */
 import type { Clock } from '../../base/clock.js'
 import { AppError, codeOf, isCode } from '../../base/errors.js'
+import { failpoint } from '../../base/failpoint.js'
 import { linkSignal } from '../../base/linked-signal.js'
 import type { Log } from '../../base/log.js'
 import type { Head } from '../../model/chain.js'
@@ -170,6 +171,7 @@ export class EpochPublisher {
 
   private async publish(pending: PendingEpoch, signal: AbortSignal): Promise<void> {
     const { ledger, chain } = this.parts
+    failpoint('publish-begun')
     let batch =
       pending.stage === 'cut' ? await this.store(pending, signal, false) : await ledger.prepared(pending.epoch)
     let record: SavedRecord
@@ -181,7 +183,9 @@ export class EpochPublisher {
       batch = await this.store(pending, signal, true)
       record = await this.append(pending.epoch, null, batch, signal)
     }
+    failpoint('publish-appended')
     await ledger.published(pending.epoch, { sequence: record.sequence, hash: record.hash })
+    failpoint('publish-marked')
     await chain.adopt(record)
     this.settle()
     await this.parts.onPublished(pending.epoch, batch.operations.length, signal)
@@ -189,7 +193,10 @@ export class EpochPublisher {
 
   private async store(cut: Cut, signal: AbortSignal, anew: boolean): Promise<Materialised> {
     const { mapping, segments } = await this.parts.storer.store(cut, signal, { anew })
-    return this.parts.ledger.materialise(cut.epoch, mapping, segments)
+    failpoint('publish-stored')
+    const batch = await this.parts.ledger.materialise(cut.epoch, mapping, segments)
+    failpoint('publish-prepared')
+    return batch
   }
 
   private append(
@@ -202,6 +209,7 @@ export class EpochPublisher {
     const make = async () => {
       const record = await chain.build(epoch, batch)
       await ledger.saveRecord(epoch, record)
+      failpoint('publish-recorded')
       return record
     }
     return appendAtEnd(chain, first, make, signal)

@@ -1,0 +1,52 @@
+/** The drive dies at each step of publishing an epoch: nothing is lost, nothing comes twice, and the next start goes on. */
+import t from 'tap'
+import { differences, manifestOf } from '../support/drive-manifest.js'
+import { Lab, until } from '../support/drive-process.js'
+import { PlanWork } from '../support/plan-work.js'
+
+const POINTS = [
+  'publish-begun',
+  'publish-stored',
+  'publish-prepared',
+  'publish-recorded',
+  'publish-appended',
+  'publish-marked',
+]
+
+t.test('a drive that dies while it publishes loses nothing and publishes nothing twice', async (t) => {
+  const lab = new Lab(t)
+  const { facts: network } = await lab.up()
+  const { state } = network
+  const mount = lab.made('mnt')
+  for (const [number, point] of POINTS.entries()) {
+    const folder = `at-${point}`
+    const dying = await lab.mount({ mount, state, env: { SHARDRIVE_FAILPOINT: point } })
+    const work = new PlanWork(lab, { seed: 100 + number, folder, files: 60, largeBytesMax: 3_000_000 })
+    work.start(lab, mount)
+    await work.end()
+    const asked = lab.shardrive(['sync', '--state', state, '--timeout', '60'])
+    await until(`it dies at ${point}`, () => dying.hasEnded, 60_000)
+    t.equal(await dying.exited, 'SIGKILL', point)
+    t.not((await asked).status, 0, 'nobody was told that it is stored')
+    const { durable, begun } = work.counts()
+
+    // Every second time it dies there again, perhaps before it says that it is ready.
+    const env: Record<string, string> = number % 2 === 0 ? {} : { SHARDRIVE_FAILPOINT: point }
+    let survivor = await lab.mount({ mount, state, env }).catch(() => null)
+    if (number % 2 === 1) await lab.shardrive(['sync', '--state', state, '--timeout', '60'])
+    if (survivor === null || survivor.hasEnded) survivor = await lab.mount({ mount, state })
+    const steps = await work.stepsAt(mount, { atLeast: durable, atMost: begun })
+    await lab.sync(state)
+    t.equal(await work.stepsAt(mount, { atLeast: steps, atMost: steps }), steps)
+    t.same(await lab.findings(state), [], 'fsck')
+    t.equal(await survivor.stop(), 0)
+  }
+  const last = await lab.mount({ mount, state })
+  const before = await manifestOf(mount)
+  t.equal(await last.stop(), 0)
+  const other = lab.path('recovered')
+  const recovered = await lab.mount({ mount, state: other, network, words: ['--read-only'] })
+  t.same(differences(before, await manifestOf(mount)), [], 'recovered from the phrase')
+  t.same(await lab.findings(other), [])
+  t.equal(await recovered.stop(), 0)
+})
