@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import type { Argv } from 'yargs'
-import { AppError } from '../base/errors.js'
+import { AppError, isCode } from '../base/errors.js'
 import { type Arguments, type Command, isGroup, type SubCommand } from './command.js'
 import { type ExitCode, exitCodes } from './exit-codes.js'
 import { firstScreen } from './help.js'
@@ -40,7 +40,7 @@ export async function commandLine(words: readonly string[], parts: TerminalParts
     }
     return await runVerb(findVerb(words), words, terminal, parts)
   } catch (error) {
-    return terminal.fail(error)
+    return terminal.fail(withHelp(error, words))
   }
 }
 
@@ -63,6 +63,7 @@ async function runVerb(
   const [{ default: yargs }, { command }] = await Promise.all([import('yargs'), verb.load()])
   let exitCode: number = exitCodes.ok
   const runOne = async (one: Command<unknown>, args: unknown): Promise<void> => {
+    refuseTwice(args as Record<string, unknown>)
     exitCode = ((await one.run(args as Arguments<unknown>, terminal)) as ExitCode | undefined) ?? exitCodes.ok
   }
   const settings = (one: Argv): Argv =>
@@ -72,18 +73,21 @@ async function runVerb(
       .version(false)
       .help('help')
       .alias('help', 'h')
+      .describe('help', 'show this')
       .strict()
       .exitProcess(false)
       .wrap(Math.min(100, process.stdout.columns ?? 100))
       .fail((message, error) => {
-        throw error ?? usageError(message, words)
+        // What yargs itself refuses comes in either form.
+        if (error === undefined || error.name === 'YError') throw usageError(message ?? error.message, words)
+        throw error
       })
   const declareGroup = (inner: Argv, group: readonly SubCommand[]): Argv => {
     for (const part of group) {
       inner.command(
         part.usage,
         part.summary,
-        (y: Argv) => part.command.declare(y),
+        (y: Argv) => withValues(part.command.declare(y)),
         (args) => runOne(part.command, args),
       )
     }
@@ -92,7 +96,7 @@ async function runVerb(
   const parser = settings(yargs()).command(
     verb.usage,
     verb.summary,
-    (inner: Argv) => (isGroup(command) ? declareGroup(inner, command.subCommands) : command.declare(inner)),
+    (inner: Argv) => (isGroup(command) ? declareGroup(inner, command.subCommands) : withValues(command.declare(inner))),
     async (args) => {
       if (!isGroup(command)) await runOne(command, args)
     },
@@ -105,12 +109,40 @@ async function runVerb(
   return exitCode
 }
 
-function usageError(message: string, words: readonly string[]): AppError {
+/** `--state` with nothing behind it is no empty name. */
+function withValues(declared: Argv): Argv {
+  const { string, number, array } = (declared as unknown as { getOptions(): Record<string, string[]> }).getOptions()
+  const named = [...(string ?? []), ...(number ?? [])].filter((name) => !array?.includes(name))
+  return named.reduce((one, name) => one.nargs(name, 1), declared)
+}
+
+/** yargs makes a list of an option that comes twice; nobody can know which one was meant. */
+function refuseTwice(args: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(args)) {
+    if (name === '_' || !Array.isArray(value) || LISTS.has(name)) continue
+    throw new AppError('usage', `--${name} is given more than once`)
+  }
+}
+
+/** Options that take several values. */
+const LISTS = new Set(['ice'])
+
+/** A command line that a command refused: where to read how it is written. */
+function withHelp(error: unknown, words: readonly string[]): unknown {
+  if (!isCode(error, 'usage') || (error as AppError).hint !== undefined) return error
+  return new AppError('usage', (error as AppError).message, { hint: helpHint(words) })
+}
+
+function helpHint(words: readonly string[]): string {
   const verb = words.find((one) => !one.startsWith('-')) ?? ''
+  return `shardrive ${verb} --help shows how it is used`
+}
+
+function usageError(message: string, words: readonly string[]): AppError {
   const text = message.replace(/\s+/g, ' ').trim()
   const found = usageWords.find(([yargsWords]) => yargsWords.test(text))
   const said = found === undefined ? text : text.replace(...found)
-  return new AppError('usage', said, { hint: `shardrive ${verb} --help shows how it is used` })
+  return new AppError('usage', said, { hint: helpHint(words) })
 }
 
 /** What yargs says, in the words of a person. */

@@ -160,7 +160,7 @@ async function storeEverything(storage: DriveStorage, sync: DriveSync, signal: A
 /** After a recovery: how far the tree reaches, and what hosts say of it. */
 function rebuiltLine({ chain, upkeep }: DriveSync, { ledger }: DriveStorage): string {
   const { head, epoch } = chain.state
-  const tree = `the tree is here: ${ledger.progress().files} files and folders, from ${head.sequence + 1} records to epoch ${epoch}`
+  const tree = `the tree is here: ${ledger.progress().files} files and folders, ${head.sequence + 1} records, epoch ${epoch}`
   const witnessed = upkeep.witnessed()
   if (witnessed === null) return `${tree}; no host keeps a witness of its head: the bridge is believed`
   const time = new Date(witnessed.timeMs).toISOString().slice(0, 19).replace('T', ' ')
@@ -191,7 +191,7 @@ function progressLines(options: DriveOptions) {
   let saidAtMs = 0
   return (done: number, total: number, note: string) => {
     const nowMs = performance.now()
-    if (nowMs - saidAtMs < LINE_EVERY_MS) return
+    if (total === 0 || nowMs - saidAtMs < LINE_EVERY_MS) return
     saidAtMs = nowMs
     options.say(`rebuilding the tree: ${note} ${done} of ${total}`)
   }

@@ -8,6 +8,7 @@ import { hasDrive } from '../mount/account/drive-files.js'
 import { setUpAccount } from './account-setup.js'
 import { type ReadyChild, startChild } from './children.js'
 import { initHost } from './host-process.js'
+import { formatBytes } from './numbers.js'
 import { writePhrase } from './phrase-file.js'
 
 export interface LocalNetworkOptions {
@@ -55,9 +56,7 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
     const bridgeUrl = String(bridge.facts.bridge)
     options.say(`bridge   ${bridgeUrl}`)
     const hosts = await startHosts(dir, bridgeUrl, options, children)
-    options.say(
-      `hosts    ${hosts.length}, each lends ${Math.round(options.hostBytes / 2 ** 30)} GiB of ${path.join(dir, 'hosts')}`,
-    )
+    options.say(`hosts    ${hosts.length}, each lends ${formatBytes(options.hostBytes)} of ${path.join(dir, 'hosts')}`)
     const phraseFile = path.join(dir, 'phrase.txt')
     const state = path.join(dir, 'state')
     await ensureAccount(state, bridgeUrl, phraseFile)

@@ -46,6 +46,16 @@ export function formatDuration(durationMs: number): string {
   return rest === 0 || next === undefined ? `${whole} ${unit}` : `${whole} ${unit} ${rest} ${next[0]}`
 }
 
+/** What a host may lend: less than a volume file and what belongs to it is no use to anybody. */
+const SPACE_MIN_BYTES = 64 * 1_048_576
+
+/** `usage` for what is no size, or too small a one. */
+export function parseHostSpace(text: string): number {
+  const sizeBytes = parseBytes(text)
+  if (sizeBytes >= SPACE_MIN_BYTES) return sizeBytes
+  throw new AppError('usage', `a host lends at least ${formatBytes(SPACE_MIN_BYTES)}, not ${formatBytes(sizeBytes)}`)
+}
+
 /** An option that counts something: `usage` unless it is a whole number within the bounds (or was not given). */
 export function checkWhole(option: string, value: number | undefined, min: number, max: number): void {
   if (value === undefined || (Number.isInteger(value) && value >= min && value <= max)) return

@@ -97,7 +97,7 @@ async function knownBridge() {
 
 export const command: CommandGroup = {
   subCommands: [
-    { usage: 'list', summary: 'the drives of this account', command: list },
+    { usage: 'list', summary: 'the drives that this device belongs to', command: list },
     { usage: 'create <name>', summary: 'one more drive of this account; needs the 24 words', command: create },
   ],
 }

@@ -4,13 +4,10 @@ import type { Argv } from 'yargs'
 import { AppError } from '../../base/errors.js'
 import { openLog } from '../../base/log.js'
 import type { Arguments, Command, CommandGroup } from '../command.js'
-import { checkWhole, formatBytes, parseBytes } from '../numbers.js'
+import { checkWhole, formatBytes, parseHostSpace } from '../numbers.js'
 import { followParent, leaveParent, tellParent } from '../parent.js'
 import { listenForStop } from '../stop.js'
 import { reportOf, type Terminal } from '../terminal.js'
-
-/** A volume file and what belongs to it. */
-const SPACE_MIN_BYTES = 64 * 1_048_576
 
 interface InitArguments {
   dir: string
@@ -38,10 +35,7 @@ const init: Command<InitArguments> = {
       ) as unknown as Argv<InitArguments>,
   async run(args: Arguments<InitArguments>, terminal: Terminal) {
     const { initHost } = await import('../host-process.js')
-    const capacityBytes = parseBytes(args.space)
-    if (capacityBytes < SPACE_MIN_BYTES) {
-      throw new AppError('usage', `a host lends at least ${formatBytes(SPACE_MIN_BYTES)}`)
-    }
+    const capacityBytes = parseHostSpace(args.space)
     checkWhole('--udp-port', args.udpPort, 1, 65_535)
     const dir = path.resolve(args.dir)
     const host = await initHost({

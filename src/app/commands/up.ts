@@ -3,11 +3,13 @@ import { writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import type { Argv } from 'yargs'
+import { AppError } from '../../base/errors.js'
 import type { Arguments, Command } from '../command.js'
-import { checkWhole, parseBytes } from '../numbers.js'
+import { checkWhole, parseHostSpace } from '../numbers.js'
 import { standardPaths } from '../paths.js'
 import { listenForStop } from '../stop.js'
 import type { Terminal } from '../terminal.js'
+import { parseScheme } from './bridge.js'
 
 interface UpArguments {
   mountpoint?: string
@@ -47,6 +49,13 @@ export const command: Command<UpArguments> = {
   async run(args: Arguments<UpArguments>, terminal: Terminal) {
     const stop = listenForStop()
     checkWhole('--hosts', args.hosts, 1, HOSTS_MAX)
+    const hostBytes = parseHostSpace(args.hostSpace)
+    const { dataShards, totalShards } = parseScheme(args.scheme)
+    if (args.hosts < Math.min(dataShards + 2, totalShards)) {
+      throw new AppError('usage', `${args.hosts} hosts are too few for the scheme ${args.scheme}`, {
+        hint: `start at least ${Math.min(dataShards + 2, totalShards)}, or choose a smaller --scheme`,
+      })
+    }
     const paths = standardPaths({ env: process.env, home: os.homedir(), platform: process.platform })
     const { startLocalNetwork } = await import('../local-network.js')
     const mountPoint = args.mount ? path.resolve(args.mountpoint ?? path.join(os.homedir(), 'shardrive')) : null
@@ -56,7 +65,7 @@ export const command: Command<UpArguments> = {
       mountPoint,
       hosts: args.hosts,
       scheme: args.scheme,
-      hostBytes: parseBytes(args.hostSpace),
+      hostBytes,
       say: (line) => terminal.say(`  ${line}`),
     })
     const { facts } = network

@@ -21,11 +21,14 @@ export type ControlMethods = Record<string, (call: ControlCall) => Promise<objec
 const CONNECTIONS_MAX = 64
 /** Requests in flight on one connection. */
 const CALLS_MAX = 16
+/** Answers on their way at the end get so long. */
+const STOP_MS = 500
 
 export class ControlServer {
   private readonly server: Server
   private readonly path: string
-  private readonly sockets = new Set<Socket>()
+  private readonly sockets = new Map<Socket, AbortController>()
+  private readonly answers = new Set<Promise<void>>()
 
   private constructor(server: Server, path: string) {
     this.server = server
@@ -34,20 +37,27 @@ export class ControlServer {
 
   /** Takes over a socket file that a dead daemon left; the state directory's lock has shown that it is dead. */
   static async listen(path: string, methods: ControlMethods, log: Log): Promise<ControlServer> {
-    rmSync(path, { force: true })
+    const refused = (cause: unknown) => new AppError('state-unwritable', `cannot listen at ${path}`, { cause })
+    try {
+      rmSync(path, { force: true })
+    } catch (cause) {
+      throw refused(cause)
+    }
     const server = createServer()
     const control = new ControlServer(server, path)
     server.maxConnections = CONNECTIONS_MAX
     server.on('connection', (socket) => control.accept(socket, methods, log))
-    const umask = process.umask(0o177)
-    try {
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', (cause) => reject(new AppError('state-unwritable', `cannot listen at ${path}`, { cause })))
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (cause) => reject(refused(cause)))
+      // await-free: the mask is the whole process's, and listen() makes the file before it returns.
+      const umask = process.umask(0o177)
+      try {
         server.listen(path, resolve)
-      })
-    } finally {
-      process.umask(umask)
-    }
+      } finally {
+        process.umask(umask)
+      }
+    })
+    server.on('error', (error) => log.warn({ err: error }, 'the control socket has trouble'))
     chmodSync(path, 0o600)
     return control
   }
@@ -55,7 +65,7 @@ export class ControlServer {
   private accept(socket: Socket, methods: ControlMethods, log: Log): void {
     const closed = new AbortController()
     let calls = 0
-    this.sockets.add(socket)
+    this.sockets.set(socket, closed)
     socket.on('error', () => undefined)
     socket.on('close', () => {
       this.sockets.delete(socket)
@@ -64,7 +74,11 @@ export class ControlServer {
     const serve = async () => {
       for await (const line of readLines(socket)) {
         if (++calls > CALLS_MAX) throw new AppError('busy', 'too many calls on one connection', { retry: 'later' })
-        void answer(socket, line, methods, closed.signal).finally(() => calls--)
+        const answered = answer(socket, line, methods, closed.signal).finally(() => {
+          calls--
+          this.answers.delete(answered)
+        })
+        this.answers.add(answered)
       }
     }
     serve().catch((error: unknown) => {
@@ -73,12 +87,18 @@ export class ControlServer {
     })
   }
 
+  /** Calls under way are told to end; what they answer still leaves. */
   async stop(): Promise<void> {
     const ended = new Promise<void>((resolve) => this.server.close(() => resolve()))
-    for (const socket of this.sockets) socket.end()
     const patience = setTimeout(() => {
-      for (const socket of this.sockets) socket.destroy()
-    }, 500)
+      for (const socket of this.sockets.keys()) socket.destroy()
+    }, STOP_MS)
+    for (const closed of this.sockets.values()) {
+      closed.abort(new AppError('stopped', 'the drive is being unmounted', { retry: 'later' }))
+    }
+    void Promise.allSettled(this.answers).then(() => {
+      for (const socket of this.sockets.keys()) socket.end()
+    })
     await ended
     clearTimeout(patience)
     rmSync(this.path, { force: true })
