@@ -15,9 +15,13 @@ export async function callDaemon(
   params: object = {},
   options: CallOptions = {},
 ): Promise<Record<string, unknown>> {
+  options.signal?.throwIfAborted()
   const socket = await open(path)
+  // The loop below hears of failures; one that comes after it concerns nobody.
+  socket.on('error', () => undefined)
   const abort = () => socket.destroy()
   options.signal?.addEventListener('abort', abort, { once: true })
+  if (options.signal?.aborted) abort()
   try {
     writeLine(socket, { id: 1, method, params })
     for await (const line of readLines(socket)) {
@@ -25,19 +29,29 @@ export async function callDaemon(
       else if (isObject(line.error)) throw errorOf(line.error)
       else if (isObject(line.result)) return line.result
     }
+    throw stoppedError()
+  } catch (error) {
     options.signal?.throwIfAborted()
-    throw new AppError('daemon-stopped', 'the daemon ended before it answered', { retry: 'later' })
+    throw error instanceof AppError ? error : stoppedError(error)
   } finally {
     options.signal?.removeEventListener('abort', abort)
     socket.destroy()
   }
 }
 
+function stoppedError(cause?: unknown): AppError {
+  return new AppError('daemon-stopped', 'the daemon ended before it answered', { retry: 'later', cause })
+}
+
 function open(path: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(path)
     socket.once('connect', () => resolve(socket))
-    socket.once('error', (cause) => {
+    socket.once('error', (cause: NodeJS.ErrnoException) => {
+      if (cause.code === 'EACCES' || cause.code === 'EPERM') {
+        const hint = 'run the command as the user who mounted the drive'
+        return reject(new AppError('state-unreadable', 'the daemon belongs to another user', { cause, hint }))
+      }
       reject(
         new AppError('daemon-not-running', 'no drive is mounted from this state directory', {
           cause,

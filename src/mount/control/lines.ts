@@ -39,6 +39,11 @@ function parse(line: string): Record<string, unknown> {
   return value as Record<string, unknown>
 }
 
+/** Who asks and does not read the answers is cut off. */
+const UNREAD_BYTES_MAX = 4 * LINE_BYTES_MAX
+
 export function writeLine(socket: Socket, value: object): void {
-  if (!socket.destroyed) socket.write(`${JSON.stringify(value)}\n`)
+  if (socket.destroyed || !socket.writable) return
+  if (socket.writableLength > UNREAD_BYTES_MAX) socket.destroy()
+  else socket.write(`${JSON.stringify(value)}\n`)
 }
