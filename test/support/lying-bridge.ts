@@ -32,6 +32,8 @@ export interface Lies {
   damageRecord: number | null
   /** Appends are answered as if they had happened, and forgotten. */
   dropAppends: boolean
+  /** Nobody is heard when he says that he stops writing. */
+  loseReleases: boolean
   /** Commits are answered as if every receipt had been counted. */
   inventReceipts: boolean
   /** Callers for whom this says true live on another history: another service, of a copy of the database. */
@@ -55,6 +57,7 @@ export class LyingBridge {
     truncateAt: null,
     damageRecord: null,
     dropAppends: false,
+    loseReleases: false,
     inventReceipts: false,
     fork: null,
     swapFingerprints: false,
@@ -99,6 +102,11 @@ export class LyingBridge {
         this.told++
         const record = decodeRecord(bytes)
         return { sequence: record.sequence, hash: record.hash.toString('hex') }
+      },
+      heartbeat: async (caller, drive, request) => {
+        if (!this.lies.loseReleases || request.released !== true) return honest.heartbeat(caller, drive, request)
+        this.told++
+        return {}
       },
       commit: async (caller, drive, request) => {
         const reply = await honest.commit(caller, drive, request)

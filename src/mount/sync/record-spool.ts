@@ -1,10 +1,11 @@
-import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, ftruncateSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { assert } from '../../base/assert.js'
 import { AppError } from '../../base/errors.js'
 
 /**
  * Chain records of a recovery, on disk instead of in memory: the chain is verified from its start, but only what comes
- * behind the snapshot is applied, and which snapshot that is shows at the end. Removed by close().
+ * behind the snapshot is applied, and which snapshot that is shows at the end. The pieces of a snapshot rest here too while
+ * they are fetched: as readable as the ledger that they are for. Removed by close().
  */
 export class RecordSpool {
   private readonly path: string
@@ -43,6 +44,15 @@ export class RecordSpool {
     const encoded = Buffer.alloc(place.length)
     assert(readSync(this.fd, encoded, 0, place.length, place.offset) === place.length, 'a record is read whole')
     return encoded
+  }
+
+  /** Everything from this number on goes. */
+  cutTo(count: number): void {
+    const first = this.places[count]
+    if (first === undefined) return
+    this.end = first.offset
+    this.places.length = count
+    ftruncateSync(this.fd, this.end)
   }
 
   get count(): number {

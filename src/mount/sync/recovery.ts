@@ -25,7 +25,7 @@ export interface RecoveryLedger {
   progress(): { publishedEpoch: number }
   putMeta(entries: Readonly<Record<string, Buffer | null>>, durable?: boolean): Promise<void>
   applyBatch(operations: Buffer, epoch: number, head: Head): Promise<BatchChanges>
-  importSnapshot(operations: AsyncIterable<Buffer>, epoch: number, head: Head): Promise<void>
+  importSnapshot(operations: AsyncIterable<Buffer> | Iterable<Buffer>, epoch: number, head: Head): Promise<void>
   recordSnapshot(mark: SnapshotMark, segments: readonly SegmentInfo[]): Promise<void>
   saveHead(head: Head): Promise<void>
   saveRecords(records: readonly SavedRecord[]): Promise<void>
@@ -135,21 +135,30 @@ async function importNewest(
 ): Promise<number> {
   for (const { epoch, at } of chain.snapshots.slice(-2).reverse()) {
     const record = decodeRecord(spool.read(at))
+    const from = spool.count
     try {
       const payload = decodeSnapshotPayload(await openEpoch(record, terms))
       progress(0, payload.operationBytes, 'snapshot')
       const pieces = readSnapshot(payload, segments, signal, (done) =>
         progress(done, payload.operationBytes, 'snapshot'),
       )
-      await ledger.importSnapshot(pieces, epoch, headOf(record))
+      // First all of it, checked: fetching asks the ledger for placements and tokens, which an import would keep waiting.
+      for await (const piece of pieces) spool.add(piece)
+      await ledger.importSnapshot(spooled(spool, from), epoch, headOf(record))
       return epoch
     } catch (error) {
       signal.throwIfAborted()
       if (!(error instanceof AppError) || isCode(error, 'no-space')) throw error
       log.warn({ code: error.code, epoch }, 'a snapshot cannot be used, trying what is older')
+    } finally {
+      spool.cutTo(from)
     }
   }
   return 0
+}
+
+function* spooled(spool: RecordSpool, from: number): Generator<Buffer> {
+  for (let at = from; at < spool.count; at++) yield spool.read(at)
 }
 
 /** The snapshots that are kept: what they name is not retired from here, and in the end their own segments are. */
