@@ -23,6 +23,10 @@ t.test(`a bridge that is killed under a writer is waited for and nothing is lost
   t.equal(await work.end(), 0, 'writing does not need the bridge')
   const late = await lab.shardrive(['sync', '--state', state, '--timeout', '3', '--json'])
   t.equal(late.status, 8, `not stored, and said so: ${late.stderr}`)
+  // It comes back, dies with an epoch taken and not answered, and comes back.
+  const answerless = { SHARDRIVE_FAILPOINT: 'bridge-append-committed' }
+  const dying = await lab.daemon(['bridge', 'run', '--dir', network.bridgeDir], answerless)
+  await until('the bridge dies again', () => dying.hasEnded, 60_000)
   await lab.daemon(['bridge', 'run', '--dir', network.bridgeDir])
   await lab.sync(state)
   const before = await manifestOf(mount)
