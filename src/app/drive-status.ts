@@ -82,6 +82,8 @@ export class DriveStatus {
         connected: network.peers.connected().length,
         online: space?.hostsOnline ?? null,
         total: space?.hostsTotal ?? null,
+        // Connections that were not opened because what the bridge relayed was not what the other side had signed.
+        refused: network.peers.counters.descriptionsRefused,
       },
       trouble: sync.upkeep.trouble(),
       files: progress.files,

@@ -231,6 +231,12 @@ function tapOf(options: BoxOptions, from: PeerId) {
   return tap === undefined ? {} : { tap: (to: PeerId, frame: Buffer) => tap(from, to, frame) }
 }
 
+export interface WitnessRow {
+  pseudonym: Buffer
+  sequence: number
+  witness: Buffer
+}
+
 export class BoxHost {
   readonly dir: string
   readonly liar = new Liar()
@@ -281,11 +287,31 @@ export class BoxHost {
 
   /** As if no device had left a word here. */
   async forgetWitnesses(): Promise<void> {
+    await this.restoreWitnesses([])
+  }
+
+  async witnesses(): Promise<WitnessRow[]> {
+    return this.onKept((db) => db.prepare('SELECT pseudonym, sequence, witness FROM witnesses').all() as WitnessRow[])
+  }
+
+  async restoreWitnesses(rows: readonly WitnessRow[]): Promise<void> {
+    await this.onKept((db) => {
+      db.exec('DELETE FROM witnesses')
+      const put = db.prepare('INSERT INTO witnesses (pseudonym, sequence, witness) VALUES (?, ?, ?)')
+      for (const { pseudonym, sequence, witness } of rows) put.run(pseudonym, sequence, witness)
+    })
+  }
+
+  /** The host is away meanwhile. */
+  private async onKept<T>(work: (db: Database.Database) => T): Promise<T> {
     await this.stop()
     const db = new Database(path.join(this.dir, 'kept.db'))
-    db.exec('DELETE FROM witnesses')
-    db.close()
-    await this.run()
+    try {
+      return work(db)
+    } finally {
+      db.close()
+      await this.run()
+    }
   }
 
   get shards(): number {

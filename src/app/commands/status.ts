@@ -63,7 +63,7 @@ interface StatusFacts {
   local: { bytes: number; epochs: number; operations: number; oldestAgeMs: number | null }
   stored: StoredFacts | null
   bridge: { url: string; connected: boolean }
-  hosts: { connected: number; online: number | null; total: number | null }
+  hosts: { connected: number; online: number | null; total: number | null; refused: number }
   trouble: { code: string; message: string } | null
   files: number
 }
@@ -79,6 +79,10 @@ function describe(facts: StatusFacts): string[] {
     `bridge   ${bridge.url}, ${bridge.connected ? 'connected' : 'not connected'}`,
     `hosts    ${hosts.online === null ? 'unknown' : `${hosts.online} of ${hosts.total} online`}, ${hosts.connected} connected here`,
   ]
+  if (hosts.refused > 0)
+    lines.push(
+      `         ${hosts.refused} connections refused: their signed descriptions came changed or late, see the log`,
+    )
   if (readOnly !== null) lines.push(`READ-ONLY  ${readOnly}`)
   if (trouble !== null) lines.push(`trouble  ${trouble.message} [${trouble.code}]`)
   return lines
