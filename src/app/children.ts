@@ -8,6 +8,7 @@ import { closeSync, openSync } from 'node:fs'
 import path from 'node:path'
 import { AppError } from '../base/errors.js'
 import { explained, makeFolder } from '../base/folders.js'
+import { childEnvironment } from './child-environment.js'
 import { type ChildMessage, failureOfChild } from './parent.js'
 
 export interface ReadyChild {
@@ -30,13 +31,18 @@ export async function startChild(name: string, words: readonly string[], logDir:
   const child = spawn(process.execPath, [process.argv[1] as string, ...words], {
     stdio: ['ignore', log, log, 'ipc'],
     detached: true,
+    env: childEnvironment(),
   })
   closeSync(log)
   const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
   const facts = await Promise.race([
     readiness(child, name, logFile),
     ended.then((code) => failEarly(name, code, logFile)),
-  ])
+  ]).catch(async (error: unknown) => {
+    // A child that has failed is nobody's to stop later.
+    if (child.pid !== undefined) await stopChild(child, ended)
+    throw error
+  })
   return { pid: child.pid as number, facts, ended, stop: () => stopChild(child, ended) }
 }
 

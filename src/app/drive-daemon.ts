@@ -77,19 +77,28 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
     }),
     log,
   )
-  announceDrive({ state: stateDir, mountPoint: door.mountPoint, control: socket, pid: process.pid })
+  try {
+    announceDrive({ state: stateDir, mountPoint: door.mountPoint, control: socket, pid: process.pid })
+  } catch (error) {
+    // Commands find the drive by --state then.
+    log.warn({ err: error }, 'the drive is not listed among those that are mounted here')
+  }
   const space = setInterval(() => void files.refreshSpace(), SPACE_EVERY_MS)
   log.info({ mount: door.mountPoint, drive: identity.facts.drive }, 'the drive is mounted')
   const stop = async () => {
-    await door.unmount()
-    const left = await drive.drain()
-    tellDrained(left)
-    clearInterval(space)
-    withdrawDrive(stateDir)
-    await control.stop()
-    await drive.close()
-    log.info({ left }, 'the drive is unmounted')
-    return left
+    // Whatever fails on the way: nothing may stay open behind it.
+    try {
+      await door.unmount()
+      const left = await drive.drain()
+      tellDrained(left)
+      log.info({ left }, 'the drive is unmounted')
+      return left
+    } finally {
+      clearInterval(space)
+      withdrawDrive(stateDir)
+      await control.stop()
+      await drive.close()
+    }
   }
   return {
     name: identity.facts.name,

@@ -67,7 +67,7 @@ export async function openDrive(options: DriveOptions, parts: DriveParts): Promi
   try {
     return await open(options, parts, undo)
   } catch (error) {
-    for (const step of undo.reverse()) await step()
+    await undoAll(undo, parts.log)
     throw error
   }
 }
@@ -120,7 +120,7 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
   if (isRebuilt) options.say(rebuiltLine(sync, storage))
   const vfs = await files.start()
   const close = async () => {
-    for (const step of undo.splice(0).reverse()) await step()
+    await undoAll(undo, log)
   }
   const showOn = (shown: MountedDoor) => {
     door = shown
@@ -136,6 +136,16 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
     storeAll,
     drain: () => drain(vfs, storage, sync),
     close,
+  }
+}
+
+async function undoAll(undo: Undo, log: Log): Promise<void> {
+  for (const step of undo.splice(0).reverse()) {
+    try {
+      await step()
+    } catch (error) {
+      log.error({ err: error }, 'a part of the drive did not end cleanly')
+    }
   }
 }
 

@@ -60,6 +60,7 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'host-full',
     'host-read-only',
     'hosts-full',
+    'not-a-bridge',
     'not-committed',
     'not-enough-hosts',
     'offline',

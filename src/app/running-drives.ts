@@ -46,7 +46,7 @@ export function announceDrive(drive: RunningDrive): void {
 }
 
 export function withdrawDrive(stateDir: string): void {
-  rmSync(path.join(runtimeDir(), 'drives', `${nameOf(stateDir)}.json`), { force: true })
+  forget(path.join(runtimeDir(), 'drives', `${nameOf(stateDir)}.json`))
 }
 
 export async function listRunningDrives(): Promise<RunningDrive[]> {
@@ -55,7 +55,7 @@ export async function listRunningDrives(): Promise<RunningDrive[]> {
   for (const name of namesIn(dir)) {
     const drive = parse(path.join(dir, name))
     if (drive !== null && (await answers(drive.control))) found.push(drive)
-    else rmSync(path.join(dir, name), { force: true })
+    else forget(path.join(dir, name))
   }
   return found
 }
@@ -105,6 +105,14 @@ function holderOf(running: readonly RunningDrive[], place: string): RunningDrive
 function hintOf(running: readonly RunningDrive[]): string {
   if (running.length === 0) return 'no drive is mounted here: shardrive mount MOUNTPOINT mounts one'
   return `name a path on one of them: ${running.map((one) => `${one.mountPoint} (or --state ${one.state})`).join(', ')}`
+}
+
+function forget(file: string): void {
+  try {
+    rmSync(file, { force: true })
+  } catch {
+    // Another user's folder: it is theirs to tidy.
+  }
 }
 
 function namesIn(dir: string): string[] {

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.js'
+import { AppError } from '../base/errors.js'
 import { hexOf } from '../base/hex.js'
 import { type RandomBytes, systemRandom } from '../base/random.js'
 import { type BridgeId, bridgeId } from '../model/ids.js'
@@ -13,7 +14,7 @@ const TIMEOUT_MS = 20_000
 /**
  * Who is the bridge at this address? For init, before a key is pinned: the reply is verified with the key that it names
  * (so that a person can compare it), or with `bridge` when it was told by other means. Codes: `bridge-url`,
- * `bridge-insecure`, `bridge-unreachable`, `bridge-signature`, `malformed`, `clock-skew`.
+ * `bridge-insecure`, `bridge-unreachable`, `not-a-bridge`, `bridge-signature`, `malformed`, `clock-skew`.
  */
 export async function fetchBridgeInfo(
   parts: { url: string; clock: Clock; bridge?: BridgeId; random?: RandomBytes },
@@ -31,14 +32,20 @@ export async function fetchBridgeInfo(
   }
   const sentAtMs = clock.monotonicMs()
   const { response, body } = await send(url, call, { [HEADER.nonce]: nonce })
-  if (response.status !== 200)
-    throw unreachable(`${url.host} answered ${response.status} and is no bridge, or is not ready`)
-  const info = decodeJson(BridgeInfo, body, 'GET /v1/bridge')
+  if (response.status >= 500) throw unreachable(`${url.host} answered ${response.status} and is not ready`)
   const time = response.headers.get(HEADER.bridgeTime)
   const signature = response.headers.get(HEADER.reply)
+  if (response.status !== 200 || time === null || signature === null) throw notABridge(url)
+  const info = decodeJson(BridgeInfo, body, 'GET /v1/bridge')
   verifySignedReply(parts.bridge ?? bridgeId(info.bridge), { nonce, status: response.status, signature, time, body })
   const bridgeClock = new BridgeClock(clock)
   bridgeClock.learn(Number(time), clock.monotonicMs() - sentAtMs)
   bridgeClock.expectNear()
   return info
+}
+
+function notABridge(url: URL): AppError {
+  return new AppError('not-a-bridge', `what answers at ${url.host} is not a bridge`, {
+    hint: 'check the address: its name, its port, and that no other program answers there',
+  })
 }

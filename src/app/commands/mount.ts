@@ -6,6 +6,7 @@ import type { Argv } from 'yargs'
 import { AppError } from '../../base/errors.js'
 import { explained, makeFolder } from '../../base/folders.js'
 import type { SecretBytes } from '../../crypto/secret.js'
+import { childEnvironment } from '../child-environment.js'
 import type { Arguments, Command } from '../command.js'
 import { checkWhole, formatBytes, parseBytes } from '../numbers.js'
 import { type ChildMessage, failureOfChild, followParent, leaveParent, tellParent } from '../parent.js'
@@ -172,7 +173,7 @@ async function startInBackground(
   const child = spawn(process.execPath, [process.argv[1] as string, ...words], {
     detached: true,
     stdio: ['pipe', log, log, 'ipc'],
-    env: { ...process.env, SHARDRIVE_BACKGROUND: '1' },
+    env: childEnvironment({ SHARDRIVE_BACKGROUND: '1' }),
   })
   closeSync(log)
   // Through a pipe: arguments and the environment can be read by others.
