@@ -18,7 +18,7 @@ import { Connection, type EndReason } from './connection.js'
 import { ERRNO, errnoName } from './errno.js'
 import { closeAtExit, forgetAtExit } from './exit.js'
 import type { FileSystem } from './filesystem.js'
-import { mountWithFusermount } from './fusermount.js'
+import { findFusermount, mountWithFusermount } from './fusermount.js'
 import { isRoot, MOUNT_TYPE, prepareMountPoint, unmountAt } from './mount-point.js'
 import { topMountAt } from './mount-table.js'
 import { deletion, entryInvalidation, inodeInvalidation } from './notifications.js'
@@ -72,6 +72,7 @@ export async function checkDoor(place: string): Promise<void> {
   if (!fs.existsSync(DEVICE)) {
     throw new AppError('fuse-missing', `there is no ${DEVICE}`, { hint: 'load the kernel module: modprobe fuse' })
   }
+  if (!isRoot()) findFusermount()
   await prepareMountPoint(place, { allowNonEmpty: false })
 }
 
