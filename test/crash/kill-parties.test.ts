@@ -3,8 +3,9 @@ import fs from 'node:fs'
 import t from 'tap'
 import { testSeed } from '../support/dice.js'
 import { differences, manifestOf } from '../support/drive-manifest.js'
-import { isAlive, Lab, until } from '../support/drive-process.js'
+import { Lab } from '../support/drive-process.js'
 import { PlanWork } from '../support/plan-work.js'
+import { isAlive, until } from '../support/programs.js'
 
 const seed = testSeed()
 const files = 400

@@ -1,8 +1,9 @@
 /** The drive dies at each step of publishing an epoch: nothing is lost, nothing comes twice, and the next start goes on. */
 import t from 'tap'
 import { differences, manifestOf } from '../support/drive-manifest.js'
-import { Lab, until } from '../support/drive-process.js'
+import { Lab } from '../support/drive-process.js'
 import { PlanWork } from '../support/plan-work.js'
+import { until } from '../support/programs.js'
 
 const POINTS = [
   'publish-begun',

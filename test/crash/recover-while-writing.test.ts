@@ -1,8 +1,9 @@
 /** While one device writes, others recover the drive from its phrase: each finds a tree that existed at a cut of an epoch. */
 import t from 'tap'
 import { Dice, testSeed } from '../support/dice.js'
-import { Lab, sleep } from '../support/drive-process.js'
+import { Lab } from '../support/drive-process.js'
 import { PlanWork } from '../support/plan-work.js'
+import { sleep } from '../support/programs.js'
 
 const RECOVERIES = 4
 const seed = testSeed()

@@ -2,7 +2,8 @@
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import t from 'tap'
-import { Lab, type NetworkFacts, until } from '../support/drive-process.js'
+import { Lab, type NetworkFacts } from '../support/drive-process.js'
+import { until } from '../support/programs.js'
 
 /** Modules are fetched and native code is built. */
 const FIRST_START_MS = 900_000

@@ -3,8 +3,9 @@ import fs from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { expectRefusal, expectRefusalOf, OTHER_UID, runAs } from '../support/cli-refusals.js'
-import { Lab, runProgram, sleep, until } from '../support/drive-process.js'
+import { Lab } from '../support/drive-process.js'
 import { noMounts } from '../support/mounts.js'
+import { runProgram, sleep, until } from '../support/programs.js'
 
 const skip = noMounts()
 const isRoot = process.geteuid?.() === 0

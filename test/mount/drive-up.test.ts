@@ -1,7 +1,8 @@
 /** `up`, as a user starts and ends it. */
 import fs from 'node:fs'
 import t from 'tap'
-import { Lab, type NetworkFacts, sleep } from '../support/drive-process.js'
+import { Lab, type NetworkFacts } from '../support/drive-process.js'
+import { sleep } from '../support/programs.js'
 
 /** Ready, used, ended by `name` sent to whom a terminal would send it: nothing is left, and the files come back. */
 for (const name of ['SIGTERM', 'SIGINT'] as const) {

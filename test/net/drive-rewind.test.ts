@@ -2,7 +2,8 @@
 import t, { type Test } from 'tap'
 import { openPeers } from '../../src/app/peers.js'
 import { codeOf } from '../../src/base/errors.js'
-import { type BoxDevice, type BoxOptions, DriveNet } from '../support/drive-net.js'
+import type { BoxDevice } from '../support/box-device.js'
+import { type BoxOptions, DriveNet } from '../support/drive-net.js'
 import { until } from '../support/named.js'
 import { rampBytes } from '../support/ramp.js'
 

@@ -2,7 +2,8 @@
 import t, { type Test } from 'tap'
 import { codeOf } from '../../src/base/errors.js'
 import { RECORD_KIND } from '../../src/model/chain.js'
-import { type BoxDevice, DriveNet } from '../support/drive-net.js'
+import type { BoxDevice } from '../support/box-device.js'
+import { DriveNet } from '../support/drive-net.js'
 import { until } from '../support/named.js'
 import { rampBytes } from '../support/ramp.js'
 

@@ -1,7 +1,8 @@
 /** What every refusal of the command line has in common, checked on the real program: with --json and in words. */
 import type { Test } from 'tap'
-import type { Lab, Ran } from './drive-process.js'
-import { runProgram } from './drive-process.js'
+import type { Lab } from './drive-process.js'
+import type { Ran } from './programs.js'
+import { runProgram } from './programs.js'
 
 export interface Refusal {
   code: string

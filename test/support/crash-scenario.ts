@@ -2,8 +2,9 @@
 import t from 'tap'
 import { Dice, testSeed } from './dice.js'
 import { differences, manifestOf } from './drive-manifest.js'
-import { Lab, sleep } from './drive-process.js'
+import { Lab } from './drive-process.js'
 import { PlanWork } from './plan-work.js'
+import { sleep } from './programs.js'
 
 export interface CrashSizes {
   rounds: number

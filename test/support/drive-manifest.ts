@@ -1,6 +1,6 @@
 /** What a mounted folder shows, taken by a process of its own, and how two of them differ. */
 import path from 'node:path'
-import { runProgram } from './drive-process.js'
+import { runProgram } from './programs.js'
 
 const CHILD = path.resolve('dist-test/test/support/manifest-child.js')
 const FIELDS = ['name', 'mode', 'uid', 'gid', 'size', 'mtime', 'ctime', 'nlink', 'blocks', 'target', 'group', 'hash']

@@ -14,9 +14,6 @@ import Database from 'better-sqlite3'
 import { pino } from 'pino'
 import type { Test } from 'tap'
 import { setUpAccount, setUpDevice } from '../../src/app/account-setup.js'
-import { type Drive, type DriveOptions, openDrive } from '../../src/app/drive.js'
-import { DriveStatus } from '../../src/app/drive-status.js'
-import { initHost, type RunningHost, runHost } from '../../src/app/host-process.js'
 import type { PeerSettings } from '../../src/app/peers.js'
 import type { Surroundings } from '../../src/app/surroundings.js'
 import { type Clock, systemClock } from '../../src/base/clock.js'
@@ -25,14 +22,13 @@ import { systemRandom } from '../../src/base/random.js'
 import type { BridgeConfig } from '../../src/bridge/config.js'
 import { drawPhrase } from '../../src/crypto/phrase.js'
 import { bridgeId, type HostId, type PeerId, peerId } from '../../src/model/ids.js'
-import type { DriveFacts } from '../../src/mount/account/drive-files.js'
 import { MemoryHub } from '../../src/rtc/memory-transport.js'
 import type { PeerNetwork } from '../../src/rtc/peer-network.js'
+import { BoxDevice } from './box-device.js'
+import { BoxHost } from './box-host.js'
 import { World } from './bridge-world.js'
-import { Hand } from './drive-hand.js'
 import type { DrivenClock } from './driven-clock.js'
 import { LyingBridge } from './lying-bridge.js'
-import { Liar } from './lying-host.js'
 import { keyOf, until } from './named.js'
 
 export interface BoxOptions {
@@ -229,183 +225,4 @@ function memoryLog(name: string, lines: string[]): Log {
 function tapOf(options: BoxOptions, from: PeerId) {
   const { tap } = options
   return tap === undefined ? {} : { tap: (to: PeerId, frame: Buffer) => tap(from, to, frame) }
-}
-
-export interface WitnessRow {
-  pseudonym: Buffer
-  sequence: number
-  witness: Buffer
-}
-
-export class BoxHost {
-  readonly dir: string
-  readonly liar = new Liar()
-  readonly clock: BoxClock
-  id!: HostId
-  running: RunningHost | null = null
-  private readonly net: DriveNet
-  private readonly name: string
-
-  private constructor(net: DriveNet, name: string) {
-    this.net = net
-    this.name = name
-    this.dir = path.join(net.dir, name)
-    this.clock = net.clock()
-  }
-
-  static async start(net: DriveNet, name: string): Promise<BoxHost> {
-    const host = new BoxHost(net, name)
-    const init = { dir: host.dir, bridgeUrl: net.bridgeUrl, capacityBytes: 2 ** 31 }
-    host.id = await initHost(init, net.surroundings(host.clock))
-    await host.run()
-    return host
-  }
-
-  async run(): Promise<void> {
-    const wrap = (transport: PeerNetwork) => this.liar.wrap(transport) as PeerNetwork
-    const around = this.net.surroundings(this.clock, wrap)
-    this.running = await runHost(this.dir, this.net.log(this.name), around, { diskFloorBytes: 0 })
-    await until(() => this.isOnline)
-  }
-
-  get isOnline(): boolean {
-    return this.net.world.bridge.hostsOnline().includes(this.id)
-  }
-
-  /** As SIGKILL, but for the folder's lock. */
-  async kill(): Promise<void> {
-    this.net.hub.kill(this.id)
-    await this.stop()
-    await until(() => !this.isOnline)
-  }
-
-  async stop(): Promise<void> {
-    const running = this.running
-    this.running = null
-    await running?.stop()
-  }
-
-  /** As if no device had left a word here. */
-  async forgetWitnesses(): Promise<void> {
-    await this.restoreWitnesses([])
-  }
-
-  async witnesses(): Promise<WitnessRow[]> {
-    return this.onKept((db) => db.prepare('SELECT pseudonym, sequence, witness FROM witnesses').all() as WitnessRow[])
-  }
-
-  async restoreWitnesses(rows: readonly WitnessRow[]): Promise<void> {
-    await this.onKept((db) => {
-      db.exec('DELETE FROM witnesses')
-      const put = db.prepare('INSERT INTO witnesses (pseudonym, sequence, witness) VALUES (?, ?, ?)')
-      for (const { pseudonym, sequence, witness } of rows) put.run(pseudonym, sequence, witness)
-    })
-  }
-
-  /** The host is away meanwhile. */
-  private async onKept<T>(work: (db: Database.Database) => T): Promise<T> {
-    await this.stop()
-    const db = new Database(path.join(this.dir, 'kept.db'))
-    try {
-      return work(db)
-    } finally {
-      db.close()
-      await this.run()
-    }
-  }
-
-  get shards(): number {
-    return this.running?.host.store.totals().shards ?? 0
-  }
-}
-
-export class BoxDevice {
-  readonly dir: string
-  readonly phrase: string
-  readonly clock: BoxClock
-  facts!: DriveFacts
-  drive: Drive | null = null
-  /** What was said to the person who mounted. */
-  readonly said: string[] = []
-  private readonly net: DriveNet
-  private readonly name: string
-  private opened: Hand | null = null
-
-  constructor(net: DriveNet, name: string, phrase: string) {
-    this.net = net
-    this.name = name
-    this.phrase = phrase
-    this.dir = path.join(net.dir, name)
-    this.clock = net.clock()
-  }
-
-  get setup() {
-    return { stateDir: this.dir, bridgeUrl: this.net.bridgeUrl, driveName: 'main' }
-  }
-
-  async open(options: Partial<DriveOptions> = {}): Promise<Drive> {
-    this.drive = await openDrive(
-      {
-        ...{ stateDir: this.dir, passphrase: null, readOnly: false, takeover: false, fsyncStored: false },
-        ...{ cacheBytes: 2 ** 28, say: (line: string) => void this.said.push(line), ...options },
-      },
-      { ...this.net.surroundings(this.clock), log: this.net.log(this.name) },
-    )
-    this.opened = new Hand(this.drive.vfs)
-    return this.drive
-  }
-
-  get hand(): Hand {
-    return this.opened as Hand
-  }
-
-  get id(): PeerId {
-    return peerId(this.facts.device)
-  }
-
-  async sync(timeoutMs = 30_000): Promise<void> {
-    await this.drive?.storeAll(AbortSignal.timeout(timeoutMs))
-  }
-
-  async status(): Promise<Record<string, unknown>> {
-    const { identity, network, storage, sync } = this.drive as Drive
-    const parts = { identity, network, storage, sync, mountPoint: '-', clock: this.clock }
-    return (await new DriveStatus(parts).describe()) as Record<string, unknown>
-  }
-
-  get readOnlyReason(): string | null {
-    return (this.drive as Drive).storage.ledger.readOnlyReason()
-  }
-
-  /** Unmounted, with fsck before. */
-  async close(): Promise<void> {
-    await this.end(true)
-  }
-
-  /** Ends without storing what is only here. */
-  async drop(): Promise<void> {
-    await this.end(false)
-  }
-
-  private async end(drains: boolean): Promise<void> {
-    const drive = this.drive
-    this.drive = null
-    if (drive === null) return
-    try {
-      const findings = await drive.storage.ledger.check()
-      if (findings.length > 0) throw new Error(`fsck of ${this.name}: ${JSON.stringify(findings)}`)
-      if (drains) await drive.drain()
-    } finally {
-      await drive.close()
-    }
-  }
-
-  /** The same device with nothing in its cache. */
-  async reopenCold(options: Partial<DriveOptions> = {}): Promise<Drive> {
-    await this.close()
-    for (const name of fs.readdirSync(this.dir)) {
-      if (name.startsWith('cache.db')) fs.rmSync(path.join(this.dir, name))
-    }
-    return this.open(options)
-  }
 }

@@ -3,25 +3,18 @@
  * the built program. A lab belongs to one test: its state and runtime directories are its own, and when the test ends, in
  * whatever way, every process that carries the lab's mark is gone, every mount under its folder taken away, the folder removed.
  */
-import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import fsp from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
-import { createInterface } from 'node:readline'
+import { firstLine, killQuietly, PROGRAM_MS, type Ran, readProc, runProgram, sleep } from './programs.js'
 
 const MAIN = path.resolve('dist/main.js')
 const MARK = 'SHARDRIVE_TEST_LAB'
 const READY_MS = 90_000
 const END_MS = 40_000
-const PROGRAM_MS = 120_000
-
-export interface Ran {
-  readonly status: number
-  readonly stdout: string
-  readonly stderr: string
-}
 
 export interface NetworkFacts {
   bridge: string
@@ -283,62 +276,5 @@ export class Lab {
     } finally {
       clearTimeout(timer)
     }
-  }
-}
-
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
-}
-
-/** Polls until it holds; throws after `timeoutMs`. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 30_000): Promise<void> {
-  for (const endsAt = performance.now() + timeoutMs; performance.now() < endsAt; await sleep(50)) {
-    if (await holds()) return
-  }
-  throw new Error(`${what}: not within ${timeoutMs / 1000} s`)
-}
-
-/** A program to its end, killed when it takes too long (status -1). Never runs on this thread what may touch a mount. */
-export function runProgram(
-  program: string,
-  args: readonly string[],
-  options: { env?: NodeJS.ProcessEnv; cwd?: string; timeoutMs?: number } = {},
-): Promise<Ran> {
-  const { timeoutMs = PROGRAM_MS, ...rest } = options
-  return new Promise((resolve) => {
-    const settings = { ...rest, timeout: timeoutMs, killSignal: 'SIGKILL' as const, maxBuffer: 256 << 20 }
-    const child = execFile(program, args, settings, (_error, stdout, stderr) => {
-      resolve({ status: child.exitCode ?? -1, stdout, stderr })
-    })
-  })
-}
-
-/** True while the process is there (a zombie is not). */
-export function isAlive(pid: number): boolean {
-  try {
-    return !/^State:\s+[ZX]/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))
-  } catch {
-    return false
-  }
-}
-
-function firstLine(child: ChildProcess): Promise<string> {
-  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
-  return new Promise((resolve) => lines.once('line', resolve))
-}
-
-async function readProc(pid: string, name: string): Promise<string> {
-  try {
-    return await fsp.readFile(`/proc/${pid}/${name}`, 'latin1')
-  } catch {
-    return ''
-  }
-}
-
-function killQuietly(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // It has ended.
   }
 }

@@ -2,7 +2,8 @@
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
-import { type Lab, runProgram, until } from './drive-process.js'
+import type { Lab } from './drive-process.js'
+import { runProgram, until } from './programs.js'
 import { type PlanOptions, type Shape, stepsDone } from './write-plan.js'
 
 const WRITER = path.resolve('dist-test/test/support/plan-writer-child.js')
