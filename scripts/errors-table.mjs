@@ -14,7 +14,7 @@ import { buildTypeScript } from './steps/typescript.mjs'
 const kebab = /^[a-z]+(-[a-z0-9]+)*$/
 const makers = /(Error|Failure|Refusal)$|^(fail|refuse|reject|deny|damaged|refused|super)/i
 
-/** code -> { code, messages, hints, retries, rooms }, sorted by code. */
+/** code -> { code, messages, hints, retries, rooms, bare }, sorted by code. `bare`: how many places give no hint. */
 export function findCodes() {
   const found = new Map()
   const files = fs.readdirSync(path.join(root, 'src'), { recursive: true }).filter((name) => name.endsWith('.ts'))
@@ -33,9 +33,17 @@ export function findCodes() {
 }
 
 function note(found, { code, message, hint, retry }, room) {
-  const entry = found.get(code) ?? { code, messages: new Set(), hints: new Set(), retries: new Set(), rooms: new Set() }
+  const entry = found.get(code) ?? {
+    code,
+    messages: new Set(),
+    hints: new Set(),
+    retries: new Set(),
+    rooms: new Set(),
+    bare: 0,
+  }
   if (message) entry.messages.add(message)
   if (hint) entry.hints.add(hint)
+  else if (message) entry.bare++
   if (message) entry.retries.add(retry || 'never')
   entry.rooms.add(room)
   found.set(code, entry)

@@ -99,7 +99,15 @@ const codesByAdvice: readonly (readonly [string, readonly string[]])[] = [
   [keepState, ['chain-broken', 'chain-signature', 'drive-forked', 'drive-rolled-back', 'snapshot-mismatch']],
   [
     rebuild,
-    ['chain-mismatch', 'epoch-out-of-order', 'no-such-epoch', 'database-foreign', 'local-changes', 'not-empty'],
+    [
+      'database-damaged',
+      'chain-mismatch',
+      'epoch-out-of-order',
+      'no-such-epoch',
+      'database-foreign',
+      'local-changes',
+      'not-empty',
+    ],
   ],
   [hostDisk, ['shard-damaged']],
   [reportIt, ['internal', 'io-error', 'ledger-stopped', 'daemon-stopped', 'mount-failed']],
@@ -134,6 +142,22 @@ const codesByAdvice: readonly (readonly [string, readonly string[]])[] = [
   ['register it first: shardrive host run does that at its start', ['unknown-host']],
   ['close the programs that have files of the drive open (lsof shows them), then try again', ['unmount-failed']],
   ['its log says more', ['child-failed']],
+  ['it is at work for others: try again in a moment', ['busy']],
+  ['free some disk space, then try again', ['no-space']],
+  ['as root: apt-get install fuse3, and modprobe fuse', ['fuse-missing']],
+  ['mount on an empty directory that you own and may write to', ['mount-denied', 'mountpoint-missing']],
+  ['hosts of this data are away; it goes on when enough of them are back', ['shards-unreachable']],
+  [
+    'correct the owner and the permissions of the folder, or name another one',
+    ['state-unreadable', 'state-unwritable'],
+  ],
+  ['it takes longer than it should: shardrive doctor and shardrive status say what is missing', ['timed-out']],
+  [
+    'check that this is the right bridge, the right phrase, the right name',
+    ['drive-exists', 'unknown-drive', 'unknown-key'],
+  ],
+  ['use the newer shardrive that wrote it', ['unsupported-version']],
+  ['shardrive COMMAND --help shows how it is used', ['usage']],
 ]
 
 const adviceOfCode: ReadonlyMap<string, string> = new Map(

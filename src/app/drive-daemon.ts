@@ -6,7 +6,7 @@ import { checkDoor, type MountedDoor, mountDoor } from '../mount/fuse/door.js'
 import { type Drive, type DriveOptions, openDrive } from './drive.js'
 import { controlMethods } from './drive-control.js'
 import { DriveStatus } from './drive-status.js'
-import { announceDrive, controlSocketOf, withdrawDrive } from './running-drives.js'
+import { announceDrive, controlSocketOf, prepareSocketFolder, withdrawDrive } from './running-drives.js'
 import { REAL_SURROUNDINGS } from './surroundings.js'
 
 export interface MountOptions extends DriveOptions {
@@ -64,6 +64,7 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
     tellDrained = resolve
   })
   const socket = controlSocketOf(stateDir)
+  prepareSocketFolder(socket)
   const control = await ControlServer.listen(
     socket,
     controlMethods({

@@ -3,12 +3,13 @@
  * `shardrive sync` in a second terminal needs no options. A file of a daemon that died is recognised by its dead socket.
  */
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { lstatSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { AppError } from '../base/errors.js'
 import { explained, makeFolder } from '../base/folders.js'
+import { SOCKET_PATH_MAX } from '../mount/control/server.js'
 import { standardPaths } from './paths.js'
 
 export interface RunningDrive {
@@ -18,9 +19,6 @@ export interface RunningDrive {
   pid: number
 }
 
-/** sun_path of Linux holds 107 bytes and a zero. */
-const SOCKET_PATH_MAX = 107
-
 function runtimeDir(): string {
   return standardPaths({ env: process.env, home: os.homedir(), platform: process.platform }).runtimeDir
 }
@@ -29,14 +27,30 @@ function nameOf(stateDir: string): string {
   return createHash('sha256').update(path.resolve(stateDir)).digest('hex').slice(0, 24)
 }
 
-/** Beside the ledger when the path is short enough, in the runtime directory (or /tmp) otherwise. */
+/** Beside the ledger when the path is short enough, in the runtime directory (or a folder of ours in /tmp) otherwise. */
 export function controlSocketOf(stateDir: string): string {
   const places = [
     path.join(path.resolve(stateDir), 'control.sock'),
     path.join(runtimeDir(), `${nameOf(stateDir)}.sock`),
-    path.join(os.tmpdir(), `shardrive-${process.getuid?.() ?? 0}-${nameOf(stateDir)}.sock`),
+    path.join(tmpFolder(), `${nameOf(stateDir)}.sock`),
   ]
   return places.find((place) => Buffer.byteLength(place) <= SOCKET_PATH_MAX) as string
+}
+
+function tmpFolder(): string {
+  return `/tmp/shardrive-${process.getuid?.() ?? 0}`
+}
+
+/** The folder of the socket, ours alone: in /tmp somebody else may have made it first. `state-unwritable`. */
+export function prepareSocketFolder(socket: string): void {
+  const folder = path.dirname(socket)
+  explained(folder, () => makeFolder(folder))
+  if (folder !== tmpFolder()) return
+  const found = lstatSync(folder)
+  if (found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o077) === 0) return
+  throw new AppError('state-unwritable', `${folder} is not a folder of yours alone`, {
+    hint: 'choose a shorter path for the state directory',
+  })
 }
 
 export function announceDrive(drive: RunningDrive): void {

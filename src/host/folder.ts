@@ -91,7 +91,7 @@ export function openHostFolder(dir: string): HostFolder {
     const release = lock(dir)
     try {
       const encoded = readSmall(dir, KEY_FILE)
-      const seed = decodeHostKey(encoded)
+      const seed = decodeHostKey(encoded, path.join(dir, KEY_FILE))
       encoded.fill(0)
       const key = SigningKey.fromSeed(seed)
       const host = hostId(key.publicKey)

@@ -16,9 +16,9 @@ export function encodeHostKey(seed: SecretBytes): Buffer {
   return encoded
 }
 
-/** `malformed`, `unsupported-version`. The seed is moved out of `encoded`. */
-export function decodeHostKey(encoded: Buffer): SecretBytes {
-  const reader = new ByteReader(encoded, 'host key file')
+/** `malformed`, `unsupported-version`. The seed is moved out of `encoded`; `name` is the file's, for messages. */
+export function decodeHostKey(encoded: Buffer, name = 'host key file'): SecretBytes {
+  const reader = new ByteReader(encoded, name)
   reader.expectMagic(MAGIC)
   const version = reader.u8()
   if (version > VERSION) throw new AppError('unsupported-version', `the host key file has version ${version}`)
