@@ -84,7 +84,8 @@ export class Host {
     this.store = store
     this.reportMs = options.reportMs ?? REPORT_MS
     const nowMs = () => session.nowMs()
-    this.endpoint = new Endpoint({ store, kept, key: folder.key, bridge: this.bridge, nowMs, log })
+    const recycle = (body: Buffer) => parts.transport.recycle?.(body)
+    this.endpoint = new Endpoint({ store, kept, key: folder.key, bridge: this.bridge, nowMs, recycle, log })
   }
 
   /** Opens the store (see shards/recovery.ts), then serves. The folder is the host's from now on: stop releases it. */

@@ -1,19 +1,20 @@
 /** One incoming body: straight into one buffer of the announced length. A body that came whole in a frame is not copied. */
 import { AppError } from '../base/errors.js'
 import { FLAG_LAST, type Frame } from '../wire/frames.js'
+import type { BodyPool } from './body-pool.js'
 
 export class BodyAssembly {
   readonly bytes: Buffer
   received: number
 
   /** `length` is bounded by the frame rules and reserved by the caller. */
-  constructor(length: number, first: Buffer) {
+  constructor(length: number, first: Buffer, pool: BodyPool) {
     this.received = first.length
     if (first.length === length) {
       this.bytes = first
       return
     }
-    this.bytes = Buffer.allocUnsafeSlow(length)
+    this.bytes = pool.take(length)
     first.copy(this.bytes)
   }
 

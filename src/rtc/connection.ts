@@ -67,7 +67,7 @@ export class Connection {
       },
       onRefused: () => this.fail('the channel is gone'),
     })
-    this.requester = new Requester(this.queue)
+    this.requester = new Requester(this.queue, parts.serving.bodies)
     this.responder = new Responder(parts.peer, this.queue, parts.serving)
     parts.link.attach({
       onMessage: (message) => this.onMessage(message),

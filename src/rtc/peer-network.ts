@@ -7,6 +7,7 @@ import type { Clock } from '../base/clock.js'
 import { AppError } from '../base/errors.js'
 import type { PeerId } from '../model/ids.js'
 import { BODY_BYTES_MAX, REQUESTS_PER_PEER_MAX } from '../wire/frame-limits.js'
+import { BodyPool } from './body-pool.js'
 import { Budget } from './budget.js'
 import { newCounters, type TransportCounters } from './counters.js'
 import * as limits from './limits.js'
@@ -70,6 +71,7 @@ export class PeerNetwork implements Transport {
       server: undefined,
       gate: undefined,
       budget: new Budget({ ...bounds, waitingPerPeerMax: REQUESTS_PER_PEER_MAX }),
+      bodies: new BodyPool(),
       heldBytes: 0,
       counters: this.counters,
       nowMs: () => clock.monotonicMs(),
@@ -105,6 +107,10 @@ export class PeerNetwork implements Transport {
   warm(peers: Iterable<PeerId>): void {
     if (this.stopping.signal.aborted) return
     for (const id of peers) this.touch(id)?.dialWhenNeeded()
+  }
+
+  recycle(body: Buffer): void {
+    this.serving.bodies.giveBack(body)
   }
 
   connected(): PeerId[] {

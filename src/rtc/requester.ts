@@ -4,6 +4,7 @@ import { decodeError } from '../wire/error-codes.js'
 import { FRAME_HEADER_BYTES, FREE_WINDOW_BYTES } from '../wire/frame-limits.js'
 import { FRAME, type Frame } from '../wire/frames.js'
 import { BodyAssembly } from './body-assembly.js'
+import type { BodyPool } from './body-pool.js'
 import type { Lease } from './budget.js'
 import { CHUNK_BYTES } from './limits.js'
 import type { Pending } from './pending.js'
@@ -24,9 +25,11 @@ export class Requester {
   private readonly asked = new Map<number, Asked>()
   private lastId = 0
   private readonly queue: SendQueue
+  private readonly bodies: BodyPool
 
-  constructor(queue: SendQueue) {
+  constructor(queue: SendQueue, bodies: BodyPool) {
     this.queue = queue
+    this.bodies = bodies
   }
 
   /** Ids are nearly used up: the connection should be renewed when it is idle. */
@@ -84,7 +87,7 @@ export class Requester {
     if (!out.opened || out.sent < out.body.length || asked.reply !== undefined)
       throw new AppError('malformed', 'a response out of turn')
     if (frame.number > asked.pending.replyBytesMax) throw new AppError('malformed', 'a reply above its window')
-    asked.reply = { head: frame.head, body: new BodyAssembly(frame.number, frame.payload) }
+    asked.reply = { head: frame.head, body: new BodyAssembly(frame.number, frame.payload, this.bodies) }
     this.settleWhenWhole(asked)
   }
 

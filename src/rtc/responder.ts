@@ -8,6 +8,7 @@ import { encodeError } from '../wire/error-codes.js'
 import { FREE_WINDOW_BYTES, HEAD_BYTES_MAX } from '../wire/frame-limits.js'
 import { FLAG_ANSWER, FRAME, type Frame } from '../wire/frames.js'
 import { BodyAssembly } from './body-assembly.js'
+import type { BodyPool } from './body-pool.js'
 import type { Budget, Lease } from './budget.js'
 import type { TransportCounters } from './counters.js'
 import { HELD_BYTES_MAX, STALL_MS } from './limits.js'
@@ -21,6 +22,7 @@ export interface Serving {
   server: RequestServer | undefined
   gate: RequestGate | undefined
   budget: Budget
+  bodies: BodyPool
   /** First frames held while their requests wait for memory. */
   heldBytes: number
   counters: TransportCounters
@@ -109,7 +111,7 @@ export class Responder {
   private receive(served: Served): void {
     served.state = 'receiving'
     served.movedAtMs = this.serving.nowMs()
-    served.body = new BodyAssembly(served.bodyLength, this.unhold(served))
+    served.body = new BodyAssembly(served.bodyLength, this.unhold(served), this.serving.bodies)
     const rest = served.bodyLength - served.body.received
     if (rest === 0) this.serve(served)
     else this.queue.add(lone(FRAME.credit, FLAG_ANSWER, served.id, rest))

@@ -64,6 +64,8 @@ export interface Transport {
   warm(peers: Iterable<PeerId>): void
   /** Peers with an open connection now. */
   connected(): PeerId[]
+  /** For a body that arrived here, a reply's or a request's, when nobody looks at it any more. Voluntary: it saves memory and time. */
+  recycle?(body: Buffer): void
   /** Rejects what is pending with `stopped` and closes every connection. */
   stop(): Promise<void>
 }

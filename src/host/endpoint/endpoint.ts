@@ -27,6 +27,8 @@ export interface EndpointParts {
   bridge: BridgeId
   /** Bridge time. */
   nowMs: () => number
+  /** Takes the body of a request back when it is not looked at any more. */
+  recycle?: (body: Buffer) => void
   log: Log
 }
 
@@ -116,6 +118,7 @@ export class Endpoint {
     const token = this.desk.check(wire.decodeTokenHead(request.head), from, 'put')
     if (request.body.length !== token.bytes) throw wrongLength(token, request.body.length)
     const stored = await this.parts.store.put(orderOf(token), request.body)
+    this.parts.recycle?.(request.body)
     return { head: wire.encodePutReply(this.receiptFor(token, stored)) }
   }
 

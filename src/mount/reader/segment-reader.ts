@@ -103,6 +103,8 @@ class RangeRead implements StripeSink {
   private readonly parts: SegmentReaderParts
   private readonly task: RangeTask
   private readonly missing: Set<number>
+  /** Of shards whose units have been handed over; looked at until the end, since others may be rebuilt from them. */
+  private readonly opened: Buffer[] = []
   private broken: unknown
 
   constructor(parts: SegmentReaderParts, task: RangeTask) {
@@ -120,12 +122,14 @@ class RangeRead implements StripeSink {
         for (const unit of this.unitsOf(shard)) this.task.sink.failed(unit, error)
       }
     }
+    for (const bytes of this.opened) this.parts.shards.recycle(bytes)
   }
 
   shard(index: number, bytes: Buffer): void {
     if (!this.missing.delete(index)) return
     try {
       this.open(index, bytes)
+      this.opened.push(bytes)
     } catch (error) {
       this.broken = error
       this.missing.add(index)

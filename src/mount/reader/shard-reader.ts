@@ -28,6 +28,8 @@ export interface ShardPeers {
     request: { method: number; head: Buffer; deadlineMs: number; replyBytesMax: number; signal?: AbortSignal },
   ): Promise<{ head: Buffer; body: Buffer }>
   warm?(hosts: Iterable<HostId>): void
+  /** Takes back what a reply brought, when nobody looks at it any more. */
+  recycle?(body: Buffer): void
 }
 
 export interface ShardReaderParts {
@@ -126,6 +128,11 @@ export class ShardReader {
       stop.abort(reason)
     }
     return { bytes: answer, lateAfterMs: scores.lateAfterMs(place.host, asked.queuedBytes), abandon }
+  }
+
+  /** Bytes that an answer brought are not looked at any more. */
+  recycle(bytes: Buffer): void {
+    this.parts.peers.recycle?.(bytes)
   }
 
   /**
