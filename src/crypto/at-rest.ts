@@ -2,17 +2,26 @@
 import { ByteWriter } from '../base/byte-writer.js'
 import type { RandomBytes } from '../base/random.js'
 import { idBytes, type SegmentId } from '../model/ids.js'
+import { UNIT_BYTES } from '../model/segment.js'
 import { NONCE_BYTES, openFresh, sealFresh, TAG_BYTES } from './aead.js'
 import type { SecretBytes } from './secret.js'
 
 /** Bytes that a row at rest is longer than its content. */
 export const AT_REST_OVERHEAD = NONCE_BYTES + TAG_BYTES
+export const SEALED_UNIT_BYTES_MAX = UNIT_BYTES + AT_REST_OVERHEAD
 
 const STAGED = Buffer.from('SDST\x01', 'latin1')
 const CACHED = Buffer.from('SDCU\x01', 'latin1')
 
-export function sealStaged(stagedKey: SecretBytes, stagedId: number, plain: Uint8Array, random: RandomBytes): Buffer {
-  return sealFresh(stagedKey, random, plain, stagedAssociated(stagedId))
+/** `room` as for sealFresh. */
+export function sealStaged(
+  stagedKey: SecretBytes,
+  stagedId: number,
+  plain: Uint8Array,
+  random: RandomBytes,
+  room?: Buffer,
+): Buffer {
+  return sealFresh(stagedKey, random, plain, stagedAssociated(stagedId), room)
 }
 
 /** `seal-broken`: damaged, or the row of another id. */
@@ -20,14 +29,16 @@ export function openStaged(stagedKey: SecretBytes, stagedId: number, sealed: Uin
   return openFresh(stagedKey, sealed, stagedAssociated(stagedId))
 }
 
+/** `room` as for sealFresh. */
 export function sealCached(
   cacheKey: SecretBytes,
   segment: SegmentId,
   unit: number,
   plain: Uint8Array,
   random: RandomBytes,
+  room?: Buffer,
 ): Buffer {
-  return sealFresh(cacheKey, random, plain, cachedAssociated(segment, unit))
+  return sealFresh(cacheKey, random, plain, cachedAssociated(segment, unit), room)
 }
 
 /** `seal-broken`: damaged, or another unit. */

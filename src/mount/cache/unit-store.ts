@@ -6,7 +6,7 @@
 import path from 'node:path'
 import { AppError, codeOf, isCode } from '../../base/errors.js'
 import type { RandomBytes } from '../../base/random.js'
-import { openCached, sealCached } from '../../crypto/at-rest.js'
+import { openCached, SEALED_UNIT_BYTES_MAX, sealCached } from '../../crypto/at-rest.js'
 import type { SecretBytes } from '../../crypto/secret.js'
 import { idBytes, type SegmentId } from '../../model/ids.js'
 import type { Database } from '../../sqlite/driver.js'
@@ -77,6 +77,7 @@ export class UnitStore {
   private trouble: string | null = null
   private isPutting = false
   private failedBetween: Error | null = null
+  private readonly sealRoom = Buffer.allocUnsafeSlow(SEALED_UNIT_BYTES_MAX)
 
   constructor(options: StoreOptions) {
     this.options = options
@@ -90,8 +91,7 @@ export class UnitStore {
   }
 
   get(segment: SegmentId, units: readonly number[]): (Buffer | null)[] {
-    const found = this.db === null ? units.map(() => null) : this.attempt(() => this.load(segment, units))
-    const result = found ?? units.map(() => null)
+    const result = (this.db && this.attempt(() => this.load(segment, units))) ?? units.map(() => null)
     const hits = result.filter((one) => one !== null).length
     this.count.hits += hits
     this.count.misses += result.length - hits
@@ -197,7 +197,7 @@ export class UnitStore {
     const name = idBytes(segment)
     const id = this.sql.findRun.get(name, runOf(unit)) ?? Number(this.sql.addRun.run(name, runOf(unit)).lastInsertRowid)
     const run = this.runs.get(id) ?? this.runs.add(id)
-    const sealed = sealCached(key, segment, unit, bytes, random)
+    const sealed = sealCached(key, segment, unit, bytes, random, this.sealRoom)
     if (this.sql.putUnit.run(rowOf(id, unit), sealed).changes > 0) this.runs.grow(run, sealed.length)
   }
 

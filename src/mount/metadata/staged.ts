@@ -25,6 +25,8 @@ export class StagedRows implements WriteBack {
   private freshSize = 0
   private readonly recent = new Map<number, Buffer>()
   private recentSize = 0
+  /** Where one row after the other is sealed on its way into the database, which copies it. */
+  private room: Buffer | undefined
   /** Rows up to this id are frozen by a cut. */
   private frozenTo = 0
   /** Plain bytes appended since the last cut, also those that are gone again. */
@@ -100,8 +102,9 @@ export class StagedRows implements WriteBack {
   flush(): void {
     if (this.fresh.size === 0) return
     const put = this.database.sql('INSERT INTO staged (id, length, sealed) VALUES (?, ?, ?)')
+    this.room ??= Buffer.allocUnsafeSlow(STAGED_ROW_BYTES_MAX + AT_REST_OVERHEAD)
     for (const [id, plain] of this.fresh) {
-      put.run(id, plain.length, sealStaged(this.key, id, plain, this.random))
+      put.run(id, plain.length, sealStaged(this.key, id, plain, this.random, this.room))
       this.remember(id, plain)
     }
     this.fresh.clear()
