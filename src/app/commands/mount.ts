@@ -7,6 +7,7 @@ import { AppError } from '../../base/errors.js'
 import { explained, makeFolder } from '../../base/folders.js'
 import type { SecretBytes } from '../../crypto/secret.js'
 import { childEnvironment } from '../child-environment.js'
+import { tuneCollector } from '../collector.js'
 import type { Arguments, Command } from '../command.js'
 import { checkWhole, formatBytes, parseBytes } from '../numbers.js'
 import { type ChildMessage, failureOfChild, followParent, leaveParent, tellParent } from '../parent.js'
@@ -90,6 +91,7 @@ async function runInForeground(
   let passphrase: SecretBytes | null = null
   try {
     passphrase = isBackground() ? readHandedSecret() : await prepareDevice(args, stateDir)
+    tuneCollector()
     const { mountDrive } = await import('../drive-daemon.js')
     const drive = await mountDrive({
       mountPoint,
