@@ -35,6 +35,11 @@ const jobs = Math.max(1, Math.min(4, os.availableParallelism()))
 /** Far above what a sound file needs, so that one that hangs is named while somebody still waits. */
 const deadlineMsOf = (file) => (file.includes('/long/') ? 3_600_000 : alone.test(file) ? 300_000 : 120_000)
 
+/** What waits for real clocks, processes and sockets can fail on a machine that was busy elsewhere: it gets one more run, and
+ * the end of the report names it. What fails twice has failed. */
+const timed = /^dist-test\/test\/(?:mount|crash|net)\/|^dist-test\/test\/rooms\/rtc\//
+const unsteady = []
+
 const running = new Set()
 
 await tell(async () => {
@@ -77,11 +82,19 @@ async function runAll(files) {
   const together = files.filter((file) => !alone.test(file))
   const results = []
   const work = async () => {
-    for (let file = together.shift(); file !== undefined; file = together.shift()) results.push(await runFile(file))
+    for (let file = together.shift(); file !== undefined; file = together.shift()) results.push(await runSteadily(file))
   }
   await Promise.all(Array.from({ length: jobs }, work))
-  for (const file of files.filter((one) => alone.test(one))) results.push(await runFile(file))
+  for (const file of files.filter((one) => alone.test(one))) results.push(await runSteadily(file))
   return results
+}
+
+async function runSteadily(file) {
+  const first = await runFile(file)
+  if (first.failed === 0 || !timed.test(file)) return first
+  const second = await runFile(file)
+  if (second.failed === 0) unsteady.push(second.name)
+  return second
 }
 
 /** Each file has a process group of its own, so that whatever it started ends with it. */
@@ -148,6 +161,7 @@ function stopAll(code) {
 }
 
 function conclude(results, startedMs) {
+  for (const name of unsteady) say(`UNSTEADY ${name}: failed at the first run, passed at the second`)
   const sum = (what) => results.reduce((total, one) => total + one[what], 0)
   const bad = results.filter((one) => one.failed > 0)
   if (bad.length > 0) say(`\nfailed: ${bad.map((one) => one.name).join(', ')}`)
