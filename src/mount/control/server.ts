@@ -19,6 +19,8 @@ export type ControlMethods = Record<string, (call: ControlCall) => Promise<objec
 
 /** People and scripts on one machine: more at once is a loop gone wild. */
 const CONNECTIONS_MAX = 64
+/** sun_path of Linux holds 107 bytes and a zero, that of macOS 103. */
+export const SOCKET_PATH_MAX = process.platform === 'linux' ? 107 : 103
 /** Requests in flight on one connection. */
 const CALLS_MAX = 16
 /** Answers on their way at the end get so long. */
@@ -38,6 +40,8 @@ export class ControlServer {
   /** Takes over a socket file that a dead daemon left; the state directory's lock has shown that it is dead. */
   static async listen(path: string, methods: ControlMethods, log: Log): Promise<ControlServer> {
     const refused = (cause: unknown) => new AppError('state-unwritable', `cannot listen at ${path}`, { cause })
+    // Node cuts a longer path without a word: two drives would listen at the same one.
+    if (Buffer.byteLength(path) > SOCKET_PATH_MAX) throw refused(new Error('the path is too long for a socket'))
     try {
       rmSync(path, { force: true })
     } catch (cause) {

@@ -30,7 +30,7 @@ const OPEN_BYTES_MAX = 8 * 1_073_741_824
 
 export interface CutLedger {
   cut(options?: { view?: boolean }): Promise<Cut | null>
-  progress(): Progress
+  progress(): Pick<Progress, 'openBytes' | 'openOperations' | 'openOperationBytes' | 'pendingEpochs' | 'newestPending'>
 }
 
 export class Cutter {

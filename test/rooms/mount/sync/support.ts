@@ -168,14 +168,31 @@ export class Device {
   }
 
   private async untilPublished(done: Promise<void>, also?: Promise<unknown>): Promise<void> {
-    done.catch(() => undefined)
-    const newest = () => this.ledger.progress().newestPending
-    while (newest() !== null && this.stopped.length === 0) {
-      await Promise.race([this.clock.advance(1_000), done])
-    }
+    await this.untilQuiet(done)
     await also
     this.ending.abort(new Error('the test is over'))
     await done
+  }
+
+  /** Until nothing is pending, or publishing has ended. */
+  private async untilQuiet(done: Promise<void>): Promise<void> {
+    let isOver = false
+    const over = () => {
+      isOver = true
+    }
+    done.then(over, over)
+    while (this.ledger.progress().newestPending !== null && this.stopped.length === 0 && !isOver) {
+      await Promise.race([this.clock.advance(1_000), done])
+    }
+  }
+
+  /** Publishes what is cut, and goes on; close() ends it. */
+  async publishOn(): Promise<void> {
+    if (this.running === null) {
+      void this.publish().catch(() => undefined)
+      while (this.running === null) await this.clock.advance(1)
+    }
+    await this.untilQuiet(this.running)
   }
 
   async close(): Promise<void> {
