@@ -40,7 +40,6 @@ export async function openFileSystem(
   const space = new StagingSpace({
     folder: options.stateDir,
     reusableBytes: () => ledger.progress().reusableBytes,
-    logRoomBytes: () => ledger.progress().logRoomBytes,
     monotonicMs: () => clock.monotonicMs(),
   })
   let vfs: Vfs | null = null
