@@ -1,6 +1,7 @@
 /** The writing and following half of a drive, composed: chain, publisher, cutter, snapshots, lease, witnesses; and the first start. */
 import path from 'node:path'
 import type { Clock } from '../base/clock.js'
+import type { AppError } from '../base/errors.js'
 import type { Log } from '../base/log.js'
 import type { RandomBytes } from '../base/random.js'
 import { deviceId, type HostId, hostId, idBytes, type SegmentId } from '../model/ids.js'
@@ -129,7 +130,6 @@ async function findHosts(
 export function composeSync(state: ChainState, parts: SyncParts, options: SyncOptions): DriveSync {
   const { identity, network, storage, clock, random, log } = parts
   const { ledger, terms } = storage
-  const device = deviceId(identity.device.id)
   terms.learn(state)
   const chain = new DriveChain(state, {
     bridge: network.chain(),
@@ -141,23 +141,7 @@ export function composeSync(state: ChainState, parts: SyncParts, options: SyncOp
     log,
     onChanges: parts.onChanges,
   })
-  const pusher = new SegmentPusher({
-    placements: network.placements(),
-    peers: network.peers,
-    checkReceipt: (receipt, expected) => void verifyReceipt(receipt, expected),
-    clock,
-    log,
-  })
-  const storer = new StagedStorer({
-    ledger,
-    seal: sealSegment,
-    pusher,
-    terms,
-    scheme: () => network.scheme(),
-    clock,
-    onSealed: (info, rows) => storage.cache.put(info.segment, plainUnits(info, rows)),
-    onStored: (segment, grant) => keep(storage, segment, grant, log),
-  })
+  const storer = makeStorer(parts)
   const snapshotParts: SnapshotParts = {
     ledger,
     storeSegment: (plain, signal) => storer.storePlain(plain, signal),
@@ -166,16 +150,7 @@ export function composeSync(state: ChainState, parts: SyncParts, options: SyncOp
     log,
   }
   const snapshotter = new Snapshotter(snapshotParts, options.snapshotLogBytes)
-  const witnesses = new HeadWitnesses({
-    drive: identity.facts.drive,
-    device: identity.device,
-    peers: network.peers as { request: typeof network.peers.request; connected(): HostId[] },
-    hashAt: async (sequence) =>
-      (await ledger.loadRecords(sequence)).find((one) => one.sequence === sequence)?.hash ?? null,
-    token: (host, signal) => storage.tokens.token(host, signal),
-    clock,
-    log,
-  })
+  const witnesses = makeWitnesses(parts)
   let upkeep: DriveUpkeep
   const publisher = new EpochPublisher({
     ledger,
@@ -203,18 +178,7 @@ export function composeSync(state: ChainState, parts: SyncParts, options: SyncOp
       publisher.poke()
     },
   })
-  const lease = new WriterLease({
-    bridge: {
-      head: (signal) => network.client.head(identity.facts.drive, { signal }),
-      heartbeat: (beat, signal) => network.client.heartbeat(identity.facts.drive, beat, signal ? { signal } : {}),
-      nowMs: () => network.client.time.nowMs(),
-    },
-    chain,
-    device,
-    clock,
-    log,
-    onFenced: (error) => upkeep.distrustBridge(error),
-  })
+  const lease = makeLease(parts, chain, (error) => upkeep.distrustBridge(error))
   upkeep = new DriveUpkeep(
     {
       chain,
@@ -230,6 +194,57 @@ export function composeSync(state: ChainState, parts: SyncParts, options: SyncOp
     options,
   )
   return { chain, publisher, cutter, upkeep, witnesses }
+}
+
+/** Staged bytes on their way to hosts. */
+function makeStorer({ network, storage, clock, log }: SyncParts): StagedStorer {
+  const pusher = new SegmentPusher({
+    placements: network.placements(),
+    peers: network.peers,
+    checkReceipt: (receipt, expected) => void verifyReceipt(receipt, expected),
+    clock,
+    log,
+  })
+  return new StagedStorer({
+    ledger: storage.ledger,
+    seal: sealSegment,
+    pusher,
+    terms: storage.terms,
+    scheme: () => network.scheme(),
+    clock,
+    onSealed: (info, rows) => storage.cache.put(info.segment, plainUnits(info, rows)),
+    onStored: (segment, grant) => keep(storage, segment, grant, log),
+  })
+}
+
+function makeWitnesses({ identity, network, storage, clock, log }: SyncParts): HeadWitnesses {
+  return new HeadWitnesses({
+    drive: identity.facts.drive,
+    device: identity.device,
+    peers: network.peers as { request: typeof network.peers.request; connected(): HostId[] },
+    hashAt: async (sequence) =>
+      (await storage.ledger.loadRecords(sequence)).find((one) => one.sequence === sequence)?.hash ?? null,
+    token: (host, signal) => storage.tokens.token(host, signal),
+    clock,
+    log,
+  })
+}
+
+function makeLease(parts: SyncParts, chain: DriveChain, onFenced: (error: AppError) => void): WriterLease {
+  const { identity, network, clock, log } = parts
+  const { drive } = identity.facts
+  return new WriterLease({
+    bridge: {
+      head: (signal) => network.client.head(drive, { signal }),
+      heartbeat: (beat, signal) => network.client.heartbeat(drive, beat, signal ? { signal } : {}),
+      nowMs: () => network.client.time.nowMs(),
+    },
+    chain,
+    device: deviceId(identity.device.id),
+    clock,
+    log,
+    onFenced,
+  })
 }
 
 async function prepare(ledger: DriveStorage['ledger'], snapshotter: Snapshotter): Promise<void> {

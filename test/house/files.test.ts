@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
+import ts from 'typescript'
 import { codeOnly, listFiles, readSource } from './source.js'
 
 const source = readSource()
@@ -13,6 +14,29 @@ t.test('no file has more than 300 lines', async (t) => {
     .map((name) => ({ name, lines: fs.readFileSync(name, 'utf8').split('\n').length - 1 }))
     .filter(({ lines }) => lines > 300)
   t.same(long, [], 'a file of this length is two rooms in one: find the border between them')
+})
+
+/** Every function of a file with its length in lines. */
+function functionsOf(name: string): { name: string; lines: number }[] {
+  const source = ts.createSourceFile(name, fs.readFileSync(name, 'utf8'), ts.ScriptTarget.ES2022, true)
+  const found: { name: string; lines: number }[] = []
+  const lineOf = (position: number) => source.getLineAndCharacterOfPosition(position).line
+  const visit = (node: ts.Node): void => {
+    if (ts.isFunctionLike(node) && 'body' in node && node.body !== undefined) {
+      const first = lineOf(node.getStart())
+      found.push({ name: `${name}:${first + 1}`, lines: lineOf(node.end) - first + 1 })
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(source)
+  return found
+}
+
+t.test('no function has more than 70 lines', async (t) => {
+  // A scenario of a test is one story: those are as long as they are.
+  const files = written.filter((name) => /^(src|scripts)\/.*\.(ts|mjs)$/.test(name))
+  const long = files.flatMap(functionsOf).filter(({ lines }) => lines > 70)
+  t.same(long, [], 'what does not fit a screen has parts that want a name')
 })
 
 t.test('src/main.ts stays under 40 lines', async (t) => {
