@@ -74,3 +74,14 @@ t.test('the runner counts the tests of a file, not their assertions', async (t) 
   const out = 'ok 1 - a\n    not ok 1 - inner\nnot ok 2 - b\nok 3 - c # SKIP no fuse\nok 4 - d # time=1ms\n'
   t.same(countTap(out), { passed: 2, failed: 1, skipped: 1 })
 })
+
+t.test('the tests need /dev/fuse open to all users: root sees to it, once, and says so', async (t) => {
+  const { openFuseDevice } = await import(pathToFileURL(path.resolve('scripts/steps/fuse-device.mjs')).href)
+  const device = path.join(t.testdir({ fuse: '' }), 'fuse')
+  fs.chmodSync(device, 0o600)
+  const isRoot = process.geteuid?.() === 0
+  t.equal(openFuseDevice(device), isRoot, 'an ordinary user changes nothing')
+  t.equal(fs.statSync(device).mode & 0o777, isRoot ? 0o666 : 0o600)
+  t.equal(openFuseDevice(device), false, 'what is open already is left as it is')
+  t.equal(openFuseDevice(`${device}-missing`), false)
+})

@@ -201,6 +201,8 @@ export class HostsProcess {
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`${name} was not ready in ${READY_MS} ms`)), READY_MS)
       child.on('message', (message: { ready?: object; failed?: object }) => {
+        // Other messages only tell how far it is.
+        if (!message.ready && !message.failed) return
         clearTimeout(timer)
         if (message.ready) resolve()
         else reject(new Error(`${name}: ${JSON.stringify(message.failed)}`))

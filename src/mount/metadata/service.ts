@@ -2,11 +2,12 @@
  * The ledger on its own thread: takes calls in order, answers at once, commits in groups. Knows no messages: worker.ts
  * brings them, a test may call it directly.
  */
-import { AppError, codeOf, isCode } from '../../base/errors.js'
+import { AppError, isCode } from '../../base/errors.js'
 import type { Head } from '../../model/chain.js'
 import { Checkpointer } from './checkpointer.js'
 import { PAGE_BYTES } from './database.js'
 import { cut, pendingRows } from './epochs.js'
+import { reasonOf, refusalOf } from './refusal.js'
 import { SnapshotViews } from './snapshot-export.js'
 import { SnapshotImport } from './snapshot-import.js'
 import type { Tables } from './tables.js'
@@ -78,7 +79,7 @@ export class LedgerService {
   run<T>(kind: 'read' | 'change' | 'acknowledged' | 'epoch', work: (t: Tables) => T): T {
     if (this.importing !== null) throw new AppError('busy', 'a snapshot is being imported', { retry: 'later' })
     const refused = kind === 'change' ? this.readOnlyReason : kind === 'acknowledged' ? this.manualReason : null
-    if (refused !== null) throw new AppError('read-only', refused)
+    if (refused !== null) throw refusalOf(refused)
     try {
       const result = work(this.tables)
       if (kind === 'epoch') this.countPending()
@@ -192,6 +193,7 @@ export class LedgerService {
       commit()
     } catch (error) {
       this.noteFailure(error)
+      if (isCode(error, 'no-space')) this.beginCheckpoint()
       throw error
     }
     if (this.failure !== null && !this.damagedForGood) {
@@ -212,12 +214,17 @@ export class LedgerService {
     if (late || this.checkpointer.logFrames * PAGE_BYTES > LOG_BYTES) {
       this.moveLog(late)
     } else if (this.since.bytes > CHECKPOINT_BYTES || this.since.commits > CHECKPOINT_COMMITS) {
-      this.since = { bytes: 0, commits: 0 }
-      const moving = this.unmovedBytes
-      this.checkpointer.begin(() => {
-        this.unmovedBytes = Math.max(0, this.unmovedBytes - moving)
-      })
+      this.beginCheckpoint()
     }
+  }
+
+  /** On a full disk too: a log that has been moved starts anew, and that is room for the commit that failed. */
+  private beginCheckpoint(): void {
+    this.since = { bytes: 0, commits: 0 }
+    const moving = this.unmovedBytes
+    this.checkpointer.begin(() => {
+      this.unmovedBytes = Math.max(0, this.unmovedBytes - moving)
+    })
   }
 
   private moveLog(wait: boolean): void {
@@ -240,7 +247,7 @@ export class LedgerService {
   }
 
   private noteFailure(error: unknown): void {
-    const reason = `${error instanceof Error ? error.message : String(error)} (${codeOf(error)})`
+    const reason = reasonOf(error)
     if (reason === this.failure) return
     this.failure = reason
     this.changedReason(this.readOnlyReason)

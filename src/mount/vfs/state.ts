@@ -4,6 +4,7 @@ import type { Clock } from '../../base/clock.js'
 import { AppError } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
 import type { LedgerTree } from '../metadata/ledger.js'
+import { refusalOf } from '../metadata/refusal.js'
 import type { Changed, FileTime, Inode, Progress } from '../metadata/types.js'
 import type { Staging } from '../writer/staging.js'
 import { FreshDirectories } from './fresh-directories.js'
@@ -58,7 +59,7 @@ export class VfsState {
 
   expectWritable(): void {
     const reason = this.parts.ledger.readOnlyReason()
-    if (reason !== null) throw new AppError('read-only', reason)
+    if (reason !== null) throw refusalOf(reason)
   }
 
   /** The first inode gets a lookup, then everybody's attributes are taken over. */

@@ -50,7 +50,7 @@ t.test(
     write(b, 2)
     t.throws(() => service.sync(), { code: 'no-space' })
     t.match(service.readOnlyReason, /disk is full/)
-    t.throws(() => file('c'), { code: 'read-only' })
+    t.throws(() => file('c'), { code: 'no-space' })
     t.ok(read(a).equals(rampBytes(1, 300_000)))
     write(b, 3)
     t.ok(read(b).equals(rampBytes(3, 300_000)), 'bytes that a writer was promised are still taken')
