@@ -180,7 +180,7 @@ t.test('init learns who the bridge is from a reply that it signed', async (t) =>
   bridge.script = () => ({ body: { hello: 'world' } })
   await t.rejects(fetchBridgeInfo(parts), { code: 'malformed' }, 'no bridge')
   bridge.script = () => ({ status: 404, body: {} })
-  await t.rejects(fetchBridgeInfo(parts), { code: 'bridge-unreachable' })
+  await t.rejects(fetchBridgeInfo(parts), { code: 'not-a-bridge' })
   bridge.script = () => ({ body: info(bridge.id) })
   bridge.nowMs = () => Date.now() + 7_200_000
   await t.rejects(fetchBridgeInfo(parts), { code: 'clock-skew' })
