@@ -6,6 +6,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { tuneCollector } from '../src/app/collector.js'
 import { openPeers } from '../src/app/peers.js'
 import { systemClock } from '../src/base/clock.js'
 import { silentLog } from '../src/base/log.js'
@@ -59,6 +60,7 @@ export class RawNetwork {
   }
 
   static async start(count: number): Promise<RawNetwork> {
+    tuneCollector()
     const key = SigningKey.random(systemRandom)
     const hosts: { id: PeerId; child: ChildProcess }[] = []
     for (let at = 0; at < count; at++) {
@@ -98,6 +100,7 @@ export class RawNetwork {
         const to = this.hosts[at % this.hosts.length]?.id as PeerId
         const reply = await this.peers.request(to, { method, head, body, replyBytesMax, deadlineMs: DEADLINE_MS })
         if (reply.body.length !== answerBytes) throw new Error(`an answer of ${reply.body.length} bytes`)
+        this.peers.recycle(reply.body)
       }
     }
     await Promise.all(Array.from({ length: OPEN_PER_HOST * this.hosts.length }, lane))
@@ -140,6 +143,7 @@ export class RawNetwork {
 }
 
 function serveAsHost(): void {
+  tuneCollector()
   process.on('disconnect', () => process.exit(0))
   const key = SigningKey.random(systemRandom)
   const peers = open(key, {
@@ -148,7 +152,8 @@ function serveAsHost(): void {
       process.on('message', (message: Signal | { ask: string }) => 'session' in message && take(message)),
   })
   const memory = Buffer.alloc(SHARD_BYTES_MAX, 9)
-  peers.serve(async (_from, { head }) => {
+  peers.serve(async (_from, { head, body }) => {
+    peers.recycle(body)
     const answerBytes = head.readUInt32BE(0)
     return { head: HEAD, body: answerBytes > 0 ? memory.subarray(0, answerBytes) : undefined }
   })
