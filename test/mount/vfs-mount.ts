@@ -22,7 +22,12 @@ export async function startDrive(folder: string): Promise<VfsMount> {
   const state = path.join(folder, 'state')
   const mount = path.join(folder, 'mnt')
   fs.mkdirSync(state, { recursive: true })
-  if (!fs.existsSync(mount)) fs.mkdirSync(mount)
+  try {
+    fs.mkdirSync(mount)
+  } catch (error) {
+    // A dead mount in its place is there, and says that it is not.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
   const child = spawn(process.execPath, [CHILD, state, mount], { stdio: ['ignore', 'pipe', 'inherit'] })
   const lines: string[] = []
   const ended = once(child, 'exit') as Promise<[number | null]>
