@@ -2,7 +2,8 @@
 //
 // Why not `tap run`: it loads a TypeScript loader and two more into each file, 0.6 s a file that these compiled
 // files have no use for. Each file is a tap program that runs by itself; this starts them, reads their TAP,
-// and adds up. Room tests run two at a time; those with a kernel mount or real processes run alone, after them.
+// and adds up. Files run a few at a time (they wait more than they compute); those that kill parts of a network or fill
+// a disk and look at what that costs run alone, after them.
 //
 //   npm test                       everything but test/long
 //   npm test -- test/mount x.test.ts    only these, with set-up, without types and lint
@@ -13,6 +14,7 @@ import path from 'node:path'
 import { compiledTests } from './one-test.mjs'
 import { setUp } from './setup.mjs'
 import { root, run, SetupFailure, say, seconds, tell } from './steps/console.mjs'
+import { clearRunFolder, makeRunFolder } from './steps/leftovers.mjs'
 import { countTap, failedLines } from './tap-lines.mjs'
 
 const plans = {
@@ -29,11 +31,14 @@ const plans = {
   fast: ['test/house', 'test/vectors', 'test/rooms', 'test/model'],
   long: ['test/long'],
 }
-/** Kernel mounts and process kills: their deadlines are real time, so they get the machine for themselves. */
-const alone = /^dist-test\/test\/(mount|crash|long)\//
-const jobs = Math.max(1, Math.min(4, os.availableParallelism()))
+/** Their deadlines are real time, so they get the machine for themselves. */
+const alone = /^dist-test\/test\/(?:(?:crash|long)\/|mount\/(?:hosts-|full-disk))/
+/** One more than the processors: a third of the time of these files is waiting. */
+const jobs = Math.min(5, os.availableParallelism() + 1)
+/** Real processes, or a whole network in one. */
+const slow = /^dist-test\/test\/(?:mount|crash|net)\//
 /** Far above what a sound file needs, so that one that hangs is named while somebody still waits. */
-const deadlineMsOf = (file) => (file.includes('/long/') ? 3_600_000 : alone.test(file) ? 300_000 : 120_000)
+const deadlineMsOf = (file) => (file.includes('/long/') ? 3_600_000 : slow.test(file) ? 300_000 : 120_000)
 
 /** What waits for real clocks, processes and sockets can fail on a machine that was busy elsewhere: it gets up to two more runs, and
  * the end of the report names it. What fails each time has failed. */
@@ -42,6 +47,15 @@ const moreRuns = 2
 const unsteady = []
 
 const running = new Set()
+/** Where the tests keep their temporary files. */
+let folder = ''
+
+const bin = (name) => path.join(root, 'node_modules', name)
+/** Types and lint count as a test each. */
+const codeChecks = [
+  () => check('types', [bin('typescript/bin/tsc'), '-p', 'tsconfig.test.json', '--pretty', 'false']),
+  () => check('lint and format', [bin('@biomejs/biome/bin/biome'), 'check', '--colors=off', '.']),
+]
 
 await tell(async () => {
   const startedMs = performance.now()
@@ -51,18 +65,10 @@ await tell(async () => {
   const folders = plans[plan]?.filter((one) => fs.existsSync(path.join(root, one))) ?? words
   const files = folders.flatMap(compiledTests)
   if (files.length === 0) throw new SetupFailure('no test files found', 'name files or folders under test/')
-  const results = plan === 'all' ? await checkCode() : []
-  results.push(...(await runAll(files)))
-  conclude(results, startedMs)
+  folder = makeRunFolder()
+  const results = await runAll(files, plan === 'all' ? codeChecks : [])
+  conclude([...results, nothingLeft()], startedMs)
 })
-
-/** Types and lint count as a test each. */
-async function checkCode() {
-  const bin = (name) => path.join(root, 'node_modules', name)
-  const types = check('types', [bin('typescript/bin/tsc'), '-p', 'tsconfig.test.json', '--pretty', 'false'])
-  const lint = check('lint and format', [bin('@biomejs/biome/bin/biome'), 'check', '--colors=off', '.'])
-  return Promise.all([types, lint])
-}
 
 async function check(name, args) {
   const startedMs = performance.now()
@@ -77,13 +83,15 @@ async function check(name, args) {
   }
 }
 
-async function runAll(files) {
+async function runAll(files, checks) {
   process.on('SIGINT', () => stopAll(130))
   process.on('SIGTERM', () => stopAll(143))
-  const together = files.filter((file) => !alone.test(file))
+  // The long ones first, so that none is left over at the end with nobody beside it.
+  const together = files.filter((file) => !alone.test(file)).sort((a, b) => slow.test(b) - slow.test(a))
+  const tasks = [...checks, ...together.map((file) => () => runSteadily(file))]
   const results = []
   const work = async () => {
-    for (let file = together.shift(); file !== undefined; file = together.shift()) results.push(await runSteadily(file))
+    for (let task = tasks.shift(); task !== undefined; task = tasks.shift()) results.push(await task())
   }
   await Promise.all(Array.from({ length: jobs }, work))
   for (const file of files.filter((one) => alone.test(one))) results.push(await runSteadily(file))
@@ -105,7 +113,13 @@ function runFile(file) {
   const startedMs = performance.now()
   const fileDeadlineMs = deadlineMsOf(file)
   const name = file.replace('dist-test/', '').replace(/\.js$/, '.ts')
-  const env = { ...process.env, TAP: '1', TAP_TIMEOUT: String(fileDeadlineMs / 1000 - 10), NODE_ENV: 'test' }
+  const env = {
+    ...process.env,
+    TMPDIR: folder,
+    TAP: '1',
+    TAP_TIMEOUT: String(fileDeadlineMs / 1000 - 10),
+    NODE_ENV: 'test',
+  }
   const child = spawn(process.execPath, ['--enable-source-maps', file], {
     cwd: root,
     env,
@@ -160,7 +174,16 @@ function killGroup(child) {
 
 function stopAll(code) {
   for (const child of running) killGroup(child)
+  clearRunFolder(folder)
   process.exit(code)
+}
+
+/** What a test left running or mounted is taken away, and is a failure. */
+function nothingLeft() {
+  const left = clearRunFolder(folder)
+  const name = 'nothing is left behind'
+  say(left.length === 0 ? `ok       ${name}` : `NOT OK   ${name}:\n         ${left.join('\n         ')}`)
+  return { name, passed: left.length === 0 ? 1 : 0, failed: left.length === 0 ? 0 : 1, skipped: 0, tail: '' }
 }
 
 function conclude(results, startedMs) {

@@ -56,7 +56,8 @@ export async function openStore(
 /** A folder in memory where the system has one: many small stores cost no waiting for a disk. Gone with the test. */
 export function scratchDir(t: { teardown(work: () => void): void }): string {
   const root = fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir()
-  const dir = fs.mkdtempSync(path.join(root, 'shardrive-test-'))
+  // Begins like the run's folder for temporary files: what a killed test leaves is found by it.
+  const dir = fs.mkdtempSync(path.join(root, `${path.basename(os.tmpdir())}-`))
   t.teardown(() => fs.rmSync(dir, { recursive: true, force: true }))
   return dir
 }
