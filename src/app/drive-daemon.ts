@@ -86,13 +86,18 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
   }
   const space = setInterval(() => void files.refreshSpace(), SPACE_EVERY_MS)
   log.info({ mount: door.mountPoint, drive: identity.facts.drive }, 'the drive is mounted')
+  let end: string = 'asked'
+  void door.ended.then((how) => {
+    end = how
+  })
   const stop = async () => {
+    const how = end
     // Whatever fails on the way: nothing may stay open behind it.
     try {
       await door.unmount()
       const left = await drive.drain()
       tellDrained(left)
-      log.info({ left }, 'the drive is unmounted')
+      log.info({ left, how }, 'the drive is unmounted')
       return left
     } finally {
       clearInterval(space)

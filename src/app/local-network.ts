@@ -19,6 +19,8 @@ export interface LocalNetworkOptions {
   scheme: string
   hostBytes: number
   say(line: string): void
+  /** A part ended that nobody stopped: what and how, and the command that brings it back. It is not restarted. */
+  ended(what: string, again: string): void
 }
 
 export interface LocalNetwork {
@@ -43,7 +45,16 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
   const dir = path.resolve(options.dir)
   explained(dir, () => makeFolder(dir))
   const children: ReadyChild[] = []
+  let stopping = false
+  const keep = (child: ReadyChild, what: string, again: string) => {
+    children.push(child)
+    void child.ended.then((code) => {
+      if (stopping) return
+      options.ended(`${what} ${code === null ? 'was killed' : `has ended (exit code ${code})`}`, again)
+    })
+  }
   const stop = async () => {
+    stopping = true
     // The drive first: what it holds may still find its hosts.
     for (const child of [...children].reverse()) await child.stop()
     if (madeMountPoint) removeEmpty(madeMountPoint)
@@ -52,10 +63,10 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
   try {
     const bridgeDir = path.join(dir, 'bridge')
     const bridge = await startBridgeChild(bridgeDir, options, path.join(dir, 'log'))
-    children.push(bridge)
+    keep(bridge, 'the bridge', `bridge run --dir ${bridgeDir}`)
     const bridgeUrl = String(bridge.facts.bridge)
     options.say(`bridge   ${bridgeUrl}`)
-    const hosts = await startHosts(dir, bridgeUrl, options, children)
+    const hosts = await startHosts(dir, bridgeUrl, options, keep)
     options.say(`hosts    ${hosts.length}, each lends ${formatBytes(options.hostBytes)} of ${path.join(dir, 'hosts')}`)
     const phraseFile = path.join(dir, 'phrase.txt')
     const state = path.join(dir, 'state')
@@ -72,7 +83,7 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
         ['mount', options.mountPoint, '--state', state, '--foreground'],
         path.join(dir, 'log'),
       )
-      children.push(mount)
+      keep(mount, 'the drive', `mount ${options.mountPoint} --state ${state}`)
     }
     const facts = {
       bridge: bridgeUrl,
@@ -102,7 +113,7 @@ async function startHosts(
   dir: string,
   bridgeUrl: string,
   options: LocalNetworkOptions,
-  children: ReadyChild[],
+  keep: (child: ReadyChild, what: string, again: string) => void,
 ): Promise<{ id: string; pid: number; dir: string }[]> {
   const dirs = Array.from({ length: options.hosts }, (_, at) => path.join(dir, 'hosts', String(at)))
   const started: { id: string; pid: number; dir: string }[] = []
@@ -116,7 +127,7 @@ async function startHosts(
         ['host', 'run', '--dir', hostDir],
         path.join(dir, 'log'),
       )
-      children.push(child)
+      keep(child, `host ${path.basename(hostDir)}`, `host run --dir ${hostDir}`)
       return { id: String(child.facts.id), pid: child.pid, dir: hostDir }
     })
     // All of them come to their end before a failure ends the start: none is left running unseen.

@@ -2,7 +2,7 @@
 import fs from 'node:fs'
 import t from 'tap'
 import { Lab, type NetworkFacts } from '../support/drive-process.js'
-import { sleep } from '../support/programs.js'
+import { sleep, until } from '../support/programs.js'
 
 /** Ready, used, ended by `name` sent to whom a terminal would send it: nothing is left, and the files come back. */
 for (const name of ['SIGTERM', 'SIGINT'] as const) {
@@ -48,4 +48,17 @@ t.test('a program that works on the drive does not keep up from ending', async (
   t.equal(await up.stop('SIGTERM'), 0)
   t.same(lab.mounts(), [])
   t.match(await busy, /exit/)
+})
+
+t.test('a part that ends by itself is told, with the command that brings it back', async (t) => {
+  const lab = new Lab(t)
+  const mount = lab.made('mnt')
+  const up = await lab.up({ mount, hosts: 4, words: ['--scheme', '2/4'] })
+  const [host] = up.facts.hosts
+  process.kill(host?.pid as number, 'SIGKILL')
+  await lab.sh(`umount ${mount}`)
+  const says = (what: RegExp) => until(`up says ${what}`, () => what.test(up.log))
+  await says(/host \d was killed; to bring it back: shardrive host run --dir /)
+  await says(/the drive has ended \(exit code 0\); to bring it back: shardrive mount /)
+  t.equal(await up.stop(), 0)
 })
