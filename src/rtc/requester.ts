@@ -1,4 +1,7 @@
-/** The asking half of a connection: own requests, their bodies out, their replies in. */
+/**
+ * The asking half of a connection: own requests, their bodies out, their replies in. A request gets its id when its first
+ * frame leaves, not when it is made: the other side wants ids that rise, and small requests overtake large ones here.
+ */
 import { AppError } from '../base/errors.js'
 import { decodeError } from '../wire/error-codes.js'
 import { FRAME_HEADER_BYTES, FREE_WINDOW_BYTES } from '../wire/frame-limits.js'
@@ -22,7 +25,9 @@ interface Asked {
 }
 
 export class Requester {
-  private readonly asked = new Map<number, Asked>()
+  private readonly asked = new Set<Asked>()
+  /** Those whose first frame has left. */
+  private readonly numbered = new Map<number, Asked>()
   private lastId = 0
   private readonly queue: SendQueue
   private readonly bodies: BodyPool
@@ -43,32 +48,32 @@ export class Requester {
 
   /** The lease covers the reply; it is released when the request settles. */
   start(pending: Pending, lease: Lease): void {
-    const id = ++this.lastId
     const { method, head } = pending.request
     const body = pending.request.body ?? EMPTY
     const fields = {
       type: FRAME.request,
       flags: 0,
       method,
-      id,
+      id: 0,
       number: body.length,
       windowKib: pending.replyBytesMax / 1024,
     }
     const free = Math.min(body.length, FREE_WINDOW_BYTES, CHUNK_BYTES - FRAME_HEADER_BYTES - head.length)
-    const asked: Asked = {
-      pending,
-      lease,
-      out: outbound(fields, head, body, free),
-      reply: undefined,
-      over: false,
+    const onOpen = () => {
+      fields.id = ++this.lastId
+      this.numbered.set(fields.id, asked)
     }
-    this.asked.set(id, asked)
-    pending.onSettled = () => this.forget(id, asked)
-    this.queue.add(asked.out)
+    const out = outbound(fields, head, body, free, { onOpen })
+    const asked: Asked = { pending, lease, out, reply: undefined, over: false }
+    this.asked.add(asked)
+    pending.onSettled = () => this.forget(asked)
+    this.queue.add(out)
   }
 
-  private forget(id: number, asked: Asked): void {
-    this.asked.delete(id)
+  private forget(asked: Asked): void {
+    const { id } = asked.out.fields
+    this.asked.delete(asked)
+    this.numbered.delete(id)
     asked.lease.release()
     this.queue.drop(asked.out)
     if (asked.out.opened && !asked.over) this.queue.add(lone(FRAME.cancel, 0, id))
@@ -77,14 +82,14 @@ export class Requester {
   /** Frames of requests that have settled are late, not wrong. */
   private find(frame: Frame): Asked | undefined {
     if (frame.id > this.lastId) throw new AppError('malformed', `answer to request ${frame.id} that was never made`)
-    return this.asked.get(frame.id)
+    return this.numbered.get(frame.id)
   }
 
   response(frame: Frame): void {
     const asked = this.find(frame)
     if (asked === undefined) return
     const { out } = asked
-    if (!out.opened || out.sent < out.body.length || asked.reply !== undefined)
+    if (out.sent < out.body.length || asked.reply !== undefined)
       throw new AppError('malformed', 'a response out of turn')
     if (frame.number > asked.pending.replyBytesMax) throw new AppError('malformed', 'a reply above its window')
     asked.reply = { head: frame.head, body: new BodyAssembly(frame.number, frame.payload, this.bodies) }
@@ -110,21 +115,19 @@ export class Requester {
     const asked = this.find(frame)
     if (asked === undefined) return
     const { out } = asked
-    if (!out.opened || out.allowed + frame.number > out.body.length)
-      throw new AppError('malformed', 'credit above the body')
+    if (out.allowed + frame.number > out.body.length) throw new AppError('malformed', 'credit above the body')
     this.queue.allow(out, frame.number)
   }
 
   error(frame: Frame): void {
     const asked = this.find(frame)
     if (asked === undefined) return
-    if (!asked.out.opened) throw new AppError('malformed', 'an error out of turn')
     asked.over = true
     asked.pending.reject(decodeError(frame.number, frame.head))
   }
 
   rejectAll(error: unknown): void {
-    for (const asked of [...this.asked.values()]) {
+    for (const asked of [...this.asked]) {
       asked.over = true
       asked.pending.reject(error)
     }

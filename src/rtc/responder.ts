@@ -178,7 +178,7 @@ export class Responder {
       number: body.length,
       windowKib: 0,
     }
-    served.out = outbound(fields, reply.head, body, body.length, () => this.forget(served))
+    served.out = outbound(fields, reply.head, body, body.length, { onSent: () => this.forget(served) })
     this.queue.add(served.out)
   }
 

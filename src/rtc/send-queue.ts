@@ -20,9 +20,12 @@ export interface Outbound {
   sent: number
   /** Body bytes that may leave. */
   allowed: number
+  /** The channel took its first frame. */
   opened: boolean
   queued: boolean
   dropped: boolean
+  /** Its first frame is the next to leave. Small ones overtake: what must rise in that order is drawn here. */
+  onOpen: (() => void) | undefined
   /** The last byte was handed to the channel. */
   onSent: (() => void) | undefined
 }
@@ -32,9 +35,9 @@ export function outbound(
   head: Buffer,
   body: Buffer,
   allowed: number,
-  onSent?: () => void,
+  { onOpen, onSent }: { onOpen?: () => void; onSent?: () => void } = {},
 ): Outbound {
-  return { fields, head, body, sent: 0, allowed, opened: false, queued: false, dropped: false, onSent }
+  return { fields, head, body, sent: 0, allowed, opened: false, queued: false, dropped: false, onOpen, onSent }
 }
 
 /** A frame without a body. */
@@ -123,20 +126,21 @@ export class SendQueue {
 
   private sendFrame(item: Outbound): void {
     const opening = !item.opened
+    if (opening) item.onOpen?.()
     const room = CHUNK_BYTES - FRAME_HEADER_BYTES - (opening ? item.head.length : 0)
     const end = Math.min(item.allowed, item.sent + room)
     const payload = item.body.subarray(item.sent, end)
     const last = end === item.body.length && hasBody(item.fields.type) ? FLAG_LAST : 0
     const fields = opening ? item.fields : dataFields(item.fields)
     const size = writeFrame(scratch, { ...fields, flags: fields.flags | last }, opening ? item.head : EMPTY, payload)
-    item.opened = true
-    item.sent = end
     const frame = scratch.subarray(0, size)
     this.parts.onFrame(frame)
     if (!this.parts.link.send(frame)) {
       this.parts.onRefused()
       return
     }
+    item.opened = true
+    item.sent = end
     if (end === item.body.length) item.onSent?.()
     else if (end < item.allowed) {
       item.queued = true

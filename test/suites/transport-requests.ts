@@ -69,6 +69,24 @@ const fairness: TransportCase = async (t, fixture) => {
   await Promise.all(bulk)
 }
 
+const overtaking: TransportCase = async (t, fixture) => {
+  const [a, b] = [await fixture.node(), await fixture.node()]
+  b.transport.serve(async () => ({ head: EMPTY }))
+  const ping = () => a.transport.request(b.id, { method: 1, head: EMPTY, deadlineMs: 20_000 })
+  await ping()
+  // 2.9 MB at once are more than a channel takes (1 MiB under way, 1 MiB buffered): the last of them wait here.
+  const body = rampBytes(1, 65_000)
+  const bulk = Array.from({ length: 45 }, () => a.transport.request(b.id, { ...ECHO, body, replyBytesMax: 0 }))
+  const pings = Array.from({ length: 5 }, ping)
+  const ends = await Promise.allSettled([...bulk, ...pings])
+  t.same(
+    ends.filter((end) => end.status === 'rejected').map((end) => end.reason.message),
+    [],
+    'all are answered',
+  )
+  t.equal(a.transport.counters.peersLost + b.transport.counters.malformedFrames, 0, 'and nobody is offended')
+}
+
 const codes: TransportCase = async (t, fixture) => {
   const [a, b] = [await fixture.node(), await fixture.node()]
   b.transport.serve(async (_from, { method }) => {
@@ -147,6 +165,7 @@ export const requestCases: Record<string, TransportCase> = {
   '64 parallel requests do not mix': parallel,
   'small requests arrive in the order in which they were made': order,
   'a small request does not wait behind large bodies': fairness,
+  'small requests overtake large ones that wait for the channel': overtaking,
   'codes of expected errors reach the requester, others become internal': codes,
   'what is too large is refused on either side': refusals,
   'a gate refuses a request before its body is sent': gate,
