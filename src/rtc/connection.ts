@@ -33,8 +33,8 @@ export interface ConnectionParts {
   tap: FrameTap | undefined
   /** Bytes that this channel may have buffered, given how many there are. */
   highWater: () => number
-  /** `wanted`: closed by this side's choice, not by failure. */
-  onClosed: (connection: Connection, wanted: boolean) => void
+  /** `wanted`: closed by this side's choice, not by failure. `unsent`: requests that may leave by another connection. */
+  onClosed: (connection: Connection, wanted: boolean, unsent: Pending[]) => void
 }
 
 export class Connection {
@@ -182,7 +182,7 @@ export class Connection {
     this.queue.stop()
     this.parts.link.close()
     // First out of the set: what is freed below must not start anything here.
-    this.parts.onClosed(this, wanted)
+    this.parts.onClosed(this, wanted, this.requester.unsent())
     this.requester.rejectAll(error)
     this.responder.endAll(error)
   }

@@ -44,6 +44,8 @@ export const IDLE_CLOSE_MS = 300_000
 
 /** From dial to open channel. */
 export const DIAL_MS = 10_000
+/** So many connections may end before a request leaves: a restart takes one; a peer that lets them all die is given up. */
+export const CONNECTIONS_LOST_MAX = 3
 /** After a failed dial, requests to the same peer fail at once for this time. */
 export const DIAL_AGAIN_MS = 500
 /** Candidates that are not there by then are left out. */

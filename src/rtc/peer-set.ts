@@ -1,13 +1,14 @@
 /**
  * One peer: its set of connections, the dial that is under way, and the requests that wait for a connection, for memory
- * or for a turn. A request that was not sent is never repeated here: whoever asked knows better.
+ * or for a turn. A request of which anything was sent is never repeated here: whoever asked knows better. One of which
+ * nothing was sent when its connection ended takes the next, within its deadline: it cannot be carried out twice.
  */
 import type { Clock } from '../base/clock.js'
 import { AppError } from '../base/errors.js'
 import type { PeerId } from '../model/ids.js'
 import type { Budget, Lease } from './budget.js'
 import { Connection, highWaterOf } from './connection.js'
-import { BUFFERED_TOTAL_BYTES_MAX, DIAL_AGAIN_MS } from './limits.js'
+import { BUFFERED_TOTAL_BYTES_MAX, CONNECTIONS_LOST_MAX, DIAL_AGAIN_MS } from './limits.js'
 import type { Dialer, FrameLink } from './link.js'
 import type { Pending } from './pending.js'
 import type { Serving } from './responder.js'
@@ -41,6 +42,8 @@ export class PeerSet {
   private readonly queued = new Set<Pending>()
   private failedAtMs = 0
   private failure: AppError | undefined
+  /** Why it was closed. */
+  private closed: AppError | undefined
   private readonly parts: PeerSetParts
   private readonly options: PeerSetOptions
 
@@ -67,7 +70,7 @@ export class PeerSet {
 
   /** To a connection if there is one, else to those that wait for it. */
   place(pending: Pending): void {
-    const failure = this.freshFailure()
+    const failure = this.closed ?? this.freshFailure()
     if (failure !== undefined) {
       pending.reject(failure)
       return
@@ -141,7 +144,7 @@ export class PeerSet {
       clock: parts.clock,
       tap: parts.tap,
       highWater: () => highWaterOf(parts.open.connections, BUFFERED_TOTAL_BYTES_MAX),
-      onClosed: (closed, wanted) => this.drop(closed, wanted),
+      onClosed: (closed, wanted, unsent) => this.drop(closed, wanted, unsent),
     })
     if (connection.isClosed) return
     this.connections.push({ connection, dialed })
@@ -153,15 +156,22 @@ export class PeerSet {
     for (const pending of waiting) this.startSoon(pending)
   }
 
-  private drop(connection: Connection, wanted: boolean): void {
+  private drop(connection: Connection, wanted: boolean, unsent: Pending[]): void {
     const { parts } = this
     parts.open.connections -= 1
     if (!wanted) parts.serving.counters.peersLost += 1
     this.connections = this.connections.filter((one) => one.connection !== connection)
-    if (this.connected) return
-    for (const pending of [...this.queued, ...this.waiting]) {
-      pending.reject(lost('the connection ended before the request left'))
-    }
+    const stranded = this.connected ? unsent : [...unsent, ...this.queued, ...this.waiting]
+    // All leave before the first is placed: so they keep their order.
+    for (const pending of stranded) pending.vacate()
+    for (const pending of stranded) this.placeAgain(pending)
+  }
+
+  private placeAgain(pending: Pending): void {
+    if (pending.settled) return
+    pending.connectionsLost += 1
+    if (pending.connectionsLost < CONNECTIONS_LOST_MAX || this.closed !== undefined) this.place(pending)
+    else pending.reject(lost(`${CONNECTIONS_LOST_MAX} connections ended before the request left`))
   }
 
   /** When there is memory for the reply and a turn. */
@@ -171,8 +181,12 @@ export class PeerSet {
     const start = () => {
       this.queued.delete(pending)
       const open = this.connections.map(({ connection }) => connection).sort((a, b) => a.open - b.open)[0]
-      if (open === undefined) pending.reject(lost('the connection ended before the request left'))
-      else open.start(pending, lease)
+      if (open !== undefined) {
+        open.start(pending, lease)
+        return
+      }
+      pending.vacate()
+      this.place(pending)
     }
     try {
       const cost = pending.replyBytesMax + (pending.request.body?.length ?? 0)
@@ -202,6 +216,7 @@ export class PeerSet {
 
   close(reason: AppError): void {
     const { dialing } = this
+    this.closed = reason
     this.dialing = undefined
     dialing?.abort(reason)
     for (const { connection } of [...this.connections]) connection.close(reason)

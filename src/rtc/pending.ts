@@ -11,8 +11,12 @@ export interface Pending {
   readonly settled: boolean
   resolve(reply: TransportReply): void
   reject(error: unknown): void
-  /** Called when it settles; the newest only. Frees what the request holds where it stands. */
+  /** Called when it settles or moves; the newest only. Frees what the request holds where it stands. */
   onSettled: ((reply: TransportReply | undefined) => void) | undefined
+  /** Frees it from where it stands: it is to be placed elsewhere. */
+  vacate(): void
+  /** Connections that ended before it left. */
+  connectionsLost: number
 }
 
 /** Throws `too-large` for what no peer would take, and the signal's reason when it has fired. */
@@ -47,9 +51,13 @@ export function openPending(
     settled = true
     request.signal?.removeEventListener('abort', onAbort)
     forget(pending)
-    pending.onSettled?.(reply)
-    pending.onSettled = undefined
+    free(reply)
     return true
+  }
+  const free = (reply: TransportReply | undefined) => {
+    const { onSettled } = pending
+    pending.onSettled = undefined
+    onSettled?.(reply)
   }
   const pending: Pending = {
     request,
@@ -66,6 +74,8 @@ export function openPending(
       if (settle(undefined)) reject(error)
     },
     onSettled: undefined,
+    vacate: () => free(undefined),
+    connectionsLost: 0,
   }
   request.signal?.addEventListener('abort', onAbort, { once: true })
   return { pending, promise }

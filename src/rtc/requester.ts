@@ -126,6 +126,11 @@ export class Requester {
     asked.pending.reject(decodeError(frame.number, frame.head))
   }
 
+  /** Those of which nothing was sent. */
+  unsent(): Pending[] {
+    return [...this.asked].filter(({ out }) => !out.opened).map(({ pending }) => pending)
+  }
+
   rejectAll(error: unknown): void {
     for (const asked of [...this.asked]) {
       asked.over = true

@@ -8,6 +8,9 @@
  * - expected rejections are AppErrors: `peer-unreachable` (no connection within 10 s), `peer-lost` (the connection
  *   died; the request may or may not have been carried out), `timed-out`, `busy`, `stopped`, `fingerprint-mismatch`
  *   (the other side is not who it should be), or whatever code the serving side threw (wire/error-codes.ts);
+ * - nothing is sent twice. A request of which not a byte was sent when its connection ended takes the next connection, a
+ *   new one if need be, within its deadline: `peer-lost` then only when three have ended under it, and when the dial
+ *   fails, at once what the dial says;
  * - an aborted signal rejects with its reason, untouched, and the serving side's signal fires;
  * - memory is bounded (rtc/limits.ts): beyond it, requests wait their turn, first come first served.
  */

@@ -1,4 +1,5 @@
 /** How requests end early, how connections come and go, and what bounds hold meanwhile. */
+import type { AppError } from '../../src/base/errors.js'
 import { rampBytes } from '../support/ramp.js'
 import { ECHO, pause, serveEcho, type TransportCase, type TransportNode, until } from './transport-suite.js'
 
@@ -58,25 +59,50 @@ const deadline: TransportCase = async (t, fixture) => {
   t.ok(await until(() => seen.ended === 2, 2_000), 'the serving side is told')
 }
 
+/** Each reserves 2 MiB of the 16 that a peer may have: so many leave, the others wait for their turn. */
+const SENT = 8
+const MANY = 12
+
+function askMany(from: TransportNode, to: TransportNode): Promise<string>[] {
+  return Array.from({ length: MANY }, async (_, i) => {
+    const body = rampBytes(i, SHARD)
+    try {
+      const reply = await from.transport.request(to.id, { ...ECHO, body })
+      return reply.body.equals(body) ? 'answered' : 'mixed up'
+    } catch (error) {
+      return (error as AppError).code
+    }
+  })
+}
+
+/** All that had a turn have reached the other side: some are served, the others wait for memory there. */
+const allSent = (to: TransportNode, seen: { started: number }) => seen.started + to.transport.usage().waiting === SENT
+
+const unsent: TransportCase = async (t, fixture) => {
+  const [a, b] = [await fixture.node(), await fixture.node()]
+  const seen = serveSilence(b)
+  const codes = Promise.all(askMany(a, b))
+  t.ok(await until(() => allSent(b, seen), 20_000))
+  const reborn = await fixture.again(b)
+  serveEcho(reborn)
+  await b.transport.stop()
+  t.same(await codes, [...Array(SENT).fill('peer-lost'), ...Array(MANY - SENT).fill('answered')])
+  t.equal(reborn.transport.counters.requestsServed, MANY - SENT, 'nothing is sent twice')
+  t.equal(a.transport.counters.dials, 2)
+  t.equal(a.transport.usage().askingBytes, 0)
+}
+
 const death: TransportCase = async (t, fixture) => {
   const [a, b] = [await fixture.node(), await fixture.node()]
-  serveSilence(b)
-  const asked = Array.from({ length: 10 }, (_, i) => a.transport.request(b.id, { ...ECHO, body: rampBytes(i, SHARD) }))
-  const codes = Promise.all(
-    asked.map((one) =>
-      one.then(
-        () => 'none',
-        (error) => error.code,
-      ),
-    ),
-  )
-  t.ok(await until(() => a.transport.connected().length === 1, 5_000))
-  await pause(100)
+  const seen = serveSilence(b)
+  const codes = Promise.all(askMany(a, b))
+  t.ok(await until(() => allSent(b, seen), 20_000))
   const from = performance.now()
-  await b.transport.stop()
+  await fixture.end(b)
   t.same(
     await codes,
-    asked.map(() => 'peer-lost'),
+    [...Array(SENT).fill('peer-lost'), ...Array(MANY - SENT).fill('peer-unreachable')],
+    'what was sent is lost; what was not fails as the next dial does',
   )
   t.ok(performance.now() - from < 2_500, `within ${(performance.now() - from).toFixed(0)} ms`)
   t.equal(a.transport.usage().askingBytes, 0)
@@ -190,6 +216,7 @@ export const endingCases: Record<string, TransportCase> = {
   'a cancelled request frees both sides and the connection goes on': cancel,
   'a request that is not answered in time is timed-out': deadline,
   'a peer that ends rejects everything that waits for it, and is dialed again': death,
+  'what was not sent when its connection ended takes the next one': unsent,
   'a peer that cannot be reached is peer-unreachable': unreachable,
   'two peers that dial at once share one connection': glare,
   'warm opens connections ahead of need': warm,

@@ -16,6 +16,8 @@ export interface TransportFixture {
   node(options?: PeerNetworkOptions & { tap?: FrameTap; seed?: number }): Promise<TransportNode>
   /** A new process of a stopped node: the same identity. */
   again(node: TransportNode): Promise<TransportNode>
+  /** The node's process ends, and whoever carries signals to it knows. */
+  end(node: TransportNode): Promise<void>
   stop(): Promise<void>
 }
 

@@ -17,6 +17,7 @@ export function memoryNet() {
     hub,
     node: async (options: MemoryNodeOptions = {}) => open(peerId(randomBytes(32)), options),
     again: async (node: TransportNode) => open(node.id),
+    end: (node: TransportNode) => node.transport.stop(),
     stop: async () => {
       for (const { transport } of nodes) await transport.stop()
     },

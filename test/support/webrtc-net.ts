@@ -28,13 +28,18 @@ export function webRtcNet() {
     nodes.push({ node, key, disconnect: signaling.disconnect })
     return node
   }
+  const known = (node: TransportNode) => {
+    const one = nodes.find((one) => one.node === node)
+    if (one === undefined) throw new Error('no such node')
+    return one
+  }
   return {
     hub,
     node: async (options: NodeOptions = {}) => open(SigningKey.random(systemRandom), options),
-    again: async (node: TransportNode) => {
-      const known = nodes.find((one) => one.node.id === node.id)
-      if (known === undefined) throw new Error('no such node')
-      return open(known.key, {})
+    again: async (node: TransportNode) => open(known(node).key, {}),
+    end: async (node: TransportNode) => {
+      known(node).disconnect()
+      await node.transport.stop()
     },
     stop: async () => {
       for (const { node, disconnect } of nodes) {
