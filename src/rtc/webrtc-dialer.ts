@@ -1,8 +1,11 @@
 /**
- * Dials and answers over WebRTC. Each side sends one signed description with all its candidates. When both dial at once,
- * the offer of the lower id is the one that counts: the other side answers it and leaves its own open; the lower side
- * keeps the higher one's offer and answers it only if its own attempt fails or is not answered within a second. So one
- * connection comes of it, or the second chance is taken.
+ * Dials and answers over WebRTC. Each side sends one signed description with all its candidates.
+ *
+ * Two peers have one session between them at a time: of two, each side might keep another one and close the one that the
+ * other side keeps. So what a side does last counts. Who answers has given up its own offer; who offers has given up what
+ * it answered or offered before; a dial waits for the offer of the peer that is being answered, and is over when a
+ * connection comes of it. When both offer at once, the offer of the lower id counts: the other side answers it; the lower
+ * side keeps the higher one's offer and answers it only if its own attempt fails or is not answered within a second.
  */
 import type { Clock } from '../base/clock.js'
 import { AppError } from '../base/errors.js'
@@ -37,17 +40,25 @@ interface Dialing {
   parked: { id: string; sdp: string } | undefined
 }
 
+interface Answering {
+  peer: PeerId
+  stop: AbortController
+  over: Promise<void>
+}
+
 /** Sessions whose description was seen: a relay that repeats one gets no second connection attempt. */
 const SEEN_MAX = 4_096
 /** On loopback and with few cores one handshake in a hundred fails by a race inside the library; the next one works. */
 const ATTEMPTS_MAX = 3
 /** An offer that is not answered by then was probably lost: the peer was just restarted. */
 const PARK_MS = 1_000
+/** An offer that was answered and led nowhere by then is dead: its peer ended. Far paths take two seconds. */
+const ANSWERED_PATIENCE_MS = 3_000
 
 export class WebRtcDialer implements Dialer<PeerId> {
   private library: Promise<WebRtcLibrary> | undefined
   private readonly dialing = new Map<string, Dialing>()
-  private readonly answering = new Map<string, { peer: PeerId; session: WebRtcSession }>()
+  private readonly answering = new Map<string, Answering>()
   private readonly seen = new RecentSet(SEEN_MAX)
   private listener: (peer: PeerId, link: FrameLink) => void = (_, link) => link.close()
   private stopped = false
@@ -69,24 +80,30 @@ export class WebRtcDialer implements Dialer<PeerId> {
   }
 
   async dial(peer: PeerId, signal: AbortSignal): Promise<FrameLink> {
-    for (let attempt = 1; ; attempt++) {
+    const library = await this.load()
+    for (let failures = 0; ; ) {
+      await this.whenNoneIsAnswered(peer, signal)
+      signal.throwIfAborted()
       try {
-        return await this.dialOnce(peer, signal)
+        return await this.dialOnce(library, peer, signal)
       } catch (error) {
-        if (attempt >= ATTEMPTS_MAX || signal.aborted || !isHandshakeFailure(error)) throw error
+        if (signal.aborted) throw error
+        // Ours gave way to the peer's offer.
+        if (this.answeringOf(peer) !== undefined) continue
+        failures += 1
+        if (failures >= ATTEMPTS_MAX || !isHandshakeFailure(error)) throw error
       }
     }
   }
 
-  private async dialOnce(peer: PeerId, signal: AbortSignal): Promise<FrameLink> {
-    const session = await this.open()
+  private async dialOnce(library: WebRtcLibrary, peer: PeerId, signal: AbortSignal): Promise<FrameLink> {
+    const session = this.open(library)
     const id = this.parts.random(16).toString('hex')
     const dialing: Dialing = { peer, session, answered: false, parked: undefined }
     const onAbort = () => session.end(asAppError(signal.reason))
     signal.addEventListener('abort', onAbort, { once: true })
     this.dialing.set(id, dialing)
     try {
-      if (signal.aborted) onAbort()
       const sdp = await session.offer()
       this.parts.signaling.send(peer, id, this.parts.signer.sign('offer', id, peer, sdp))
       return await session.link
@@ -96,14 +113,37 @@ export class WebRtcDialer implements Dialer<PeerId> {
       throw error
     } finally {
       this.dialing.delete(id)
+      dialing.parked = undefined
+      // An answer that comes now is late, not wrong.
+      this.seen.add(id)
       signal.removeEventListener('abort', onAbort)
     }
   }
 
-  private async open(): Promise<WebRtcSession> {
+  /** A connection that comes of the peer's offer ends the dial by its signal. */
+  private async whenNoneIsAnswered(peer: PeerId, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const theirs = this.answeringOf(peer)
+      if (theirs === undefined) return
+      await Promise.race([theirs.over, this.parts.clock.sleep(ANSWERED_PATIENCE_MS, signal)])
+      if (!signal.aborted) theirs.stop.abort(unreachable('the offer led nowhere'))
+    }
+  }
+
+  private answeringOf(peer: PeerId): Answering | undefined {
+    for (const one of this.answering.values()) {
+      if (one.peer === peer && !one.stop.signal.aborted) return one
+    }
+    return undefined
+  }
+
+  private async load(): Promise<WebRtcLibrary> {
     if (this.stopped) throw unreachable('stopped')
     this.library ??= acquireLibrary(this.parts.log)
-    const library = await this.library
+    return this.library
+  }
+
+  private open(library: WebRtcLibrary): WebRtcSession {
     if (this.stopped) throw unreachable('stopped')
     return new WebRtcSession(library.open(this.parts.self.slice(0, 8), rtcConfigOf(this.options)), this.parts.clock)
   }
@@ -123,6 +163,7 @@ export class WebRtcDialer implements Dialer<PeerId> {
       const clean = cleanSdp(sdp)
       if (ours) {
         dialing.answered = true
+        dialing.parked = undefined
         dialing.session.takeAnswer(clean)
       } else {
         this.seen.add(id)
@@ -137,47 +178,63 @@ export class WebRtcDialer implements Dialer<PeerId> {
   }
 
   private takeOffer(from: PeerId, id: string, sdp: string): void {
-    for (const dialing of this.dialing.values()) {
-      if (dialing.peer === from && this.parts.self < from) {
-        dialing.parked = { id, sdp }
-        void this.parts.clock.sleep(PARK_MS).then(() => dialing.answered || this.answerParked(dialing))
-        return
-      }
+    for (const own of this.dialing.values()) {
+      if (own.peer !== from) continue
+      own.parked = { id, sdp }
+      // A peer that answers and offers then has given up what it answered.
+      if (own.answered || this.parts.self > from) this.giveWay(own)
+      else void this.parts.clock.sleep(PARK_MS).then(() => own.answered || this.giveWay(own))
+      return
     }
-    void this.answer(from, id, sdp)
+    this.answer(from, id, sdp)
+  }
+
+  /** To the parked offer, if there still is one. */
+  private giveWay(own: Dialing): void {
+    if (this.answerParked(own)) own.session.end(unreachable("gave way to the peer's offer"))
   }
 
   /** Once. */
-  private answerParked(dialing: Dialing): void {
-    const { peer, parked } = dialing
-    dialing.parked = undefined
-    if (parked !== undefined) void this.answer(peer, parked.id, parked.sdp)
+  private answerParked(own: Dialing): boolean {
+    const { peer, parked } = own
+    own.parked = undefined
+    return parked !== undefined && this.answer(peer, parked.id, parked.sdp)
   }
 
-  private async answer(peer: PeerId, id: string, sdp: string): Promise<void> {
-    if (this.stopped || this.answering.size >= ACCEPTING_MAX) return
+  /** False: nothing is answered now. */
+  private answer(peer: PeerId, id: string, sdp: string): boolean {
+    if (this.stopped || this.answering.size >= ACCEPTING_MAX) return false
     // A peer that offers again has given up its offer before.
-    for (const other of [...this.answering.values()]) {
-      if (other.peer === peer) other.session.end(unreachable('the peer offered again'))
-    }
+    this.answeringOf(peer)?.stop.abort(unreachable('the peer offered again'))
+    const stop = new AbortController()
+    const over = this.answerOnce(peer, id, sdp, stop).finally(() => this.answering.delete(id))
+    this.answering.set(id, { peer, stop, over })
+    return true
+  }
+
+  private async answerOnce(peer: PeerId, id: string, sdp: string, stop: AbortController): Promise<void> {
+    const { signal } = stop
+    const { clock, signaling, signer, log } = this.parts
     const over = new AbortController()
+    const late = unreachable(`not open within ${DIAL_MS} ms`)
+    void clock.sleep(DIAL_MS, over.signal).then((slept) => slept && stop.abort(late))
     let session: WebRtcSession | undefined
     try {
-      session = await this.open()
-      const opened = session
-      this.answering.set(id, { peer, session })
-      const late = unreachable(`not open within ${DIAL_MS} ms`)
-      void this.parts.clock.sleep(DIAL_MS, over.signal).then((slept) => slept && opened.end(late))
+      const library = await this.load()
+      signal.throwIfAborted()
+      const opened = this.open(library)
+      session = opened
+      signal.addEventListener('abort', () => opened.end(asAppError(signal.reason)), { once: true })
       const mine = await session.answer(sdp)
-      this.parts.signaling.send(peer, id, this.parts.signer.sign('answer', id, peer, mine))
-      this.listener(peer, await session.link)
+      signaling.send(peer, id, signer.sign('answer', id, peer, mine))
+      const link = await session.link
+      this.listener(peer, link)
     } catch (error) {
       const reason = asAppError(error)
       session?.end(reason)
-      this.parts.log.debug({ peer, code: reason.code }, `answer came to nothing: ${reason.message}`)
+      log.debug({ peer, code: reason.code }, `answer came to nothing: ${reason.message}`)
     } finally {
       over.abort()
-      this.answering.delete(id)
     }
   }
 
@@ -186,7 +243,8 @@ export class WebRtcDialer implements Dialer<PeerId> {
     this.stopped = true
     for (const one of this.unsubscribe) one()
     const reason = new AppError('stopped', 'the transport was stopped')
-    for (const { session } of [...this.dialing.values(), ...this.answering.values()]) session.end(reason)
+    for (const { session } of [...this.dialing.values()]) session.end(reason)
+    for (const { stop } of [...this.answering.values()]) stop.abort(reason)
     const library = await this.library
     await library?.release(this.parts.clock)
   }

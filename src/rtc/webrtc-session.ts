@@ -71,8 +71,12 @@ export class WebRtcSession {
   private async localSdp(): Promise<string> {
     const cut = new AbortController()
     // A STUN server that is silent must not hold everything up: what is gathered by then is sent.
-    await Promise.race([this.gathered, this.clock.sleep(GATHER_MS, cut.signal)])
-    cut.abort()
+    try {
+      // `link`: an attempt that was ended does not wait any more.
+      await Promise.race([this.gathered, this.link, this.clock.sleep(GATHER_MS, cut.signal)])
+    } finally {
+      cut.abort()
+    }
     const sdp = this.over ? undefined : this.connection.localSdp()
     if (sdp === undefined) throw unreachable('the attempt ended while it gathered addresses')
     return sdp

@@ -12,8 +12,8 @@ interface Member {
 
 export class SignalHub {
   private readonly members = new Map<PeerId, Member>()
-  /** Returns what is delivered, or null for nothing. */
-  alter: ((from: PeerId, to: PeerId, payload: Buffer) => Buffer | null) | undefined
+  /** Returns what is delivered, or null for nothing; a promise delays it. */
+  alter: ((from: PeerId, to: PeerId, payload: Buffer) => Buffer | null | Promise<Buffer>) | undefined
   delivered = 0
 
   /** Connects `id`; a second connection under the same id takes its place. */
@@ -22,7 +22,7 @@ export class SignalHub {
     this.members.set(id, member)
     return {
       send: (to, session, payload) =>
-        void setTimeout(() => this.deliver(id, member, to, session, Buffer.from(payload)), 2),
+        void setTimeout(() => void this.deliver(id, member, to, session, Buffer.from(payload)), 2),
       onSignal: (listener) => {
         member.signals.add(listener)
         return () => void member.signals.delete(listener)
@@ -37,13 +37,13 @@ export class SignalHub {
     }
   }
 
-  private deliver(from: PeerId, sender: Member, to: PeerId, session: string, payload: Buffer): void {
+  private async deliver(from: PeerId, sender: Member, to: PeerId, session: string, payload: Buffer): Promise<void> {
     const target = this.members.get(to)
     if (target === undefined) {
       for (const listener of sender.unreachables) listener(to, session)
       return
     }
-    const arrives = this.alter === undefined ? payload : this.alter(from, to, payload)
+    const arrives = this.alter === undefined ? payload : await this.alter(from, to, payload)
     if (arrives === null) return
     this.delivered += 1
     for (const listener of target.signals) listener(from, session, arrives)

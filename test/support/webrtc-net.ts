@@ -6,13 +6,19 @@ import { SigningKey } from '../../src/crypto/signing-key.js'
 import { peerId } from '../../src/model/ids.js'
 import { makeDescriptionSigner } from '../../src/permits/description.js'
 import type { PeerNetworkOptions } from '../../src/rtc/peer-network.js'
+import type { DescriptionSigner, DescriptionType } from '../../src/rtc/signaling.js'
 import type { FrameTap } from '../../src/rtc/transport.js'
 import type { WebRtcOptions } from '../../src/rtc/webrtc-options.js'
 import { createWebRtcTransport } from '../../src/rtc/webrtc-transport.js'
 import type { TransportNode } from '../suites/transport-suite.js'
 import { SignalHub } from './signal-hub.js'
 
-type NodeOptions = PeerNetworkOptions & WebRtcOptions & { tap?: FrameTap }
+type NodeOptions = PeerNetworkOptions &
+  WebRtcOptions & {
+    tap?: FrameTap
+    /** Falsifies what the node says of its sessions, before it signs. */
+    falsify?: (type: DescriptionType, sdp: string) => string
+  }
 
 export function webRtcNet() {
   const hub = new SignalHub()
@@ -20,9 +26,13 @@ export function webRtcNet() {
   const open = (key: SigningKey, options: NodeOptions): TransportNode => {
     const id = peerId(key.id)
     const signaling = hub.connect(id)
-    const { tap, ...rest } = options
+    const { tap, falsify, ...rest } = options
     const parts = { self: id, signaling, clock: systemClock, random: systemRandom, log: silentLog, tap }
-    const signer = makeDescriptionSigner(key, () => Date.now())
+    const honest = makeDescriptionSigner(key, () => Date.now())
+    const signer: DescriptionSigner = {
+      sign: (type, session, to, sdp) => honest.sign(type, session, to, falsify?.(type, sdp) ?? sdp),
+      verify: (bytes, expected) => honest.verify(bytes, expected),
+    }
     const transport = createWebRtcTransport({ ...parts, signer }, { bindAddress: '127.0.0.1', ...rest })
     const node = { id, transport }
     nodes.push({ node, key, disconnect: signaling.disconnect })

@@ -55,8 +55,8 @@ function network(t: Test, dial: Dial) {
   // Deadlines do not keep a process alive.
   const alive = setInterval(() => {}, 1_000)
   t.teardown(async () => {
-    clearInterval(alive)
     await peers.stop()
+    clearInterval(alive)
   })
   const ask = (deadlineMs = 20_000) => peers.request(PEER, { method: 1, head: EMPTY, deadlineMs })
   return { peers, ask, dials: () => dials }
