@@ -6,7 +6,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { tuneCollector } from '../src/app/collector.js'
+import { tuneMemory } from '../src/app/memory.js'
 import { openPeers } from '../src/app/peers.js'
 import { systemClock } from '../src/base/clock.js'
 import { silentLog } from '../src/base/log.js'
@@ -60,7 +60,7 @@ export class RawNetwork {
   }
 
   static async start(count: number): Promise<RawNetwork> {
-    tuneCollector()
+    tuneMemory()
     const key = SigningKey.random(systemRandom)
     const hosts: { id: PeerId; child: ChildProcess }[] = []
     for (let at = 0; at < count; at++) {
@@ -143,7 +143,7 @@ export class RawNetwork {
 }
 
 function serveAsHost(): void {
-  tuneCollector()
+  tuneMemory()
   process.on('disconnect', () => process.exit(0))
   const key = SigningKey.random(systemRandom)
   const peers = open(key, {

@@ -40,6 +40,10 @@
       ]
     },
     {
+      "target_name": "memory",
+      "sources": ["memory.c"]
+    },
+    {
       "target_name": "door",
       "conditions": [
         ["OS=='linux'", {"sources": ["door.c", "door-mount.c", "door-session.c"]}, {"type": "none"}]

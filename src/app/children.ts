@@ -8,7 +8,6 @@ import { closeSync, openSync } from 'node:fs'
 import path from 'node:path'
 import { AppError } from '../base/errors.js'
 import { explained, makeFolder } from '../base/folders.js'
-import { childEnvironment } from './child-environment.js'
 import { type ChildMessage, failureOfChild } from './parent.js'
 
 export interface ReadyChild {
@@ -31,7 +30,6 @@ export async function startChild(name: string, words: readonly string[], logDir:
   const child = spawn(process.execPath, [process.argv[1] as string, ...words], {
     stdio: ['ignore', log, log, 'ipc'],
     detached: true,
-    env: childEnvironment(),
   })
   closeSync(log)
   const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))

@@ -3,8 +3,8 @@ import path from 'node:path'
 import type { Argv } from 'yargs'
 import { AppError } from '../../base/errors.js'
 import { openLog } from '../../base/log.js'
-import { tuneCollector } from '../collector.js'
 import type { Arguments, Command, CommandGroup } from '../command.js'
+import { tuneMemory } from '../memory.js'
 import { checkWhole, formatBytes, parseHostSpace } from '../numbers.js'
 import { followParent, leaveParent, tellParent } from '../parent.js'
 import { listenForStop } from '../stop.js'
@@ -65,7 +65,7 @@ const run: Command<RunArguments> = {
   async run(args: Arguments<RunArguments>, terminal: Terminal) {
     const stop = listenForStop()
     const gone = new Promise<void>((resolve) => followParent(resolve))
-    tuneCollector()
+    tuneMemory()
     const { runHost } = await import('../host-process.js')
     const running = await runHost(path.resolve(args.dir), openLog('host')).catch((error: unknown) => {
       tellParent({ failed: reportOf(error) })

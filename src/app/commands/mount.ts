@@ -6,9 +6,8 @@ import type { Argv } from 'yargs'
 import { AppError } from '../../base/errors.js'
 import { explained, makeFolder } from '../../base/folders.js'
 import type { SecretBytes } from '../../crypto/secret.js'
-import { childEnvironment } from '../child-environment.js'
-import { tuneCollector } from '../collector.js'
 import type { Arguments, Command } from '../command.js'
+import { tuneMemory } from '../memory.js'
 import { checkWhole, formatBytes, parseBytes } from '../numbers.js'
 import { type ChildMessage, failureOfChild, followParent, leaveParent, tellParent } from '../parent.js'
 import { readPhrase } from '../phrase-file.js'
@@ -91,7 +90,7 @@ async function runInForeground(
   let passphrase: SecretBytes | null = null
   try {
     passphrase = isBackground() ? readHandedSecret() : await prepareDevice(args, stateDir)
-    tuneCollector()
+    tuneMemory()
     const { mountDrive } = await import('../drive-daemon.js')
     const drive = await mountDrive({
       mountPoint,
@@ -175,7 +174,7 @@ async function startInBackground(
   const child = spawn(process.execPath, [process.argv[1] as string, ...words], {
     detached: true,
     stdio: ['pipe', log, log, 'ipc'],
-    env: childEnvironment({ SHARDRIVE_BACKGROUND: '1' }),
+    env: { ...process.env, SHARDRIVE_BACKGROUND: '1' },
   })
   closeSync(log)
   // Through a pipe: arguments and the environment can be read by others.
