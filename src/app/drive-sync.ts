@@ -1,5 +1,6 @@
 /** The writing and following half of a drive, composed: chain, publisher, cutter, snapshots, lease, witnesses; and the first start. */
 import path from 'node:path'
+import { release } from '../addon/memory.js'
 import type { Clock } from '../base/clock.js'
 import type { AppError } from '../base/errors.js'
 import type { Log } from '../base/log.js'
@@ -214,6 +215,7 @@ function makeStorer({ network, storage, clock, log }: SyncParts): StagedStorer {
     clock,
     onSealed: (info, rows) => storage.cache.put(info.segment, plainUnits(info, rows)),
     onStored: (segment, grant) => keep(storage, segment, grant, log),
+    release,
   })
 }
 

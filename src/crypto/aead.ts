@@ -18,11 +18,17 @@ export function seal(key: SecretBytes, nonce: Uint8Array, plain: Uint8Array, ass
   return sealed
 }
 
-/** The plain bytes, or `seal-broken`: other key, other associated data, or changed bytes. */
-export function open(key: SecretBytes, nonce: Uint8Array, sealed: Uint8Array, associated: Uint8Array): Buffer {
+/** The plain bytes, or `seal-broken`: other key, other associated data, or changed bytes. `allocate` makes room for them. */
+export function open(
+  key: SecretBytes,
+  nonce: Uint8Array,
+  sealed: Uint8Array,
+  associated: Uint8Array,
+  allocate: (size: number) => Buffer = Buffer.allocUnsafe,
+): Buffer {
   assert(nonce.length === NONCE_BYTES, 'nonce size')
   if (sealed.length < TAG_BYTES) throw broken()
-  const plain = Buffer.allocUnsafe(sealed.length - TAG_BYTES)
+  const plain = allocate(sealed.length - TAG_BYTES)
   openInto(plain, key, nonce, sealed, associated)
   return plain
 }
@@ -68,10 +74,15 @@ export function sealFresh(
   return sealed
 }
 
-/** Opens what `sealFresh` made; `seal-broken` otherwise. */
-export function openFresh(key: SecretBytes, sealed: Uint8Array, associated: Uint8Array): Buffer {
+/** Opens what `sealFresh` made; `seal-broken` otherwise. `allocate` as for open(). */
+export function openFresh(
+  key: SecretBytes,
+  sealed: Uint8Array,
+  associated: Uint8Array,
+  allocate?: (size: number) => Buffer,
+): Buffer {
   if (sealed.length < NONCE_BYTES + TAG_BYTES) throw broken()
-  return open(key, sealed.subarray(0, NONCE_BYTES), sealed.subarray(NONCE_BYTES), associated)
+  return open(key, sealed.subarray(0, NONCE_BYTES), sealed.subarray(NONCE_BYTES), associated, allocate)
 }
 
 function broken(): AppError {

@@ -24,9 +24,9 @@ export function sealStaged(
   return sealFresh(stagedKey, random, plain, stagedAssociated(stagedId), room)
 }
 
-/** `seal-broken`: damaged, or the row of another id. */
+/** Into memory of its own. `seal-broken`: damaged, or the row of another id. */
 export function openStaged(stagedKey: SecretBytes, stagedId: number, sealed: Uint8Array): Buffer {
-  return openFresh(stagedKey, sealed, stagedAssociated(stagedId))
+  return openFresh(stagedKey, sealed, stagedAssociated(stagedId), Buffer.allocUnsafeSlow)
 }
 
 /** `room` as for sealFresh. */

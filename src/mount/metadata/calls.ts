@@ -12,7 +12,17 @@ import type { AttributeParts, MakeParts, RangeParts, WriteParts } from './ledger
 import { materialise, prepared } from './materialise.js'
 import * as mutations from './mutations.js'
 import * as io from './mutations-io.js'
-import { bufferOf, ownBytes, packBytes, packChanged, packInode, packPage, packPlan, unpackBytes } from './packing.js'
+import {
+  bufferOf,
+  handOver,
+  ownBytes,
+  packBytes,
+  packChanged,
+  packInode,
+  packPage,
+  packPlan,
+  unpackBytes,
+} from './packing.js'
 import * as queries from './queries.js'
 import { directoryOf, nodeOf } from './rules.js'
 import type { LedgerService } from './service.js'
@@ -103,10 +113,10 @@ const segments: Record<string, Answer> = {
     s.run('read', (t) => {
       let bytes = 0
       return ids.map((id) => {
-        const plain = t.staged.readWhole(id)
+        const plain = t.staged.takeWhole(id)
         bytes += plain.length
         if (bytes > READ_STAGED_BYTES_MAX) throw new AppError('invalid-argument', 'at most 64 MiB at once')
-        return ownBytes(plain, transfer)
+        return handOver(plain, transfer)
       })
     }),
 }

@@ -37,6 +37,13 @@ export function ownBytes(bytes: Uint8Array, transfer: ArrayBuffer[]): Uint8Array
   return own
 }
 
+/** Bytes that have memory of their own, maybe more than they fill: given away with it when that pays. */
+export function handOver(bytes: Uint8Array, transfer: ArrayBuffer[]): Uint8Array {
+  if (bytes.length < TRANSFER_BYTES_MIN) return new Uint8Array(bytes)
+  transfer.push(bytes.buffer as ArrayBuffer)
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
 export function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

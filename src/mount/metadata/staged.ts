@@ -1,7 +1,8 @@
 /**
  * Staged rows: bytes that are not stored on hosts yet. Append-only, sealed under the device's local key, keyed by an
  * id of their own. A row of the open group is in memory only and is sealed at the flush: what is overwritten or deleted
- * before that never reaches the disk.
+ * before that never reaches the disk. Steps of the open group may have to be done again, so memory of its rows is let go
+ * of after the COMMIT only.
  *
  * A row lives while an extent points at it; a row that a cut has frozen lives until its epoch is published.
  */
@@ -10,21 +11,31 @@ import { AT_REST_OVERHEAD, openStaged, sealStaged } from '../../crypto/at-rest.j
 import type { SecretBytes } from '../../crypto/secret.js'
 import type { Counters } from './counters.js'
 import { damaged, type LedgerDatabase, type WriteBack } from './database.js'
+import { RecentRows } from './recent-rows.js'
 
 export const STAGED_ROW_BYTES_MAX = 1024 * 1024
-/** Plain bytes of rows read or written lately: most reads of staged bytes come right after the write. */
-const RECENT_BYTES_MAX = 64 * 1024 * 1024
+
+export interface StagedRowsParts {
+  readonly database: LedgerDatabase
+  readonly counters: Counters
+  readonly key: SecretBytes
+  readonly random: RandomBytes
+  /** Nobody reads these bytes any more, which have memory of their own. */
+  readonly release: (bytes: Buffer) => void
+}
 
 export class StagedRows implements WriteBack {
   private readonly database: LedgerDatabase
   private readonly counters: Counters
   private readonly key: SecretBytes
   private readonly random: RandomBytes
+  private readonly releaseBytes: (bytes: Buffer) => void
   /** Rows that are in no table yet. */
   private readonly fresh = new Map<number, Buffer>()
   private freshSize = 0
-  private readonly recent = new Map<number, Buffer>()
-  private recentSize = 0
+  /** Rows that are in a table and in no COMMIT yet. */
+  private readonly flushed = new Map<number, Buffer>()
+  private recent: RecentRows
   /** Where one row after the other is sealed on its way into the database, which copies it. */
   private room: Buffer | undefined
   /** Rows up to this id are frozen by a cut. */
@@ -32,11 +43,13 @@ export class StagedRows implements WriteBack {
   /** Plain bytes appended since the last cut, also those that are gone again. */
   openBytes = 0
 
-  constructor(database: LedgerDatabase, counters: Counters, key: SecretBytes, random: RandomBytes) {
-    this.database = database
-    this.counters = counters
-    this.key = key
-    this.random = random
+  constructor(parts: StagedRowsParts) {
+    this.database = parts.database
+    this.counters = parts.counters
+    this.key = parts.key
+    this.random = parts.random
+    this.releaseBytes = parts.release
+    this.recent = new RecentRows(parts.release)
     this.load()
   }
 
@@ -61,28 +74,37 @@ export class StagedRows implements WriteBack {
 
   /** A copy of part of a row. */
   read(id: number, from: number, length: number): Buffer {
-    const plain = this.open(id)
+    let plain = this.held(id)
+    if (plain === undefined) {
+      plain = this.open(id)
+      this.recent.put(id, plain)
+    }
     if (from + length > plain.length) throw damaged(`staged row ${id} is too short`)
     const copy = Buffer.allocUnsafeSlow(length)
     plain.copy(copy, 0, from, from + length)
     return copy
   }
 
-  /** A copy of a whole row. */
-  readWhole(id: number): Buffer {
-    return this.read(id, 0, this.open(id).length)
+  /** A whole row, for who stores it: the bytes are the caller's and have memory of their own. */
+  takeWhole(id: number): Buffer {
+    const uncommitted = this.fresh.get(id) ?? this.flushed.get(id)
+    if (uncommitted === undefined) return this.recent.take(id) ?? this.open(id)
+    const copy = Buffer.allocUnsafeSlow(uncommitted.length)
+    uncommitted.copy(copy)
+    return copy
   }
 
   /** An extent on this row has gone: frees the row when it was the last and no cut needs it. */
   release(id: number): void {
     if (id <= this.frozenTo) return
     if (this.database.sql('SELECT 1 FROM extent WHERE staged = ? LIMIT 1').get(id) !== undefined) return
-    this.forget(id)
+    this.recent.drop(id)
     const fresh = this.fresh.get(id)
     if (fresh !== undefined) {
       this.fresh.delete(id)
       this.freshSize -= fresh.length
     } else {
+      this.flushed.delete(id)
       this.database.sql('DELETE FROM staged WHERE id = ?').run(id)
     }
   }
@@ -96,7 +118,7 @@ export class StagedRows implements WriteBack {
   /** The epoch that froze rows up to `id` is published and no extent points at them any more. */
   removeUpTo(id: number): void {
     this.database.sql('DELETE FROM staged WHERE id <= ?').run(id)
-    for (const one of [...this.recent.keys()]) if (one <= id) this.forget(one)
+    this.recent.dropUpTo(id)
   }
 
   flush(): void {
@@ -105,54 +127,45 @@ export class StagedRows implements WriteBack {
     this.room ??= Buffer.allocUnsafeSlow(STAGED_ROW_BYTES_MAX + AT_REST_OVERHEAD)
     for (const [id, plain] of this.fresh) {
       put.run(id, plain.length, sealStaged(this.key, id, plain, this.random, this.room))
-      this.remember(id, plain)
+      this.flushed.set(id, plain)
     }
     this.fresh.clear()
     this.freshSize = 0
   }
 
+  committed(): void {
+    for (const [id, plain] of this.flushed) this.recent.put(id, plain)
+    this.flushed.clear()
+  }
+
+  /** What is not committed stays the steps', which append it again. */
   drop(): void {
     this.fresh.clear()
     this.freshSize = 0
-    this.recent.clear()
-    this.recentSize = 0
+    this.flushed.clear()
+    this.recent = new RecentRows(this.releaseBytes)
     this.load()
   }
 
+  private held(id: number): Buffer | undefined {
+    return this.fresh.get(id) ?? this.flushed.get(id) ?? this.recent.get(id)
+  }
+
+  /** From the disk, into memory of its own. */
   private open(id: number): Buffer {
-    const known = this.fresh.get(id) ?? this.recent.get(id)
-    if (known !== undefined) return known
     const row = this.database
       .sql<[number], { length: number; sealed: Buffer }>('SELECT length, sealed FROM staged WHERE id = ?')
       .get(id)
     if (row === undefined || row.sealed.length !== row.length + AT_REST_OVERHEAD) {
       throw damaged(`staged row ${id} is missing`)
     }
-    let plain: Buffer
     try {
-      plain = openStaged(this.key, id, row.sealed)
+      return openStaged(this.key, id, row.sealed)
     } catch {
       throw damaged(`staged row ${id} does not open`)
+    } finally {
+      this.releaseBytes(row.sealed)
     }
-    this.remember(id, plain)
-    return plain
-  }
-
-  private remember(id: number, plain: Buffer): void {
-    this.forget(id)
-    this.recent.set(id, plain)
-    this.recentSize += plain.length
-    for (const one of this.recent.keys()) {
-      if (this.recentSize <= RECENT_BYTES_MAX) return
-      this.forget(one)
-    }
-  }
-
-  private forget(id: number): void {
-    const known = this.recent.get(id)
-    if (known === undefined) return
-    this.recent.delete(id)
-    this.recentSize -= known.length
   }
 
   private load(): void {

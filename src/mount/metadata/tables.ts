@@ -29,6 +29,8 @@ export interface TablesParts {
   readonly key: SecretBytes
   readonly random: RandomBytes
   readonly nowMs: () => number
+  /** Memory of rows that nobody reads any more; without it the collector finds them. */
+  readonly release?: (bytes: Buffer) => void
 }
 
 export function openTables(parts: TablesParts): Tables {
@@ -37,13 +39,14 @@ export function openTables(parts: TablesParts): Tables {
   const inodes = new Inodes(database)
   const dentries = new Dentries(database, counters)
   const xattrs = new Xattrs(database)
-  const staged = new StagedRows(database, counters, parts.key, parts.random)
+  const { key, random, release = () => {} } = parts
+  const staged = new StagedRows({ database, counters, key, random, release })
   const segments = new Segments(database, counters)
   const extents = new Extents(database, staged, segments)
   const log = new OperationLog(database, counters, parts.nowMs)
   // Counters last: the others take numbers while they flush, and the others' drop() must see settled counters first.
   for (const one of [inodes, staged, segments, log, counters]) database.register(one)
   if (inodes.get(ROOT_INO) === null) database.alone(() => inodes.add(newRoot()), true)
-  const rest = { random: parts.random, nowMs: parts.nowMs }
+  const rest = { random, nowMs: parts.nowMs }
   return { database, counters, inodes, dentries, xattrs, staged, segments, extents, log, ...rest }
 }

@@ -1,7 +1,7 @@
 /**
- * Memory of sealed segments on their way: a slot for each, from sealing until its last push has settled. A segment that is
- * stored and waits only for a late host gives its slot up after LATE_MS when somebody else needs it (the bridge completes
- * what is short), so that one slow host does not set the pace of all.
+ * Memory of sealed segments on their way: a slot of so many bytes for each, from sealing until its last push has settled. One
+ * is always let in, however large. A segment that is stored and waits only for a late host gives its slot up after LATE_MS when
+ * somebody else needs it (the bridge completes what is short), so that one slow host does not set the pace of all.
  */
 import type { Clock } from '../../base/clock.js'
 import { linkSignal } from '../../base/linked-signal.js'
@@ -18,37 +18,38 @@ const LATE_MS = 3_000
 const LOOK_MS = 10_000
 
 interface Held {
+  readonly bytes: number
   leave: (() => void) | null
   lateSinceMs: number
 }
 
 export class SegmentSlots {
   private readonly clock: Clock
-  private readonly max: number
+  private readonly bytesMax: number
   private readonly held = new Set<Held>()
   private change: () => void = () => {}
   private changed: Promise<void>
 
-  constructor(clock: Clock, max: number) {
+  constructor(clock: Clock, bytesMax: number) {
     this.clock = clock
-    this.max = max
+    this.bytesMax = bytesMax
     this.changed = this.nextChange()
   }
 
-  get taken(): number {
-    return this.held.size
+  get takenBytes(): number {
+    return [...this.held].reduce((sum, one) => sum + one.bytes, 0)
   }
 
-  async take(signal: AbortSignal): Promise<Slot> {
+  async take(bytes: number, signal: AbortSignal): Promise<Slot> {
     for (;;) {
       signal.throwIfAborted()
-      if (this.held.size < this.max) return this.hold()
+      if (this.held.size === 0 || this.takenBytes + bytes <= this.bytesMax) return this.hold(bytes)
       await this.wait(signal)
     }
   }
 
-  private hold(): Slot {
-    const held: Held = { leave: null, lateSinceMs: 0 }
+  private hold(bytes: number): Slot {
+    const held: Held = { bytes, leave: null, lateSinceMs: 0 }
     this.held.add(held)
     return {
       late: (leave) => {

@@ -3,7 +3,7 @@
  * writes of one file into rows of at most 1 MiB, and hands a row over when it is full, when another file is written, before
  * any other call to the ledger (so the order of operations is the order of calls), at fsync, or after 100 ms.
  *
- * Promises: space is reserved before a write is acknowledged (`no-space`, or what the quota hook says); at most 64 MiB
+ * Promises: space is reserved before a write is acknowledged (`no-space`, or what the quota hook says); at most 32 MiB
  * are handed over and not yet answered, then writes wait; what was acknowledged is in the ledger or reported by `written`.
  */
 import { AppError } from '../../base/errors.js'
@@ -14,7 +14,8 @@ import type { StagingSpace } from './staging-space.js'
 const ROW_BYTES_MAX = 1024 * 1024
 /** A first write of this size or more is likely one of many: its row gets room at once. */
 const STREAM_BYTES_MIN = 64 * 1024
-const POSTED_BYTES_MAX = 64 * 1024 * 1024
+/** Two groups of the ledger: it never waits for the next bytes while a writer waits for it. */
+export const POSTED_BYTES_MAX = 32 * 1024 * 1024
 const IDLE_MS = 100
 
 export interface StagingParts {
@@ -39,6 +40,8 @@ interface Row {
 export class Staging {
   private readonly parts: StagingParts
   private row: Row | null = null
+  /** Room of a row that was handed over as a copy: for the next one. */
+  private spare: Uint8Array<ArrayBuffer> | null = null
   private postedBytes = 0
   private readonly waiting: (() => void)[] = []
   private timer: NodeJS.Timeout | null = null
@@ -80,7 +83,7 @@ export class Staging {
     if (this.timer !== null) clearTimeout(this.timer)
     this.timer = null
     const { ino, offset, length, time, killSuidGid } = row
-    const bytes = trimmed(row.room, length)
+    const bytes = this.trimmed(row.room, length)
     this.postedBytes += length
     this.parts.ledger.write({ ino, offset, length, bytes, time, killSuidGid }).then(
       (changed) => this.answered(row, changed.inodes[0] as Inode),
@@ -105,12 +108,12 @@ export class Staging {
   private append(ino: number, offset: number, data: Uint8Array, time: FileTime, killSuidGid: boolean): number {
     this.row ??= {
       ...{ ino, offset, length: 0, time, killSuidGid, writes: 0 },
-      room: new Uint8Array(data.length >= STREAM_BYTES_MIN ? ROW_BYTES_MAX : data.length),
+      room: data.length >= STREAM_BYTES_MIN ? this.wholeRoom() : new Uint8Array(data.length),
     }
     const row = this.row
     const taken = Math.min(data.length, ROW_BYTES_MAX - row.length)
     if (row.length + taken > row.room.length) {
-      const more = new Uint8Array(ROW_BYTES_MAX)
+      const more = this.wholeRoom()
       more.set(row.room.subarray(0, row.length))
       row.room = more
     }
@@ -119,6 +122,19 @@ export class Staging {
     row.time = time
     row.killSuidGid ||= killSuidGid
     return taken
+  }
+
+  private wholeRoom(): Uint8Array<ArrayBuffer> {
+    const room = this.spare ?? new Uint8Array(ROW_BYTES_MAX)
+    this.spare = null
+    return room
+  }
+
+  /** The used part in a buffer of its own: a small write at the end of a stream must not carry a megabyte along. */
+  private trimmed(room: Uint8Array<ArrayBuffer>, length: number): ArrayBuffer {
+    if (length * 2 >= room.length) return room.buffer
+    if (room.length === ROW_BYTES_MAX) this.spare = room
+    return room.buffer.slice(0, length)
   }
 
   private idle(): void {
@@ -131,9 +147,4 @@ export class Staging {
     this.parts.written(row.ino, row.writes, result)
     while (this.waiting.length > 0 && this.postedBytes <= POSTED_BYTES_MAX) this.waiting.shift()?.()
   }
-}
-
-/** The used part in a buffer of its own: a small write at the end of a stream must not carry a megabyte along. */
-function trimmed(room: Uint8Array<ArrayBuffer>, length: number): ArrayBuffer {
-  return length * 2 < room.length ? room.buffer.slice(0, length) : room.buffer
 }

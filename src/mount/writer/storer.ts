@@ -2,9 +2,9 @@
  * Takes the staged rows of a cut to the hosts: pack -> read -> seal and encode -> push, a few segments at a time. Answers
  * when each segment is stored at c receipts; the remaining pushes go on behind it.
  *
- * Memory: at most SEGMENTS_HELD segments (their n shards; the plain rows only while they are being sealed) until their last
- * push has settled, plus what failed: at most LANES sealed segments, kept for the next call, so that a retry costs no new
- * segment and no new ids at the bridge. After a failure no further segment of the cut is begun.
+ * Memory: sealed segments of SEALED_BYTES_MAX together (their n shards; the plain rows only while they are being sealed) until
+ * their last push has settled, plus what failed: at most LANES sealed segments, kept for the next call, so that a retry costs
+ * no new segment and no new ids at the bridge. After a failure no further segment of the cut is begun.
  */
 import type { Clock } from '../../base/clock.js'
 import { AppError } from '../../base/errors.js'
@@ -12,6 +12,7 @@ import { retry } from '../../base/retry.js'
 import type { SecretBytes } from '../../crypto/secret.js'
 import type { SegmentId } from '../../model/ids.js'
 import type { PlacementGrant, Scheme, SegmentInfo } from '../../model/segment.js'
+import { layoutOf } from '../../segment/layout.js'
 import type { SealedSegment, sealSegment } from '../../segment/seal.js'
 import type { Cut, StagedMapping } from '../metadata/types.js'
 import { packSegments, type SegmentPlan } from './packer.js'
@@ -20,8 +21,8 @@ import { SegmentSlots } from './segment-slots.js'
 
 /** Segments on their way to their commit: one is sealed and placed while the other travels. */
 const LANES = 2
-/** With those that wait for a late host; 16 MB each at 4 of 8. */
-const SEGMENTS_HELD = 4
+/** With those that wait for a late host. At 4 of 8 a segment has 16 MB: four; at 32 of 60 it has 118: one after the other. */
+const SEALED_BYTES_MAX = 64 * 1_048_576
 /** A segment that belongs to no cut (of a snapshot) is tried again so often before all its fellows are given up. */
 const ATTEMPTS = 5
 
@@ -38,10 +39,12 @@ export interface StorerParts {
   terms: { current(): { keyTerm: number; termKey: SecretBytes } }
   scheme(): Promise<Scheme>
   clock: Clock
-  /** Plain bytes of a new segment, for the cache: somebody may read them soon. Must not throw. */
+  /** Plain bytes of a new segment, for the cache: somebody may read them soon. Must not throw, nor keep them. */
   onSealed(info: SegmentInfo, rows: readonly Buffer[]): void
   /** The segment is stored: remember where. Must not throw. */
   onStored(segment: SealedSegment, grant: PlacementGrant): void
+  /** Nobody reads these bytes any more, which have memory of their own. */
+  release(bytes: Buffer): void
 }
 
 interface Stored {
@@ -57,9 +60,9 @@ export class StagedStorer {
   private readonly done = new Map<number, Stored>()
   private readonly sealed = new Map<number, SealedSegment>()
 
-  constructor(parts: StorerParts) {
+  constructor(parts: StorerParts, options: { sealedBytesMax?: number } = {}) {
     this.parts = parts
-    this.slots = new SegmentSlots(parts.clock, SEGMENTS_HELD)
+    this.slots = new SegmentSlots(parts.clock, options.sealedBytesMax ?? SEALED_BYTES_MAX)
   }
 
   /** `anew`: what was stored for this cut before is lost. */
@@ -71,6 +74,7 @@ export class StagedStorer {
     if (this.epoch !== cut.epoch || options.anew === true) {
       this.epoch = cut.epoch
       this.done.clear()
+      for (const segment of this.sealed.values()) this.parts.release(segment.shards)
       this.sealed.clear()
     }
     if (cut.stagedRows.length === 0) return { mapping: [], segments: [] }
@@ -82,10 +86,12 @@ export class StagedStorer {
 
   /** One run of plain bytes as a segment of its own. */
   async storePlain(plain: readonly Buffer[], signal: AbortSignal): Promise<SegmentInfo> {
-    const slot = await this.slots.take(signal)
+    const slot = await this.slots.take(await this.sealedBytes(sumOf(plain)), signal)
     let push: PushResult | null = null
+    let sealed: SealedSegment | null = null
     try {
       const segment = await this.seal(plain)
+      sealed = segment
       const attempt = async () => {
         push = this.parts.pusher.push(segment, signal)
         const grant = await push.stored
@@ -96,7 +102,10 @@ export class StagedStorer {
       slot.late((push as PushResult | null)?.leave ?? (() => {}))
       return segment.info
     } finally {
-      whenSettled(push, slot.free)
+      whenSettled(push, () => {
+        if (sealed !== null) this.parts.release(sealed.shards)
+        slot.free()
+      })
     }
   }
 
@@ -115,22 +124,33 @@ export class StagedStorer {
   }
 
   private async storeOne(plan: SegmentPlan, signal: AbortSignal): Promise<void> {
-    const slot = await this.slots.take(signal)
+    const slot = await this.slots.take(await this.sealedBytes(plan.plainLength), signal)
     let push: PushResult | null = null
+    let stored: SealedSegment | null = null
     try {
       const segment = this.sealed.get(keyOf(plan)) ?? (await this.sealPlan(plan))
       this.sealed.set(keyOf(plan), segment)
       push = this.parts.pusher.push(segment, signal)
       const grant = await push.stored
       this.sealed.delete(keyOf(plan))
+      stored = segment
       slot.late(push.leave)
       this.parts.onStored(segment, grant)
       const id = segment.info.segment
       const mapping = plan.rows.map((row) => ({ stagedId: row.stagedId, segment: id, segmentOffset: row.offset }))
       this.done.set(keyOf(plan), { segment: segment.info, mapping })
     } finally {
-      whenSettled(push, slot.free)
+      whenSettled(push, () => {
+        if (stored !== null) this.parts.release(stored.shards)
+        slot.free()
+      })
     }
+  }
+
+  /** Of the shards of so many plain bytes. */
+  private async sealedBytes(plainLength: number): Promise<number> {
+    const { dataShards, totalShards } = await this.parts.scheme()
+    return totalShards * layoutOf({ plainLength, dataShards }).shardLength
   }
 
   private async sealPlan(plan: SegmentPlan): Promise<SealedSegment> {
@@ -141,6 +161,7 @@ export class StagedStorer {
     }
     const segment = await this.seal(rows)
     this.parts.onSealed(segment.info, rows)
+    for (const row of rows) this.parts.release(row)
     return segment
   }
 
@@ -156,6 +177,10 @@ export class StagedStorer {
 
 function keyOf(plan: SegmentPlan): number {
   return plan.rows[0]?.stagedId as number
+}
+
+function sumOf(plain: readonly Buffer[]): number {
+  return plain.reduce((sum, one) => sum + one.length, 0)
 }
 
 function whenSettled(push: PushResult | null, then: () => void): void {
