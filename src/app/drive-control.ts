@@ -74,7 +74,7 @@ async function syncDrive(parts: StatusParts & { status: DriveStatus }, call: Con
         throw new AppError('read-only', `nothing can be published from here: ${readOnly}`)
       }
       // Whoever asks now does not wait for the end of a pause.
-      sync.publisher.poke()
+      sync.hurry()
       await sync.publisher.whenPublished(pending, signal)
     }
     if (call.params.complete === true) await untilComplete(parts, call)

@@ -50,6 +50,8 @@ export interface DriveSync {
   cutter: Cutter
   upkeep: DriveUpkeep
   witnesses: HeadWitnesses
+  /** What waits for a retry is tried at once: a person waits. */
+  hurry(): void
 }
 
 /** The chain state that this device trusts: its own, or, for a device without one, what it rebuilds from the phrase's chain. */
@@ -166,8 +168,6 @@ export function composeSync(state: ChainState, parts: SyncParts, options: SyncOp
     },
     onStopped: (error) => upkeep.distrustBridge(error),
   })
-  // The bridge is back: what waited for it need not wait for the end of a pause.
-  network.socket.onState((line) => line.connected && publisher.poke())
   const cutter = new Cutter({
     ledger,
     clock,
@@ -194,7 +194,20 @@ export function composeSync(state: ChainState, parts: SyncParts, options: SyncOp
     },
     options,
   )
-  return { chain, publisher, cutter, upkeep, witnesses }
+  return { chain, publisher, cutter, upkeep, witnesses, hurry: makeHurry(parts, storer, upkeep) }
+}
+
+/** When the bridge is back, and when a person waits, what waits for a retry does not wait for the end of its pause. */
+function makeHurry({ network }: SyncParts, storer: StagedStorer, upkeep: DriveUpkeep): () => void {
+  const tryAgain = () => {
+    storer.hurry()
+    upkeep.hurry()
+  }
+  network.socket.onState((line) => line.connected && tryAgain())
+  return () => {
+    network.socket.hurry()
+    tryAgain()
+  }
 }
 
 /** Staged bytes on their way to hosts. */

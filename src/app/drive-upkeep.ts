@@ -6,6 +6,7 @@ import { setMaxListeners } from 'node:events'
 import type { Clock } from '../base/clock.js'
 import { AppError } from '../base/errors.js'
 import type { Log } from '../base/log.js'
+import { Nap } from '../base/nap.js'
 import type { Cutter } from '../mount/sync/cutter.js'
 import type { DriveChain } from '../mount/sync/drive-chain.js'
 import type { EpochPublisher, Trouble } from '../mount/sync/publisher.js'
@@ -54,6 +55,8 @@ export class DriveUpkeep {
   private readonly options: UpkeepOptions
   private readonly stopping = new AbortController()
   private readonly tasks: Promise<void>[] = []
+  private readonly nap: Nap
+  private delayMs = RETRY_FIRST_MS
   private distrust: Trouble | null = null
   private offline: Trouble | null = null
   private newestWitness: Witnessed | null = null
@@ -65,6 +68,7 @@ export class DriveUpkeep {
     setMaxListeners(0, this.stopping.signal)
     this.parts = parts
     this.options = options
+    this.nap = new Nap(parts.clock)
   }
 
   get online(): boolean {
@@ -79,6 +83,14 @@ export class DriveUpkeep {
   /** The newest word of a host that agrees with the chain; null when none was found (or asked). */
   witnessed(): Witnessed | null {
     return this.newestWitness
+  }
+
+  /** What waits for a retry is tried at once: the bridge is back, or a person waits. */
+  hurry(): void {
+    this.delayMs = RETRY_FIRST_MS
+    this.nap.wake()
+    this.parts.lease.hurry()
+    this.parts.publisher.hurry()
   }
 
   /** The first attempt is waited for (up to `patienceMs`), so that a mount shows the newest state when it can. */
@@ -121,7 +133,6 @@ export class DriveUpkeep {
   private async bringOnline(tellFirst: () => void): Promise<void> {
     const { clock, log, chain } = this.parts
     const { signal } = this.stopping
-    let delayMs = RETRY_FIRST_MS
     while (!signal.aborted) {
       try {
         await chain.follow(signal)
@@ -143,8 +154,9 @@ export class DriveUpkeep {
         this.offline = { code: error.code, message: error.message, sinceMs: this.offline?.sinceMs ?? clock.nowMs() }
         log.warn({ code: error.code }, `not online yet: ${error.message}`)
         tellFirst()
-        await clock.sleep(delayMs, signal)
-        delayMs = Math.min(RETRY_MAX_MS, delayMs * 2)
+        const { delayMs } = this
+        this.delayMs = Math.min(RETRY_MAX_MS, delayMs * 2)
+        await this.nap.sleep(delayMs, signal)
       }
     }
     if (!signal.aborted) await this.stayOnline()
@@ -162,12 +174,12 @@ export class DriveUpkeep {
   }
 
   private async stayOnline(): Promise<void> {
-    const { lease, publisher, chain, clock } = this.parts
+    const { lease, publisher, chain } = this.parts
     const { signal } = this.stopping
     if (this.writing) this.tasks.push(lease.run(signal), publisher.run(signal))
     if (!this.options.isRebuilt) await this.askWitnesses()
     // A reader follows the writer; the writer hears of others when it appends.
-    while (!this.writing && (await clock.sleep(FOLLOW_EVERY_MS, signal))) {
+    while (!this.writing && (await this.nap.sleep(FOLLOW_EVERY_MS, signal))) {
       await chain.follow(signal).then(
         () => {
           this.offline = null

@@ -2,7 +2,7 @@ import type { Clock } from './clock.js'
 import { AppError } from './errors.js'
 
 export interface RetryOptions {
-  clock: Clock
+  clock: Pick<Clock, 'sleep'>
   attempts: number
   firstDelayMs: number
   delayMsMax: number

@@ -9,6 +9,7 @@
 import type { Clock } from '../base/clock.js'
 import type { AppError } from '../base/errors.js'
 import { type Log, silentLog } from '../base/log.js'
+import { Nap } from '../base/nap.js'
 import { systemRandom } from '../base/random.js'
 import { type PeerId, peerId } from '../model/ids.js'
 import { type BridgeMessage, type DeletedMessage, type SignalMessage, SOCKET_LIMITS } from '../wire/socket.js'
@@ -26,8 +27,11 @@ export type SocketState = { connected: true } | { connected: false; trouble: App
 type Unsubscribe = () => void
 
 const RECONNECT_FIRST_MS = 250
-/** A host must be back soon after its bridge is: shards wait for it. */
-const RECONNECT_MAX_MS = 10_000
+/** Nobody answers: a call that is refused costs nothing, and shards and their writers wait for the line. With half of it drawn,
+ *  the peers of a bridge that comes back are spread over this time. */
+const RECONNECT_MAX_MS = 2_000
+/** A bridge that answers and does not want us should not be asked often. */
+const REFUSED_MAX_MS = 10_000
 /** Two processes with one key would throw each other out without end. */
 const REPLACED_DELAY_MS = 30_000
 /** Signals held while a line is being opened: a start that dials every host at once. */
@@ -42,6 +46,7 @@ export class BridgeSocket {
   private readonly deleteListeners = new Set<(token: Buffer) => void>()
   private readonly stateListeners = new Set<(state: SocketState) => void>()
   private readonly held: SignalMessage[] = []
+  private readonly nap: Nap
   private link: Link | null = null
   private ready = false
   private trouble: AppError | null = null
@@ -50,6 +55,7 @@ export class BridgeSocket {
   constructor(parts: BridgeSocketParts) {
     this.parts = parts
     this.log = parts.log ?? silentLog
+    this.nap = new Nap(parts.clock)
   }
 
   /** Returns at once; `state()` and `onState` tell the rest. */
@@ -65,6 +71,11 @@ export class BridgeSocket {
 
   state(): SocketState {
     return this.ready ? { connected: true } : { connected: false, trouble: this.trouble }
+  }
+
+  /** A line that waits for its next attempt is dialed at once. */
+  hurry(): void {
+    if (this.link === null && this.trouble?.code !== 'replaced') this.nap.wake()
   }
 
   /** Never throws. Held while a line is being opened; without one the listeners of onUnreachable hear it. */
@@ -102,17 +113,21 @@ export class BridgeSocket {
   }
 
   private async run(): Promise<void> {
-    const { clock } = this.parts
     const { signal } = this.stopping
     let delayMs = RECONNECT_FIRST_MS
     while (!signal.aborted) {
       const wasReady = await this.runOnce()
       if (wasReady) delayMs = RECONNECT_FIRST_MS
-      const replaced = this.trouble?.code === 'replaced'
-      const waitMs = replaced ? REPLACED_DELAY_MS : delayMs / 2 + (Math.random() * delayMs) / 2
-      delayMs = Math.min(RECONNECT_MAX_MS, delayMs * 2)
-      if (!(await clock.sleep(waitMs, signal))) return
+      if (!(await this.nap.sleep(this.pauseMs(delayMs), signal))) return
+      delayMs = Math.min(REFUSED_MAX_MS, delayMs * 2)
     }
+  }
+
+  private pauseMs(delayMs: number): number {
+    const code = this.trouble?.code
+    if (code === 'replaced') return REPLACED_DELAY_MS
+    const most = code === 'bridge-unreachable' ? Math.min(delayMs, RECONNECT_MAX_MS) : delayMs
+    return most / 2 + (Math.random() * most) / 2
   }
 
   /** One line from dialing to its end. Was it ever ready? */

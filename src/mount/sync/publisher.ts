@@ -11,6 +11,7 @@ import { AppError, codeOf, isCode } from '../../base/errors.js'
 import { failpoint } from '../../base/failpoint.js'
 import { linkSignal } from '../../base/linked-signal.js'
 import type { Log } from '../../base/log.js'
+import { Nap } from '../../base/nap.js'
 import type { Head } from '../../model/chain.js'
 import type { SegmentInfo } from '../../model/segment.js'
 import type { Cut, Materialised, PendingEpoch, SavedRecord, StagedMapping } from '../metadata/types.js'
@@ -59,7 +60,7 @@ export interface PublisherParts {
 /** Pokes come at once; this only bounds what a lost one could cost. */
 const IDLE_MS = 60_000
 const RETRY_FIRST_MS = 250
-/** When hosts or bridge come back, their users should not wait longer than this. */
+/** When hosts come back, their users should not wait longer than this; that the bridge is back is told (`hurry`). */
 const RETRY_MAX_MS = 15_000
 /** Codes that no repetition mends. */
 const FATAL = new Set([
@@ -80,14 +81,15 @@ const LOST_SEGMENTS = new Set(['unknown-segment', 'not-committed'])
 export class EpochPublisher {
   private readonly parts: PublisherParts
   private readonly halt = new AbortController()
-  private wake: () => void = () => {}
-  private poked = false
+  private readonly nap: Nap
+  private delayMs = RETRY_FIRST_MS
   private current: Trouble | null = null
   private readonly waiting = new Set<{ epoch: number; resolve: () => void; reject: (error: unknown) => void }>()
   private ended: AppError | null = null
 
   constructor(parts: PublisherParts) {
     this.parts = parts
+    this.nap = new Nap(parts.clock)
   }
 
   /** Why publishing does not get on, or null. */
@@ -95,10 +97,15 @@ export class EpochPublisher {
     return this.current
   }
 
-  /** New work, or a reason to try again at once (a host came back). */
+  /** New work. */
   poke(): void {
-    this.poked = true
-    this.wake()
+    this.nap.wake()
+  }
+
+  /** What waits for a retry is tried at once, and soon again: the bridge is back, or a person waits. */
+  hurry(): void {
+    this.delayMs = RETRY_FIRST_MS
+    this.nap.wake()
   }
 
   /** Nothing is published from here any more, whoever waits is told why. */
@@ -148,23 +155,22 @@ export class EpochPublisher {
   }
 
   private async loop(signal: AbortSignal): Promise<void> {
-    let delayMs = RETRY_FIRST_MS
     while (!signal.aborted) {
-      this.poked = false
       try {
         const [next] = await this.parts.ledger.pendingEpochs(1)
         this.settle()
         if (next !== undefined) await this.publish(next, signal)
-        else await this.pause(IDLE_MS, signal)
+        else await this.nap.sleep(IDLE_MS, signal)
         this.current = null
-        delayMs = RETRY_FIRST_MS
+        this.delayMs = RETRY_FIRST_MS
       } catch (error) {
         if (signal.aborted || isCode(error, 'ledger-stopped')) return
         if (!(error instanceof AppError)) throw error
         if (FATAL.has(error.code)) return this.stop(error)
         this.note(error)
-        await this.pause(delayMs, signal)
-        delayMs = Math.min(delayMs * 2, RETRY_MAX_MS)
+        const { delayMs } = this
+        this.delayMs = Math.min(delayMs * 2, RETRY_MAX_MS)
+        await this.nap.sleep(delayMs, signal)
       }
     }
   }
@@ -238,15 +244,5 @@ export class EpochPublisher {
     this.current = { code: error.code, message: error.message, sinceMs: this.parts.clock.nowMs() }
     this.end(error)
     this.parts.onStopped(error)
-  }
-
-  private async pause(delayMs: number, signal: AbortSignal): Promise<void> {
-    // await-free: a poke since the round began must not be slept over.
-    if (this.poked) return
-    const nap = linkSignal(signal)
-    this.wake = () => nap.abort(null)
-    await this.parts.clock.sleep(delayMs, nap.signal)
-    this.wake = () => {}
-    nap.release()
   }
 }

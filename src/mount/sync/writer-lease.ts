@@ -5,6 +5,7 @@
 import type { Clock } from '../../base/clock.js'
 import { AppError, isCode } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
+import { Nap } from '../../base/nap.js'
 import type { DeviceId } from '../../model/ids.js'
 import type { DriveChain } from './drive-chain.js'
 
@@ -35,9 +36,16 @@ export type LeaseOutcome = { writes: true } | { writes: false; reason: string }
 
 export class WriterLease {
   private readonly parts: LeaseParts
+  private readonly nap: Nap
 
   constructor(parts: LeaseParts) {
     this.parts = parts
+    this.nap = new Nap(parts.clock)
+  }
+
+  /** The bridge is back: it hears at once that this writer lives. */
+  hurry(): void {
+    this.nap.wake()
   }
 
   /** Needs the bridge, except for the device that holds the term already. */
@@ -66,7 +74,7 @@ export class WriterLease {
 
   /** Beats until the signal fires or the term is over; then says that it is gone, so that the next mount need not wait. */
   async run(signal: AbortSignal): Promise<void> {
-    const { bridge, chain, clock, log, onFenced } = this.parts
+    const { bridge, chain, log, onFenced } = this.parts
     do {
       if (!chain.isWriter) return
       try {
@@ -76,7 +84,7 @@ export class WriterLease {
         if (isCode(error, 'writer-fenced')) return onFenced(error)
         log.debug({ code: error.code }, 'no heartbeat')
       }
-    } while (await clock.sleep(BEAT_EVERY_MS, signal))
+    } while (await this.nap.sleep(BEAT_EVERY_MS, signal))
     if (!chain.isWriter) return
     await bridge
       .heartbeat({ term: chain.state.writerTerm, released: true }, AbortSignal.timeout(RELEASE_MS))

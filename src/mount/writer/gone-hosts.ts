@@ -31,6 +31,11 @@ export class GoneHosts {
     this.until.set(host, this.clock.monotonicMs() + GONE_MS)
   }
 
+  /** The network may be another one now. */
+  clear(): void {
+    this.until.clear()
+  }
+
   back(host: HostId): void {
     this.until.delete(host)
   }

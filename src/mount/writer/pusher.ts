@@ -73,6 +73,11 @@ export class SegmentPusher {
     this.gone = new GoneHosts(parts.clock)
   }
 
+  /** The bridge is back: hosts that could not be reached without it are asked again. */
+  hurry(): void {
+    this.gone.clear()
+  }
+
   push(segment: SealedSegment, signal: AbortSignal): PushResult {
     const link = linkSignal(signal)
     const known = this.receipts.get(segment) ?? new Receipts(segment.info)

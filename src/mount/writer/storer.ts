@@ -8,6 +8,7 @@
  */
 import type { Clock } from '../../base/clock.js'
 import { AppError } from '../../base/errors.js'
+import { Nap } from '../../base/nap.js'
 import { retry } from '../../base/retry.js'
 import type { SecretBytes } from '../../crypto/secret.js'
 import type { SegmentId } from '../../model/ids.js'
@@ -34,7 +35,7 @@ export interface StorerLedger {
 export interface StorerParts {
   ledger: StorerLedger
   seal: typeof sealSegment
-  pusher: { push(segment: SealedSegment, signal: AbortSignal): PushResult }
+  pusher: { push(segment: SealedSegment, signal: AbortSignal): PushResult; hurry(): void }
   /** What new segments are sealed with, now. */
   terms: { current(): { keyTerm: number; termKey: SecretBytes } }
   scheme(): Promise<Scheme>
@@ -55,6 +56,7 @@ interface Stored {
 export class StagedStorer {
   private readonly parts: StorerParts
   private readonly slots: SegmentSlots
+  private readonly nap: Nap
   /** What is done or sealed of the epoch that is being stored, by the first staged id of each plan. */
   private epoch = -1
   private readonly done = new Map<number, Stored>()
@@ -63,6 +65,13 @@ export class StagedStorer {
   constructor(parts: StorerParts, options: { sealedBytesMax?: number } = {}) {
     this.parts = parts
     this.slots = new SegmentSlots(parts.clock, options.sealedBytesMax ?? SEALED_BYTES_MAX)
+    this.nap = new Nap(parts.clock)
+  }
+
+  /** What waits for a retry is tried at once. */
+  hurry(): void {
+    this.parts.pusher.hurry()
+    this.nap.wake()
   }
 
   /** `anew`: what was stored for this cut before is lost. */
@@ -97,7 +106,7 @@ export class StagedStorer {
         const grant = await push.stored
         this.parts.onStored(segment, grant)
       }
-      const { clock } = this.parts
+      const clock = { sleep: (delayMs: number) => this.nap.sleep(delayMs, signal) }
       await retry(attempt, { clock, attempts: ATTEMPTS, firstDelayMs: 500, delayMsMax: 8_000, signal })
       slot.late((push as PushResult | null)?.leave ?? (() => {}))
       return segment.info

@@ -109,6 +109,50 @@ t.test('the line comes back when the bridge does', async (t) => {
   t.same([states[0], states.at(-1)], [true, true])
 })
 
+/** Pauses between two attempts, from the first on; each passes at once while `running`. */
+function pausesOf() {
+  const asked: number[] = []
+  const state = { running: true }
+  const sleep: Clock['sleep'] = (delayMs, signal) => {
+    asked.push(delayMs)
+    return systemClock.sleep(state.running ? 1 : delayMs, signal)
+  }
+  return { asked, state, clock: { ...systemClock, sleep } }
+}
+
+t.test('the pauses of a line grow to 2 s while nobody answers, to 10 s when it is refused', async (t) => {
+  const bridge = await new ScriptedBridge().start()
+  const { asked, state, clock } = pausesOf()
+  const client = new BridgeClient({ url: bridge.url, bridge: bridge.id, key, clock })
+  const socket = new BridgeSocket({ client, clock })
+  const alive = setInterval(() => {}, 1_000)
+  t.teardown(async () => {
+    await socket.stop()
+    await bridge.stop()
+    clearInterval(alive)
+  })
+  await bridge.stop()
+  socket.start()
+  await until(() => asked.length >= 40, 'tried often')
+  t.ok(Math.max(...asked) <= 2_000, `${Math.max(...asked)} ms`)
+  t.ok((asked[0] as number) <= 250)
+  t.ok(new Set(asked.slice(-20)).size > 10, 'drawn, so that not all come at once')
+  bridge.refuseSocket = { status: 401, body: { error: { code: 'unknown-key', message: 'who?', retry: 'later' } } }
+  await bridge.start()
+  await until(() => codeIn(socket) === 'unknown-key', 'refused')
+  const from = asked.length
+  await until(() => asked.length >= from + 20, 'refused often')
+  const refused = asked.slice(from)
+  t.ok(Math.min(...refused.slice(-10)) >= 5_000 && Math.max(...refused) <= 10_000)
+
+  state.running = false
+  bridge.refuseSocket = null
+  await until(() => (asked.at(-1) as number) >= 5_000 && !socket.state().connected, 'a long pause')
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  socket.hurry()
+  await until(() => socket.state().connected, 'dialed at once when somebody waits')
+})
+
 t.test('a line that fell silent is dead after 45 s', async (t) => {
   const { bridge, socket } = await setUp(t)
   socket.start()

@@ -89,6 +89,16 @@ t.test('a busy host is asked again, one that cannot be reached is left out for a
   t.ok(net.asked.includes(net.id(1)))
 })
 
+t.test('a host that could not be reached is asked again at once when the bridge is back', async (t) => {
+  const net = new TestNet()
+  net.set(1, 'gone')
+  const pusher = net.pusher()
+  await pusher.push(await sealed(rampBytes(14, 50_000)), never).settled
+  net.set(1, 'well')
+  pusher.hurry()
+  t.equal(await pusher.push(await sealed(rampBytes(15, 50_000)), never).settled, 8)
+})
+
 t.test(
   'a bridge that wants too few receipts, or speaks of a commit that nobody signed for, is not believed',
   async (t) => {

@@ -10,6 +10,7 @@ import { plainUnits } from '../../../../src/mount/writer/plain-units.js'
 import { StagedStorer } from '../../../../src/mount/writer/storer.js'
 import { openRange, type SealedSegment, sealSegment } from '../../../../src/segment/seal.js'
 import { DrivenClock } from '../../../support/driven-clock.js'
+import { until } from '../../../support/named.js'
 import { rampBytes } from '../../../support/ramp.js'
 import { SCHEME, TERM } from './support.js'
 
@@ -30,8 +31,18 @@ function bench(options: { scheme?: typeof SCHEME; sealedBytesMax?: number } = {}
   const pushed: SegmentId[] = []
   const stored: SealedSegment[] = []
   const released = new Set<Buffer>()
-  const state = { fails: false, settles: true, held: 0, heldMax: 0, left: 0, sealedCount: 0, settle: () => {} }
+  const state = {
+    fails: false,
+    settles: true,
+    held: 0,
+    heldMax: 0,
+    left: 0,
+    sealedCount: 0,
+    hurried: 0,
+    settle: () => {},
+  }
   const pusher = {
+    hurry: () => void state.hurried++,
     push(segment: SealedSegment) {
       pushed.push(segment.info.segment)
       state.heldMax = Math.max(state.heldMax, ++state.held)
@@ -195,6 +206,22 @@ t.test('a staged row of another length than its record is damage', async (t) => 
   cut(1, [10])
   await t.rejects(storer.store(cutOf(1, [11]), never), { code: 'database-damaged' })
 })
+
+t.test(
+  'a segment of a snapshot that waits for its next attempt is pushed at once when the bridge is back',
+  async (t) => {
+    const { storer, state, pushed, clock } = bench()
+    state.fails = true
+    const stored = storer.storePlain([Buffer.alloc(1_000, 1)], never)
+    await until(() => clock.sleeping > 0)
+    state.fails = false
+    storer.hurry()
+    await stored
+    t.equal(pushed.length, 2)
+    t.equal(clock.monotonicMs(), 0, 'no time passed')
+    t.equal(state.hurried, 1)
+  },
+)
 
 t.test('an aborted store ends with the reason', async (t) => {
   const { storer, cut } = bench()
