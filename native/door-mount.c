@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +18,6 @@ enum { PATH_SIZE = 4096, NAME_SIZE = 256, OPTIONS_SIZE = 1024 };
 struct mount_job {
   napi_async_work work;
   napi_deferred deferred;
-  bool lazy;
   uint32_t flags;
   int result;
   char path[PATH_SIZE], source[NAME_SIZE], type[NAME_SIZE], options[OPTIONS_SIZE];
@@ -45,7 +43,7 @@ static void mount_work(napi_env env, void *data) {
 static void detach_work(napi_env env, void *data) {
   (void)env;
   struct mount_job *job = data;
-  job->result = umount2(job->path, UMOUNT_NOFOLLOW | (job->lazy ? MNT_DETACH : 0)) ? errno : 0;
+  job->result = umount2(job->path, UMOUNT_NOFOLLOW | (int)job->flags) ? errno : 0;
 }
 
 static void finish_job(napi_env env, napi_status status, void *data) {
@@ -92,7 +90,7 @@ napi_value door_detach(napi_env env, napi_callback_info info) {
   struct mount_job *job = calloc(1, sizeof *job);
   if (!job) abort();
   if (!text_of(env, arguments[0], job->path, PATH_SIZE) ||
-      napi_get_value_bool(env, arguments[1], &job->lazy) != napi_ok) {
+      napi_get_value_uint32(env, arguments[1], &job->flags) != napi_ok) {
     return bad_argument(env, job);
   }
   return start_job(env, job, "shardrive unmount", detach_work);

@@ -7,7 +7,7 @@
 
 // mountDirect(path, source, type, flags, options) -> Promise of a descriptor >= 0 or a negative errno. Root only.
 napi_value door_mount_direct(napi_env env, napi_callback_info info);
-// detach(path, lazy) -> Promise of 0 or an errno.
+// detach(path, flags) -> Promise of 0 or an errno.
 napi_value door_detach(napi_env env, napi_callback_info info);
 // detachNow(path) -> 0 or an errno: lazily, on the calling thread, for the last moments of a process.
 napi_value door_detach_now(napi_env env, napi_callback_info info);

@@ -196,7 +196,7 @@ static void add_number(napi_env env, napi_value target, const char *name, int32_
 }
 
 NAPI_MODULE_INIT() {
-  add_number(env, exports, "interfaceVersion", 1);
+  add_number(env, exports, "interfaceVersion", 2);
   add_number(env, exports, "smallSize", SMALL_SIZE);
   add_number(env, exports, "smallCount", SMALL_COUNT);
   add_number(env, exports, "largeSize", LARGE_SIZE);

@@ -41,8 +41,8 @@ export interface DoorAddon {
   readonly largeCount: number
   /** A descriptor >= 0 or a negative errno. For root. `flags` as in mount(2), `options` without fd=. */
   mountDirect(path: string, source: string, type: string, flags: number, options: string): Promise<number>
-  /** 0 or an errno. Without `lazy`, EBUSY while something is open. */
-  detach(path: string, lazy: boolean): Promise<number>
+  /** 0 or an errno. `flags` as in umount2(2): with none, EBUSY while something is open. */
+  detach(path: string, flags: number): Promise<number>
   /** Lazily and on this thread: for the last moments of a process, after the session was closed. */
   detachNow(path: string): number
   socketPair(): [ours: number, theirs: number]
@@ -53,7 +53,7 @@ export interface DoorAddon {
   attach(fd: number, callback: (event: number, a: number, b: number) => void): DoorSession
 }
 
-const INTERFACE_VERSION = 1
+const INTERFACE_VERSION = 2
 let loaded: DoorAddon | undefined
 
 /** Throws `addon-missing` where there is no native door (other systems, not built). */

@@ -73,11 +73,7 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
     await ensureAccount(state, bridgeUrl, phraseFile)
     let mount: ReadyChild | null = null
     if (options.mountPoint !== null) {
-      if (!existsSync(options.mountPoint)) {
-        const place = options.mountPoint
-        explained(place, () => makeFolder(place))
-        madeMountPoint = place
-      }
+      if (await makeMountPoint(options.mountPoint)) madeMountPoint = options.mountPoint
       mount = await startChild(
         'mount',
         ['mount', options.mountPoint, '--state', state, '--foreground'],
@@ -101,6 +97,14 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
     await stop()
     throw error
   }
+}
+
+/** False: it was there. */
+async function makeMountPoint(place: string): Promise<boolean> {
+  const { preparePlace } = await import('../mount/fuse/mount-point.js')
+  if ((await preparePlace(place)) !== 'missing') return false
+  explained(place, () => makeFolder(place))
+  return true
 }
 
 function startBridgeChild(bridgeDir: string, options: LocalNetworkOptions, logDir: string): Promise<ReadyChild> {

@@ -1,6 +1,7 @@
 /**
  * Which drives are mounted here, and where their control sockets are: one small file each in the runtime directory, so that
- * `shardrive sync` in a second terminal needs no options. A file of a daemon that died is recognised by its dead socket.
+ * `shardrive sync` in a second terminal needs no options. A file of a daemon that died is recognised by its dead socket; of one that
+ * was killed and hangs in the kernel by its process: its socket is open, and nobody will ever answer.
  */
 import { createHash } from 'node:crypto'
 import { lstatSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
@@ -9,6 +10,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { AppError } from '../base/errors.js'
 import { explained, makeFolder } from '../base/folders.js'
+import { isDying } from '../base/process-state.js'
 import { SOCKET_PATH_MAX } from '../mount/control/server.js'
 import { standardPaths } from './paths.js'
 
@@ -64,26 +66,35 @@ export function withdrawDrive(stateDir: string): void {
 }
 
 export async function listRunningDrives(): Promise<RunningDrive[]> {
+  return (await lookAround()).running
+}
+
+async function lookAround(): Promise<{ running: RunningDrive[]; killed: RunningDrive[] }> {
   const dir = path.join(runtimeDir(), 'drives')
-  const found: RunningDrive[] = []
+  const running: RunningDrive[] = []
+  const killed: RunningDrive[] = []
   for (const name of namesIn(dir)) {
     const drive = parse(path.join(dir, name))
-    if (drive !== null && (await answers(drive.control))) found.push(drive)
+    if (drive !== null && isDying(drive.pid)) killed.push(drive)
+    else if (drive !== null && (await answers(drive.control))) running.push(drive)
     else forget(path.join(dir, name))
   }
-  return found
+  return { running, killed }
 }
 
 /** The drive of --state, or the one that `target` lies in, or the only one there is. */
 export async function findRunningDrive(stateDir: string | undefined, target?: string): Promise<RunningDrive> {
-  const running = await listRunningDrives()
+  const { running, killed } = await lookAround()
   if (stateDir !== undefined) {
     const state = path.resolve(stateDir)
+    expectAlive(killed.find((one) => one.state === state))
     return (
       running.find((one) => one.state === state) ?? { state, mountPoint: null, control: controlSocketOf(state), pid: 0 }
     )
   }
   if (target !== undefined) {
+    // Before anything is looked at: what lies there does not answer.
+    expectAlive(holderOf(killed, path.resolve(target)))
     const holder = holderOf(running, realPlace(target))
     if (holder) return holder
     throw new AppError('not-on-drive', `${target} does not lie on a mounted drive`, { hint: hintOf(running) })
@@ -92,6 +103,7 @@ export async function findRunningDrive(stateDir: string | undefined, target?: st
   if (here) return here
   const [only, ...others] = running
   if (only === undefined) {
+    expectAlive(killed[0])
     throw new AppError('daemon-not-running', 'no drive is mounted here', {
       hint: 'shardrive mount MOUNTPOINT, or shardrive up, starts one',
     })
@@ -101,8 +113,16 @@ export async function findRunningDrive(stateDir: string | undefined, target?: st
   return only
 }
 
+function expectAlive(killed: RunningDrive | undefined): void {
+  if (killed === undefined) return
+  const { mountPoint, state } = killed
+  throw new AppError('daemon-not-running', `the daemon of ${mountPoint ?? state} was killed`, {
+    hint: `shardrive mount ${mountPoint ?? 'MOUNTPOINT'} brings the drive back; shardrive unmount takes away what is left`,
+  })
+}
+
 /** Mount points are known without symbolic links. */
-export function realPlace(place: string): string {
+function realPlace(place: string): string {
   try {
     return realpathSync(place)
   } catch {

@@ -18,10 +18,12 @@ try {
   if (words.includes('stuck')) {
     await asked
     void door.invalidateEntry(1, Buffer.from('a'))
+    console.log(JSON.stringify({ notifying: true }))
   }
   if (words.includes('exit')) setTimeout(() => process.exit(3), 50)
   console.log(JSON.stringify({ ended: await door.ended }))
 } catch (error) {
-  console.log(JSON.stringify({ failed: (error as { code?: string }).code }))
+  const { code, hint } = error as { code?: string; hint?: string }
+  console.log(JSON.stringify({ failed: code, hint }))
   process.exitCode = 1
 }

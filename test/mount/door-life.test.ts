@@ -53,6 +53,7 @@ t.test('neither unmount nor exit waits for a request that is never answered', { 
     t.match(await door.next(), { ready: place })
     const asking = run('mkdir', [path.join(place, 'x')])
     if (!words.includes('exit')) {
+      t.match(await door.next(), { notifying: true })
       await new Promise((resolve) => setTimeout(resolve, 300))
       door.child.kill('SIGTERM')
       t.match(await door.next(), { ended: 'closed' })
@@ -87,7 +88,7 @@ t.test('two mounts in one process live and end apart', { skip }, async (t) => {
   ] as const
   await fsp.writeFile(path.join(one, 'only-in-one'), '')
   t.same(await fsp.readdir(two), [])
-  t.match(await sh('grep "$1" /proc/mounts', one), /^one \S+ fuse\.shardrive /)
+  t.match(await sh('grep "$1" /proc/mounts', one), /^one@\d+ \S+ fuse\.shardrive /)
   await doors[0].unmount()
   await fsp.writeFile(path.join(two, 'goes-on'), '')
   t.same(await fsp.readdir(two), ['goes-on'])
@@ -130,12 +131,12 @@ for (const [who, uid] of [
   t.test(`after kill -9 of a daemon of ${who} the next start clears what is left`, { skip: not }, async (t) => {
     openDevice(t)
     const place = mountPlace(t, uid)
-    const dead = startDoor(t, [place], uid)
+    const dead = startDoor(t, [place], { uid })
     t.match(await dead.next(), { ready: place })
     dead.child.kill('SIGKILL')
     await dead.exited
     t.ok(isMounted(place), 'it is left behind')
-    const next = startDoor(t, [place], uid)
+    const next = startDoor(t, [place], { uid })
     t.match(await next.next(), { ready: place })
     t.equal((await run('touch', [path.join(place, 'a')], { uid })).status, 0)
     next.child.kill('SIGTERM')
@@ -147,7 +148,7 @@ for (const [who, uid] of [
   t.test(`process.exit of ${who} with a living mount leaves nothing`, { skip: not }, async (t) => {
     openDevice(t)
     const place = mountPlace(t, uid)
-    const door = startDoor(t, [place, 'exit'], uid)
+    const door = startDoor(t, [place, 'exit'], { uid })
     t.match(await door.next(), { ready: place })
     t.equal(await door.exited, 3)
     t.notOk(isMounted(place))
@@ -161,7 +162,7 @@ t.test(
     openDevice(t)
     const place = mountPlace(t)
     fs.chmodSync(place, 0o755)
-    t.same(await startDoor(t, [place], USER).next(), { failed: 'mount-denied' })
+    t.match(await startDoor(t, [place], { uid: USER }).next(), { failed: 'mount-denied' })
     t.notOk(isMounted(place))
   },
 )

@@ -81,10 +81,16 @@ export interface DoorProcess {
   readonly exited: Promise<number | string>
 }
 
-/** test/mount/door-child.ts, as another user if given. */
-export function startDoor(t: Teardown, args: readonly string[], uid?: number): DoorProcess {
+/** test/mount/door-child.ts, as another user if given, or started by other programs. */
+export function startDoor(
+  t: Teardown,
+  args: readonly string[],
+  how: { uid?: number | undefined; prefix?: readonly string[] } = {},
+): DoorProcess {
   const script = path.join(import.meta.dirname, '../mount/door-child.js')
-  const child = spawn(process.execPath, [script, ...args], { uid, gid: uid, stdio: ['ignore', 'pipe', 'inherit'] })
+  const { uid, prefix = [] } = how
+  const [program = '', ...words] = [...prefix, process.execPath, script, ...args]
+  const child = spawn(program, words, { uid, gid: uid, stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => child.kill('SIGKILL'))
   const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const exited = new Promise<number | string>((resolve) =>

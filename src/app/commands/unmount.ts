@@ -1,9 +1,10 @@
 /** `shardrive unmount MOUNTPOINT`: takes the drive away, cleanly; says what is only local. */
+import path from 'node:path'
 import type { Argv } from 'yargs'
 import { AppError, isCode } from '../../base/errors.js'
 import type { Arguments, Command } from '../command.js'
 import { formatBytes } from '../numbers.js'
-import { listRunningDrives, realPlace } from '../running-drives.js'
+import { listRunningDrives } from '../running-drives.js'
 import type { Terminal } from '../terminal.js'
 
 interface UnmountArguments {
@@ -21,7 +22,7 @@ export const command: Command<UnmountArguments> = {
       .option('force', { type: 'boolean', default: false, describe: 'also when programs have files of it open' })
       .example('shardrive unmount ~/drive', '') as unknown as Argv<UnmountArguments>,
   async run(args: Arguments<UnmountArguments>, terminal: Terminal) {
-    const mountPoint = realPlace(args.mountpoint)
+    const mountPoint = await placeOf(args.mountpoint)
     const drive = (await listRunningDrives()).find((one) => one.mountPoint === mountPoint)
     if (drive === undefined) return clearDead(mountPoint, terminal)
     const { callDaemon } = await import('../../mount/control/client.js')
@@ -33,13 +34,19 @@ export const command: Command<UnmountArguments> = {
   },
 }
 
-/** Nobody serves this place: what a daemon that was killed left there is taken away. */
-async function clearDead(mountPoint: string, terminal: Terminal): Promise<void> {
-  const { clearStaleMount } = await import('../../mount/fuse/mount-point.js')
-  const cleared = await clearStaleMount(mountPoint).catch((error: unknown) => {
-    if (isCode(error, 'mountpoint-missing')) return false
+/** As mount points are known; what is mounted there is not looked at. */
+async function placeOf(given: string): Promise<string> {
+  const { resolvePlace } = await import('../../mount/fuse/mount-point.js')
+  return resolvePlace(given).catch((error: unknown) => {
+    if (isCode(error, 'mountpoint-missing')) return path.resolve(given)
     throw error
   })
+}
+
+/** Nobody serves this place: what a daemon that was killed left there is taken away. */
+async function clearDead(mountPoint: string, terminal: Terminal): Promise<void> {
+  const { preparePlace } = await import('../../mount/fuse/mount-point.js')
+  const cleared = (await preparePlace(mountPoint)) === 'cleared'
   if (!cleared) throw new AppError('not-mounted', `no drive of this user is mounted at ${mountPoint}`)
   terminal.result({ mount: mountPoint, cleared }, `${mountPoint}: the daemon was dead; its mount is cleared`)
 }

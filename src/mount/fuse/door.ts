@@ -6,7 +6,7 @@
  *
  * Fails with: fuse-missing, mountpoint-missing, mountpoint-not-a-directory, mountpoint-not-empty, mountpoint-busy,
  * mount-denied, mount-failed, kernel-too-old, unmount-failed. A mount of ours whose daemon died is cleared first.
- * At process.exit() a living mount is closed and detached; after kill -9 it stays dead until the next mount there.
+ * At process.exit() a living mount is closed and detached; after kill -9 it stays, dead or hanging, until the next mount there.
  */
 import fs from 'node:fs'
 import fsp from 'node:fs/promises'
@@ -19,12 +19,13 @@ import { ERRNO, errnoName } from './errno.js'
 import { closeAtExit, forgetAtExit } from './exit.js'
 import type { FileSystem } from './filesystem.js'
 import { findFusermount, mountWithFusermount } from './fusermount.js'
+import { sourceOf } from './mount-daemon.js'
 import { isRoot, MOUNT_TYPE, prepareMountPoint, unmountAt } from './mount-point.js'
 import { topMountAt } from './mount-table.js'
 import { deletion, entryInvalidation, inodeInvalidation } from './notifications.js'
 
 export interface DoorOptions {
-  /** What `mount` and `df` show as the source: letters, digits and ._:@/- only. */
+  /** What `mount` and `df` show as the source, before the process id: letters, digits and ._:@/- only. */
   readonly fsname?: string
   readonly readOnly?: boolean
   /** May other users see the mount? Default: yes for root, no for others (who need user_allow_other). */
@@ -163,16 +164,17 @@ function openConnection(mountPoint: string, options: DoorOptions): Promise<numbe
   const root = isRoot()
   const allowOther = (options.allowOther ?? root) ? ',allow_other' : ''
   const common = `default_permissions,max_read=${MAX_READ}${allowOther}`
-  if (root) return openAsRoot(mountPoint, fsname, common, options.readOnly === true)
+  const source = sourceOf(fsname)
+  if (root) return openAsRoot(mountPoint, source, common, options.readOnly === true)
   const access = options.readOnly === true ? 'ro' : 'rw'
-  const all = `${access},nosuid,nodev,fsname=${fsname},subtype=shardrive,${common}`
+  const all = `${access},nosuid,nodev,fsname=${source},subtype=shardrive,${common}`
   return mountWithFusermount(mountPoint, all, options.allowNonEmpty === true)
 }
 
-async function openAsRoot(mountPoint: string, fsname: string, common: string, readOnly: boolean): Promise<number> {
+async function openAsRoot(mountPoint: string, source: string, common: string, readOnly: boolean): Promise<number> {
   const flags = MS_NOSUID | MS_NODEV | (readOnly ? MS_RDONLY : 0)
   const ids = `user_id=${process.geteuid?.() ?? 0},group_id=${process.getegid?.() ?? 0}`
-  const fd = await doorAddon().mountDirect(mountPoint, fsname, MOUNT_TYPE, flags, `rootmode=40000,${ids},${common}`)
+  const fd = await doorAddon().mountDirect(mountPoint, source, MOUNT_TYPE, flags, `rootmode=40000,${ids},${common}`)
   if (fd >= 0) return fd
   const errno = -fd
   const denied = errno === ERRNO.EPERM || errno === ERRNO.EACCES

@@ -2,16 +2,20 @@
 import fsp from 'node:fs/promises'
 import path from 'node:path'
 import { doorAddon } from '../../addon/door.js'
-import { AppError } from '../../base/errors.js'
+import { AppError, isCode } from '../../base/errors.js'
 import { ERRNO, errnoName } from './errno.js'
 import { unmountWithFusermount } from './fusermount.js'
-import { topMountAt } from './mount-table.js'
+import { abortConnection, daemonState, pidOf, untilClosed } from './mount-daemon.js'
+import { type MountEntry, topMountAt } from './mount-table.js'
 
 export const MOUNT_TYPE = 'fuse.shardrive'
 /** Mounts of dead daemons may lie upon each other when each start mounted over the last. */
 const STALE_MAX = 16
-/** A mount whose daemon lives but does not answer counts as busy. */
+/** A mount that does not answer, and of whose daemon nothing is known, counts as busy. */
 const STAT_TIMEOUT_MS = 5000
+/** Bits of umount2(2). */
+const MNT_FORCE = 1
+const MNT_DETACH = 2
 
 export function isRoot(): boolean {
   return process.geteuid?.() === 0
@@ -24,30 +28,61 @@ export async function unmountAt(mountPoint: string, lazy: boolean): Promise<bool
     if (lazy) throw new AppError('unmount-failed', `fusermount does not unmount ${mountPoint}`)
     return false
   }
-  const errno = await doorAddon().detach(mountPoint, lazy)
+  const errno = await doorAddon().detach(mountPoint, lazy ? MNT_DETACH : 0)
   if (errno === 0) return true
   if (errno === ERRNO.EBUSY) return false
   throw new AppError('unmount-failed', `${mountPoint} does not unmount: ${errnoName(errno)}`)
 }
 
+/** What is at a place, dead mounts of ours cleared. Mounts of ours are not looked at: one that hangs never answers. */
+export async function preparePlace(place: string): Promise<'missing' | 'cleared' | 'there'> {
+  try {
+    return (await clearStaleMount(place)) ? 'cleared' : 'there'
+  } catch (error) {
+    if (isCode(error, 'mountpoint-missing')) return 'missing'
+    throw error
+  }
+}
+
 /**
- * Unmounts our own mounts at `place` whose daemon is gone ("Transport endpoint is not connected"). True if there was
- * one. Touches neither living mounts nor those of other programs.
+ * Unmounts our own mounts at `place` whose daemon is gone ("Transport endpoint is not connected") or was killed and hangs. True
+ * if there was one. Touches neither living mounts nor those of other programs. `mountpoint-busy`: it hangs, and ending it
+ * needs root.
  */
 export async function clearStaleMount(place: string): Promise<boolean> {
   const mountPoint = await resolvePlace(place)
   let cleared = false
   for (let i = 0; i < STALE_MAX; i++) {
     const mount = await topMountAt(mountPoint)
-    if (mount?.type !== MOUNT_TYPE || !(await isDead(mountPoint))) break
-    await unmountAt(mountPoint, true)
+    if (mount?.type !== MOUNT_TYPE || !(await isDead(mount))) break
+    // Ending one that hung may have taken it away already.
+    if ((await topMountAt(mountPoint))?.device === mount.device) await unmountAt(mountPoint, true)
     cleared = true
   }
   return cleared
 }
 
+/** A mount that hangs is made a dead one. */
+async function isDead(mount: MountEntry): Promise<boolean> {
+  const daemon = daemonState(mount)
+  if (daemon === 'killed') await endKilled(mount)
+  return daemon === 'unknown' ? isDisconnected(mount.mountPoint) : daemon === 'killed'
+}
+
+async function endKilled(mount: MountEntry): Promise<void> {
+  const { mountPoint } = mount
+  // As root it is ended through the mount itself; that it is in use does not matter.
+  if (isRoot()) await doorAddon().detach(mountPoint, MNT_FORCE)
+  else if (!(await abortConnection(mount))) {
+    throw new AppError('mountpoint-busy', `the daemon of ${mountPoint} was killed, and its mount hangs`, {
+      hint: `ending it takes root here: sudo umount -f ${mountPoint}; then mount again`,
+    })
+  }
+  await untilClosed(pidOf(mount) as number)
+}
+
 /** Asks for its space: the kernel answers a stat from what it remembers, long after the daemon has gone. */
-async function isDead(mountPoint: string): Promise<boolean> {
+async function isDisconnected(mountPoint: string): Promise<boolean> {
   const code = await errorCodeOf(fsp.statfs(mountPoint))
   return code === 'ENOTCONN' || code === 'ECONNABORTED'
 }
@@ -67,20 +102,20 @@ function errorCodeOf(promise: Promise<unknown>): Promise<string | undefined> {
   })
 }
 
-/** Absolute and without symlinks, also when the last part is a dead mount, which realpath(3) cannot cross. */
-async function resolvePlace(place: string): Promise<string> {
+/** Absolute and without symlinks. What is mounted there is not looked at: it may be dead, or hang. */
+export async function resolvePlace(place: string): Promise<string> {
   const absolute = path.resolve(place)
+  if (await isMountPoint(absolute)) return absolute
   try {
-    return await fsp.realpath(absolute)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code !== 'ENOTCONN' && code !== 'ECONNABORTED' && code !== 'EACCES') throw unfit(absolute, error)
-  }
-  try {
-    return path.join(await fsp.realpath(path.dirname(absolute)), path.basename(absolute))
+    const inParent = path.join(await fsp.realpath(path.dirname(absolute)), path.basename(absolute))
+    return (await isMountPoint(inParent)) ? inParent : await fsp.realpath(inParent)
   } catch (error) {
     throw unfit(absolute, error)
   }
+}
+
+async function isMountPoint(place: string): Promise<boolean> {
+  return (await topMountAt(place)) !== undefined
 }
 
 function unfit(place: string, cause: unknown): AppError {

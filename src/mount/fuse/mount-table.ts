@@ -6,6 +6,8 @@ export interface MountEntry {
   readonly device: string
   readonly mountPoint: string
   readonly type: string
+  /** What it says it shows. */
+  readonly source: string
 }
 
 /** Fields of a line before the separator: id, parent, major:minor, root, mount point, options, then optional ones. */
@@ -19,9 +21,9 @@ export function parseMountInfo(text: string): MountEntry[] {
     const fields = before?.split(' ') ?? []
     const device = fields[FIELD_DEVICE]
     const mountPoint = fields[FIELD_MOUNT_POINT]
-    const type = after?.split(' ', 1)[0]
-    if (device === undefined || mountPoint === undefined || type === undefined) continue
-    entries.push({ device, mountPoint: unescapeOctal(mountPoint), type })
+    const [type, source] = after?.split(' ', 2) ?? []
+    if (device === undefined || mountPoint === undefined || type === undefined || source === undefined) continue
+    entries.push({ device, mountPoint: unescapeOctal(mountPoint), type, source: unescapeOctal(source) })
   }
   return entries
 }

@@ -4,7 +4,7 @@
  * The kernel takes locks for them: that of the parent directory for entries, that of pages for bytes. A message waits
  * (on its own thread) while a request that holds the lock is being answered, so none may be sent and awaited from within
  * such a request, and they are for rare news. A daemon that is killed with SIGKILL at just that moment leaves a mount
- * that hangs instead of a dead one; `umount -f` ends it.
+ * that hangs instead of a dead one; the next mount there ends it (mount-daemon.ts).
  */
 
 import * as at from './offsets.js'

@@ -58,13 +58,13 @@ t.test('the numbers are those of this system', { skip: os.platform() !== 'linux'
 t.test('mounts are found under names with spaces, newlines and other letters', async (t) => {
   const lines = [
     '22 1 254:0 / / rw,relatime - ext4 /dev/root rw',
-    '36 22 0:39 / /mnt/a\\040b\\012c\\134\u00c3\u00a9 rw,nosuid shared:1 master:2 - fuse.shardrive shardrive rw,user_id=0',
+    '36 22 0:39 / /mnt/a\\040b\\012c\\134\u00c3\u00a9 rw,nosuid shared:1 master:2 - fuse.shardrive shardrive@12 rw,user_id=0',
     'broken',
     '',
   ]
   t.same(parseMountInfo(lines.join('\n')), [
-    { device: '254:0', mountPoint: '/', type: 'ext4' },
-    { device: '0:39', mountPoint: '/mnt/a b\nc\\\u00e9', type: 'fuse.shardrive' },
+    { device: '254:0', mountPoint: '/', type: 'ext4', source: '/dev/root' },
+    { device: '0:39', mountPoint: '/mnt/a b\nc\\\u00e9', type: 'fuse.shardrive', source: 'shardrive@12' },
   ])
 })
 
