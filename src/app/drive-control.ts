@@ -63,7 +63,8 @@ async function syncDrive(parts: StatusParts & { status: DriveStatus }, call: Con
   const total = storage.ledger.progress().openBytes + storage.ledger.progress().pendingBytes
   const timer = setInterval(() => {
     const now = storage.ledger.progress()
-    call.progress({ total, left: now.openBytes + now.pendingBytes, trouble: sync.upkeep.trouble() })
+    const left = now.openBytes + now.pendingBytes - sync.storedBytes()
+    call.progress({ total, left, trouble: sync.upkeep.trouble() })
   }, PROGRESS_EVERY_MS)
   try {
     await storage.ledger.sync()

@@ -63,6 +63,7 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
   const drained = new Promise<number>((resolve) => {
     tellDrained = resolve
   })
+  let unmounting: Promise<unknown> = Promise.resolve()
   const socket = controlSocketOf(stateDir)
   prepareSocketFolder(socket)
   const control = await ControlServer.listen(
@@ -70,7 +71,11 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
     controlMethods({
       ...statusParts,
       status,
-      unmountIfIdle: () => door.unmountIfIdle(),
+      unmountIfIdle: () => {
+        const idle = door.unmountIfIdle()
+        unmounting = idle.catch(() => undefined)
+        return idle
+      },
       endDrive: () => {
         requestStop()
         return drained
@@ -102,6 +107,8 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
     } finally {
       clearInterval(space)
       withdrawDrive(stateDir)
+      // The kernel lets the drive go before it answers: who asked for that is not cut off in between.
+      await unmounting
       await control.stop()
       await drive.close()
     }

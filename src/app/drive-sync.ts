@@ -52,6 +52,8 @@ export interface DriveSync {
   witnesses: HeadWitnesses
   /** What waits for a retry is tried at once: a person waits. */
   hurry(): void
+  /** Of the epoch that is being stored: bytes that are on hosts already. */
+  storedBytes(): number
 }
 
 /** The chain state that this device trusts: its own, or, for a device without one, what it rebuilds from the phrase's chain. */
@@ -194,7 +196,8 @@ export function composeSync(state: ChainState, parts: SyncParts, options: SyncOp
     },
     options,
   )
-  return { chain, publisher, cutter, upkeep, witnesses, hurry: makeHurry(parts, storer, upkeep) }
+  const hurry = makeHurry(parts, storer, upkeep)
+  return { chain, publisher, cutter, upkeep, witnesses, hurry, storedBytes: () => storer.doneBytes }
 }
 
 /** When the bridge is back, and when a person waits, what waits for a retry does not wait for the end of its pause. */

@@ -83,6 +83,8 @@ const REMARK_EVERY_MS = 5_000
 class SyncWatch {
   private readonly terminal: Terminal
   private bar: Promise<Progress> | null = null
+  /** Never goes back: an epoch that is stored counts in full only when its record is in the chain. */
+  private done = 0
   private saidTrouble = ''
   private saidFull = ''
   private saidFullAtMs = 0
@@ -106,7 +108,8 @@ class SyncWatch {
     if (segments !== undefined) this.noteFull(`${full} of ${segments} segments are on all their hosts`)
     if (total === undefined || left === undefined || total === 0) return
     this.bar ??= this.terminal.progress('storing', total)
-    void this.bar.then((bar) => bar.update(Math.max(0, total - left)))
+    this.done = Math.max(this.done, total - left)
+    void this.bar.then((bar) => bar.update(this.done))
   }
 
   async end(): Promise<void> {

@@ -101,7 +101,7 @@ export class ControlServer {
       closed.abort(new AppError('stopped', 'the drive is being unmounted', { retry: 'later' }))
     }
     void Promise.allSettled(this.answers).then(() => {
-      for (const socket of this.sockets.keys()) socket.end()
+      for (const socket of this.sockets.keys()) socket.destroySoon()
     })
     await ended
     clearTimeout(patience)

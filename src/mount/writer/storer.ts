@@ -61,6 +61,7 @@ export class StagedStorer {
   private epoch = -1
   private readonly done = new Map<number, Stored>()
   private readonly sealed = new Map<number, SealedSegment>()
+  private storedBytes = 0
 
   constructor(parts: StorerParts, options: { sealedBytesMax?: number } = {}) {
     this.parts = parts
@@ -88,9 +89,19 @@ export class StagedStorer {
     }
     if (cut.stagedRows.length === 0) return { mapping: [], segments: [] }
     const plans = packSegments(cut.stagedRows, await this.parts.scheme())
-    await this.storeAll(plans, signal)
+    this.storedBytes = plans.reduce((sum, plan) => sum + (this.done.has(keyOf(plan)) ? plan.plainLength : 0), 0)
+    try {
+      await this.storeAll(plans, signal)
+    } finally {
+      this.storedBytes = 0
+    }
     const stored = plans.map((plan) => this.done.get(keyOf(plan)) as Stored)
     return { mapping: stored.flatMap((one) => one.mapping), segments: stored.map((one) => one.segment) }
+  }
+
+  /** Of the cut that is being stored: plain bytes that are on hosts already. */
+  get doneBytes(): number {
+    return this.storedBytes
   }
 
   /** One run of plain bytes as a segment of its own. */
@@ -148,6 +159,7 @@ export class StagedStorer {
       const id = segment.info.segment
       const mapping = plan.rows.map((row) => ({ stagedId: row.stagedId, segment: id, segmentOffset: row.offset }))
       this.done.set(keyOf(plan), { segment: segment.info, mapping })
+      this.storedBytes += plan.plainLength
     } finally {
       whenSettled(push, () => {
         if (stored !== null) this.parts.release(stored.shards)

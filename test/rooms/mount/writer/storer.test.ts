@@ -31,6 +31,7 @@ function bench(options: { scheme?: typeof SCHEME; sealedBytesMax?: number } = {}
   const pushed: SegmentId[] = []
   const stored: SealedSegment[] = []
   const released = new Set<Buffer>()
+  const progress: number[] = []
   const state = {
     fails: false,
     settles: true,
@@ -45,6 +46,7 @@ function bench(options: { scheme?: typeof SCHEME; sealedBytesMax?: number } = {}
     hurry: () => void state.hurried++,
     push(segment: SealedSegment) {
       pushed.push(segment.info.segment)
+      progress.push(storer.doneBytes)
       state.heldMax = Math.max(state.heldMax, ++state.held)
       let settle: () => void = () => {}
       const settled = new Promise<number>((resolve) => {
@@ -92,7 +94,7 @@ function bench(options: { scheme?: typeof SCHEME; sealedBytesMax?: number } = {}
     for (const [at, size] of sizes.entries()) lengths.set(from + at, size)
     return cutOf(epoch, sizes, from)
   }
-  return { storer, clock, pending, pushed, stored, released, state, cut }
+  return { storer, clock, pending, pushed, stored, progress, released, state, cut }
 }
 
 t.test('small rows share a segment, in order; each row opens where the mapping says', async (t) => {
@@ -132,6 +134,21 @@ t.test('after a failure no further segment is begun, and a retry seals nothing t
       segments.some((one) => one.segment === id),
       'what was sealed is what is stored',
     )
+})
+
+t.test('how far a cut is can be seen while it is stored, also when it goes on after a failure', async (t) => {
+  const { storer, progress, state, cut } = bench({ scheme: SCHEME_SMALL })
+  const epoch = cut(1, [1_500_000, 1_500_000, 1_500_000, 1_500_000])
+  await storer.store(epoch, never)
+  t.equal(progress[0], 0)
+  t.ok(
+    progress[3] === 3_000_000 || progress[3] === 4_500_000,
+    `when the fourth begins at most one travels: ${progress}`,
+  )
+  t.equal(storer.doneBytes, 0, 'the next cut begins at nothing')
+  state.fails = true
+  await t.rejects(storer.store(cut(2, [1_500_000], 9), never))
+  t.equal(storer.doneBytes, 0)
 })
 
 t.test('what is done is not done again, unless it is lost', async (t) => {
