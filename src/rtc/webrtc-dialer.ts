@@ -48,7 +48,7 @@ interface Answering {
 
 /** Sessions whose description was seen: a relay that repeats one gets no second connection attempt. */
 const SEEN_MAX = 4_096
-/** On loopback and with few cores one handshake in a hundred fails by a race inside the library; the next one works. */
+/** On loopback and a loaded machine one handshake in twenty fails by a race inside the library; the careful next one not. */
 const ATTEMPTS_MAX = 3
 /** An offer that is not answered by then was probably lost: the peer was just restarted. */
 const PARK_MS = 1_000
@@ -85,7 +85,7 @@ export class WebRtcDialer implements Dialer<PeerId> {
       await this.whenNoneIsAnswered(peer, signal)
       signal.throwIfAborted()
       try {
-        return await this.dialOnce(library, peer, signal)
+        return await this.dialOnce(library, peer, { careful: failures > 0, signal })
       } catch (error) {
         if (signal.aborted) throw error
         // Ours gave way to the peer's offer.
@@ -96,7 +96,11 @@ export class WebRtcDialer implements Dialer<PeerId> {
     }
   }
 
-  private async dialOnce(library: WebRtcLibrary, peer: PeerId, signal: AbortSignal): Promise<FrameLink> {
+  private async dialOnce(
+    library: WebRtcLibrary,
+    peer: PeerId,
+    { careful, signal }: { careful: boolean; signal: AbortSignal },
+  ): Promise<FrameLink> {
     const session = this.open(library)
     const id = this.parts.random(16).toString('hex')
     const dialing: Dialing = { peer, session, answered: false, parked: undefined }
@@ -104,7 +108,7 @@ export class WebRtcDialer implements Dialer<PeerId> {
     signal.addEventListener('abort', onAbort, { once: true })
     this.dialing.set(id, dialing)
     try {
-      const sdp = await session.offer()
+      const sdp = await session.offer(careful)
       this.parts.signaling.send(peer, id, this.parts.signer.sign('offer', id, peer, sdp))
       return await session.link
     } catch (error) {

@@ -74,13 +74,18 @@ export class RtcConnection {
   }
 
   /**
-   * Throws when the library cannot read it, or when the connection has failed meanwhile. Candidates follow apart: a
-   * handshake on a fast path that ends before the library has filed the description fails for want of a fingerprint.
+   * Without its candidates, which follow apart: a handshake on a fast path that ends before the library has filed the
+   * description fails for want of a fingerprint. Throws when the library cannot read it.
    */
   setRemote(sdp: string, type: 'offer' | 'answer'): void {
-    const candidates = sdp.match(/^a=candidate:.*$/gm) ?? []
     this.connection.setRemoteDescription(sdp.replace(/^a=(candidate|end-of-candidates).*\r\n/gm, ''), type)
-    for (const candidate of candidates) this.connection.addRemoteCandidate(candidate.trimEnd(), '0')
+  }
+
+  /** From here on the peer's addresses are probed. Throws when the connection has failed meanwhile. */
+  addCandidates(sdp: string): void {
+    for (const candidate of sdp.match(/^a=candidate:.*$/gm) ?? []) {
+      this.connection.addRemoteCandidate(candidate.trimEnd(), '0')
+    }
   }
 
   localSdp(): string | undefined {

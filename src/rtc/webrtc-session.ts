@@ -1,4 +1,15 @@
-/** One attempt at a connection, either role: gathers, exchanges one description each way, ends in an open link or not. */
+/**
+ * One attempt at a connection, either role: gathers, exchanges one description each way, ends in an open link or not.
+ *
+ * There are two ways, and the offer says which by its setup attribute. The fast one (`active`): the answerer probes the
+ * offerer's addresses at once, so it is ready before its answer arrives, and the offerer starts the DTLS handshake. The
+ * other way round (the library's) the first flight comes before we listen in most dials through a real relay, and is
+ * repeated only after a second. Its price: all is under way at the moment when the library reads the answer, and where
+ * the path is faster than the processor (one machine, loaded) the handshake may be over before the library has filed the
+ * answer's fingerprint; then it fails. The careful one (`actpass`), for the attempt after such a failure: the answerer
+ * waits to be probed by the offerer, which does so when it has filed the answer, and starts the handshake itself. It
+ * takes 50 ms longer, and more where the answerer must send first to be reached.
+ */
 import type { Clock } from '../base/clock.js'
 import { AppError } from '../base/errors.js'
 import { FRAME_BYTES_MAX } from '../wire/frame-limits.js'
@@ -7,6 +18,8 @@ import type { RtcChannel, RtcConnection } from './webrtc-library.js'
 import { isEnded, WebRtcLink } from './webrtc-link.js'
 
 const LABEL = 'shardrive/1'
+/** The answerer of a careful offer probes by itself after so long: above the way of an answer through a relay. */
+const PROBE_AFTER_MS = 500
 
 export class WebRtcSession {
   private readonly connection: RtcConnection
@@ -36,16 +49,13 @@ export class WebRtcSession {
     }
   }
 
-  /**
-   * Our description, all candidates in it. It says that this side starts the DTLS handshake: the answerer has had the
-   * other description for longer and is ready first. The other way round (the library's way) the first flight comes
-   * before we listen in most dials through a real relay, and is repeated only after a second.
-   */
-  async offer(): Promise<string> {
+  /** Our description, all candidates in it. */
+  async offer(careful: boolean): Promise<string> {
     const channel = this.connection.createChannel(LABEL)
     this.channel = channel
     channel.onOpen = () => this.open(channel)
-    return (await this.localSdp()).replace('a=setup:actpass', 'a=setup:active')
+    const sdp = await this.localSdp()
+    return careful ? sdp : sdp.replace('a=setup:actpass', 'a=setup:active')
   }
 
   /** `sdp` is clean. Throws `malformed` when the library cannot read it. */
@@ -56,13 +66,25 @@ export class WebRtcSession {
     } catch (cause) {
       throw new AppError('malformed', "the peer's offer is not usable", { cause })
     }
+    if (sdp.includes('a=setup:actpass')) void this.clock.sleep(PROBE_AFTER_MS).then(() => this.probe(sdp))
+    else this.probe(sdp)
     return this.localSdp()
+  }
+
+  private probe(sdp: string): void {
+    if (this.over) return
+    try {
+      this.connection.addCandidates(sdp)
+    } catch (cause) {
+      this.end(handshakeFailed("the peer's addresses are not usable", cause))
+    }
   }
 
   /** `sdp` is clean. */
   takeAnswer(sdp: string): void {
     try {
       this.connection.setRemote(sdp, 'answer')
+      this.connection.addCandidates(sdp)
     } catch (cause) {
       this.end(handshakeFailed("the peer's answer is not usable", cause))
     }
