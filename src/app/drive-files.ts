@@ -27,9 +27,6 @@ export interface DriveFileSystem {
   refreshSpace(): Promise<void>
 }
 
-/** Names that the kernel is told of one by one; beyond it, it is told of inodes only. */
-const NAMES_TOLD_MAX = 10_000
-
 export async function openFileSystem(
   storage: DriveStorage,
   network: DriveNetwork,
@@ -75,10 +72,7 @@ export async function openFileSystem(
   }
   const changed = (changes: BatchChanges, door: MountedDoor | null) => {
     vfs?.changedBehind(changes)
-    if (door !== null)
-      tellKernel(changes, door).catch((error: unknown) =>
-        log.debug({ err: error }, 'the kernel was not told of all changes'),
-      )
+    if (door !== null) void tellKernel(changes, door, log)
   }
   const useDurability = (stored: (signal: AbortSignal) => Promise<void>) => {
     storeAll = stored
@@ -86,7 +80,21 @@ export async function openFileSystem(
   return { start, changed, refreshSpace, useDurability }
 }
 
-async function tellKernel(changes: BatchChanges, door: MountedDoor): Promise<void> {
-  for (const ino of changes.inodes) await door.invalidateInode(ino)
-  for (const { parent, name } of changes.names.slice(0, NAMES_TOLD_MAX)) await door.invalidateEntry(parent, name)
+/**
+ * Of every change: the kernel trusts what it knows for a day, and old bytes beside new ones are wrong bytes. One that it does
+ * not take holds up no other.
+ */
+export async function tellKernel(
+  changes: Pick<BatchChanges, 'inodes' | 'names'>,
+  door: Pick<MountedDoor, 'invalidateInode' | 'invalidateEntry'>,
+  log: Log,
+): Promise<void> {
+  let untold = 0
+  const tell = async (telling: Promise<void>) => {
+    await telling.catch((error: unknown) => {
+      if (untold++ === 0) log.warn({ err: error }, 'the kernel was not told of a change')
+    })
+  }
+  for (const ino of changes.inodes) await tell(door.invalidateInode(ino))
+  for (const { parent, name } of changes.names) await tell(door.invalidateEntry(parent, name))
 }

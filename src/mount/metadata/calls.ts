@@ -37,9 +37,9 @@ const tree: Record<string, Answer> = {
   lookup: (s, _t, parent: number, name: string) =>
     s.run('read', (t) => {
       const dentry = t.dentries.get(directoryOf(t, parent).ino, unpackBytes(name))
-      return dentry === null ? null : packInode(inodeOf(nodeOf(t, dentry.ino)))
+      return dentry === null ? null : packInode(inodeOf(nodeOf(t, dentry.ino), t.inodes.version))
     }),
-  attributes: (s, _t, ino: number) => s.run('read', (t) => packInode(inodeOf(nodeOf(t, ino)))),
+  attributes: (s, _t, ino: number) => s.run('read', (t) => packInode(inodeOf(nodeOf(t, ino), t.inodes.version))),
   readLink: (s, _t, ino: number) =>
     s.run('read', (t) => {
       const { target } = nodeOf(t, ino)

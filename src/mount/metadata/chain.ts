@@ -11,8 +11,6 @@ import * as o from './operations.js'
 import type { Tables } from './tables.js'
 import type { BatchChanges, SavedRecord } from './types.js'
 
-/** More than this and the kernel's caches are dropped as a whole. */
-const CHANGES_MAX = 10_000
 const RECORDS_BYTES_MAX = 8 * 1024 * 1024
 
 export function saveRecords(t: Tables, records: readonly SavedRecord[]): void {
@@ -57,7 +55,7 @@ export function applyBatch(t: Tables, operations: Buffer, epoch: number, head: H
     t.segments.flush()
     markPublished(t, epoch, head)
   }, true)
-  return changes.answer()
+  return changes.answer(t.inodes.version)
 }
 
 /** Everything here is what the chain says at `epoch`. */
@@ -75,15 +73,12 @@ export function markPublished(t: Tables, epoch: number, head: Head): void {
 class ChangeList {
   private readonly inodes = new Set<number>()
   private readonly names = new Map<string, { parent: number; name: Buffer }>()
-  private all = false
 
   /** Called before and after an operation: some of its files exist only on one side. */
   note(t: Tables, op: o.Operation): void {
-    if (this.all) return
     if ('file' in op) this.noteFile(t, op.file)
     if ('name' in op && 'parent' in op) this.noteName(t, op.parent, op.name)
     if (op.kind === o.KIND.rename) this.noteName(t, op.newParent, op.newName)
-    this.all = this.inodes.size + this.names.size > CHANGES_MAX
   }
 
   private noteFile(t: Tables, file: FileId): void {
@@ -100,8 +95,7 @@ class ChangeList {
     if (dentry !== null && dentry.ino !== ROOT_INO) this.inodes.add(dentry.ino)
   }
 
-  answer(): BatchChanges {
-    if (this.all) return { all: true, inodes: [], names: [] }
-    return { all: false, inodes: [...this.inodes], names: [...this.names.values()] }
+  answer(asOf: number): BatchChanges {
+    return { asOf, inodes: [...this.inodes], names: [...this.names.values()] }
   }
 }

@@ -79,6 +79,8 @@ export class Inodes implements WriteBack {
   private readonly gone = new Set<number>()
   /** Rows of the table and nodes not yet in it. */
   private total = 0
+  /** How often any node has changed, since the thread began: `asOf` of what is told now. */
+  version = 0
 
   constructor(database: LedgerDatabase) {
     this.database = database
@@ -107,17 +109,20 @@ export class Inodes implements WriteBack {
 
   /** Takes part in the group: call it inside a step, after the last change or before, it does not matter. */
   touch(node: Node): void {
+    this.version++
     this.dirty.add(node)
   }
 
   add(node: Node): void {
     assert(!this.nodes.has(node.ino), 'a new inode number is not in use')
     this.keep(node)
+    this.version++
     this.dirty.add(node)
     this.total++
   }
 
   remove(node: Node): void {
+    this.version++
     this.nodes.delete(node.ino)
     this.byFile.delete(node.file)
     this.dirty.delete(node)
@@ -144,6 +149,7 @@ export class Inodes implements WriteBack {
   }
 
   drop(): void {
+    this.version++
     this.nodes.clear()
     this.byFile.clear()
     this.dirty.clear()
@@ -201,11 +207,12 @@ const DIRECTORY_BYTES = 4_096
 const BLOCK_BYTES = 4_096
 
 /** As others see it. Directories have a constant size; symbolic links the length of their target. */
-export function inodeOf(node: Node): Inode {
+export function inodeOf(node: Node, asOf: number): Inode {
   const directory = isDirectory(node)
   const size = directory ? DIRECTORY_BYTES : (node.target?.length ?? node.size)
   const covered = directory ? DIRECTORY_BYTES : node.covered
   return {
+    asOf,
     ino: node.ino,
     file: node.file,
     mode: node.mode,

@@ -25,7 +25,7 @@ export function perform(t: Tables, operations: readonly o.Operation[]): void {
 export function changed(t: Tables, ...nodes: (Node | null)[]): Changed {
   const distinct = new Set<Node>()
   for (const node of nodes) if (node !== null) distinct.add(t.inodes.get(node.ino) ?? node)
-  return { inodes: [...distinct].map(inodeOf) }
+  return { inodes: [...distinct].map((node) => inodeOf(node, t.inodes.version)) }
 }
 
 export function make(t: Tables, parts: MakeParts): Changed {

@@ -53,12 +53,13 @@ export function packInode(i: Inode): PackedInode {
   // One literal: this runs once for every answer.
   // biome-ignore format: a row of numbers
   return [i.ino, i.file, i.mode, i.nlink, i.uid, i.gid, i.rdev, i.size, i.blocks,
-    a.sec, a.nsec, m.sec, m.nsec, c.sec, c.nsec, b.sec, b.nsec]
+    a.sec, a.nsec, m.sec, m.nsec, c.sec, c.nsec, b.sec, b.nsec, i.asOf]
 }
 
 export function unpackInode(p: PackedInode): Inode {
   const n = p as number[]
   return {
+    asOf: n[17] as number,
     ino: n[0] as number,
     file: p[1] as FileId,
     mode: n[2] as number,

@@ -20,7 +20,7 @@ export function list(t: Tables, ino: number, cookie: number, limit: number, with
   const rows = t.dentries.after(directory.ino, cookie, wanted)
   const entries = rows.map((row) => {
     const node = withAttributes ? t.inodes.get(row.ino) : null
-    return { ...row, inode: node === null ? undefined : inodeOf(node) }
+    return { ...row, inode: node === null ? undefined : inodeOf(node, t.inodes.version) }
   })
   return { entries, end: rows.length < wanted, parent: directory.parent }
 }

@@ -10,6 +10,8 @@ export interface FileTime {
 }
 
 export interface Inode {
+  /** Of two states of one inode, the one with the lower number is older. Rises with every change of any inode. */
+  readonly asOf: number
   /** Local, 1 = root, never reused. */
   readonly ino: number
   /** The same file on every device. */
@@ -141,9 +143,10 @@ export interface SnapshotMark {
   readonly segments: readonly SegmentId[]
 }
 
-/** What a batch from the chain changed here, for the kernel's caches. `all`: too much to tell, forget everything. */
+/** What a batch from the chain changed here, for the kernel's caches: all of it, which the size of an epoch bounds. */
 export interface BatchChanges {
-  readonly all: boolean
+  /** Of the inodes, as Inode.asOf. */
+  readonly asOf: number
   readonly inodes: readonly number[]
   readonly names: readonly { readonly parent: number; readonly name: Buffer }[]
 }

@@ -2,13 +2,19 @@
  * Inodes that the kernel knows or holds open. Keeps their attributes (the ledger's last word plus writes on their way to
  * it), counts lookups and handles, and ends orphans when nobody holds them any more.
  *
- * Attributes of one inode come from three places: answers of the ledger (in the order of calls), writes that are
- * acknowledged and not yet answered (`pending`), and changes of size that are on their way (`resizing`: writes wait).
+ * Attributes of one inode come from three places: answers of the ledger, writes that are acknowledged and not yet answered
+ * (`pending`), and changes of size that are on their way (`resizing`: writes wait).
+ *
+ * Answers are given in the order of calls, but those who wait for them wake in an order of their own: one may bring
+ * what was true before a write whose answer is here already. `asOf` tells, and what is older is left aside: a size that
+ * went back would end reads too early and put an append over the end of the file.
  */
 import type { Inode } from '../metadata/types.js'
 
 export interface Entry {
   inode: Inode
+  /** What the ledger says as of before this is not believed any more. */
+  asOf: number
   /** Kernel lookups. */
   lookups: number
   handles: number
@@ -53,8 +59,9 @@ export class InodeTable {
     return entry
   }
 
+  /** `inode` is what is known of it now, or the ledger's answer a moment ago. */
   hold(inode: Inode): Entry {
-    const entry = this.entryOf(inode)
+    const entry = this.entries.get(inode.ino) ?? this.entryOf(inode)
     entry.handles++
     return entry
   }
@@ -106,19 +113,18 @@ export class InodeTable {
     }
   }
 
-  /** Something changed behind our back. */
-  stale(ino: number): void {
+  /** Something changed behind our back; answers as of `asOf` know of it. */
+  stale(ino: number, asOf: number): void {
     const entry = this.entries.get(ino)
     if (entry === undefined) return
+    entry.asOf = Math.max(entry.asOf, asOf)
     entry.fresh = false
     entry.xattrs = null
   }
 
-  allStale(): void {
-    for (const ino of this.entries.keys()) this.stale(ino)
-  }
-
   private merge(entry: Entry, inode: Inode): void {
+    if (inode.asOf < entry.asOf) return
+    entry.asOf = inode.asOf
     if (entry.pending === 0) {
       entry.inode = inode
       entry.fresh = true
@@ -136,7 +142,7 @@ export class InodeTable {
       return known
     }
     const state = { lookups: 0, handles: 0, pending: 0, fresh: true, resizing: null, xattrs: null, failure: null }
-    const entry: Entry = { inode, ...state }
+    const entry: Entry = { inode, asOf: inode.asOf, ...state }
     this.entries.set(inode.ino, entry)
     return entry
   }

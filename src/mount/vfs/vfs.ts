@@ -49,8 +49,7 @@ export class Vfs implements fs.FileSystem {
   /** A batch of the chain changed the tree: what was remembered of it is asked anew. The kernel is the door's to tell. */
   changedBehind(changes: BatchChanges): void {
     this.state.fresh.forgetAll()
-    if (changes.all) this.state.table.allStale()
-    for (const ino of changes.inodes) this.state.table.stale(ino)
+    for (const ino of changes.inodes) this.state.table.stale(ino, changes.asOf)
   }
 
   /** For the staging buffer: the ledger took (or refused) what was written. */

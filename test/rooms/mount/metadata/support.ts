@@ -170,7 +170,7 @@ export async function publish(ledger: LedgerClient, epoch: number): Promise<Head
 export async function dumpTree(ledger: LedgerClient, hosts?: FakeHosts): Promise<Map<string, unknown>> {
   const found = new Map<string, unknown>()
   const walk = async (inode: Inode, at: string): Promise<void> => {
-    const { ino: _ino, ...rest } = inode
+    const { ino: _ino, asOf: _asOf, ...rest } = inode
     const xattrs: [string, string][] = []
     for (const name of await ledger.listXattr(inode.ino)) {
       xattrs.push([name.toString('latin1'), (await ledger.getXattr(inode.ino, name))?.toString('latin1') ?? ''])

@@ -55,6 +55,32 @@ t.test('S-14 stat after a write shows size, time and blocks, whatever is still o
   }
 })
 
+t.test('S-14 an older answer of the ledger never takes the place of a newer one', async (t) => {
+  const { vfs, ctx, create, ledger } = await driveOf(t)
+  const older: [string, (ino: number, directory: number) => unknown][] = [
+    ['attributes', (ino) => vfs.getAttributes(ino)],
+    ['a lookup', () => vfs.lookup(1, name('log'))],
+    ['a listing', (_, directory) => vfs.readDirectory(1, directory, 0, 100, true)],
+  ]
+  const { ino, fh } = await create('log')
+  const { fh: directory } = await vfs.openDirectory(1)
+  let size = 0
+  const append = () => {
+    size += 4
+    return vfs.write(ino, fh, 0, Buffer.from('tail'), { append: true, killSuidGid: false })
+  }
+  for (const [what, ask] of older) {
+    // All of it in one turn: what was asked before the second write is answered together with that write.
+    const jobs = [append(), ask(ino, directory), append(), ledger.sync()]
+    await Promise.all(jobs)
+    t.equal((await vfs.getAttributes(ino)).size, size, `${what}: size`)
+    const end = Buffer.concat([await vfs.read(ino, fh, size - 4, 100, ctx)].flat())
+    t.equal(end.toString(), 'tail', `${what}: the end of the file`)
+    await append()
+    t.equal((await ledger.attributes(ino)).size, size, `${what}: an append follows the end`)
+  }
+})
+
 t.test('S-9 a write and a truncation by others take setuid, setgid and capabilities away', async (t) => {
   const { vfs, ctx, create } = await driveOf(t)
   const { ino, fh } = await create('program')
