@@ -3,7 +3,8 @@ import type { Clock } from '../base/clock.js'
 import { AppError } from '../base/errors.js'
 import type { Log } from '../base/log.js'
 import type { MountedDoor } from '../mount/fuse/door.js'
-import type { BatchChanges } from '../mount/metadata/types.js'
+import { KernelNews } from '../mount/fuse/kernel-news.js'
+import type { BatchChanges } from '../mount/metadata/batch-changes.js'
 import { Vfs } from '../mount/vfs/vfs.js'
 import { Staging } from '../mount/writer/staging.js'
 import { StagingSpace } from '../mount/writer/staging-space.js'
@@ -22,7 +23,10 @@ export interface FileSystemOptions {
 
 export interface DriveFileSystem {
   start(): Promise<Vfs>
-  changed(changes: BatchChanges, door: MountedDoor | null): void
+  /** The tree changed behind its users: they hear of it. Resolves when more may be told. */
+  changed(changes: BatchChanges): Promise<void>
+  /** What shows it. */
+  showOn(door: MountedDoor): void
   useDurability(stored: (signal: AbortSignal) => Promise<void>): void
   refreshSpace(): Promise<void>
 }
@@ -70,31 +74,16 @@ export async function openFileSystem(
     )
     return vfs
   }
-  const changed = (changes: BatchChanges, door: MountedDoor | null) => {
-    vfs?.changedBehind(changes)
-    if (door !== null) void tellKernel(changes, door, log)
+  let kernel: KernelNews | null = null
+  const showOn = (door: MountedDoor) => {
+    kernel = new KernelNews(door, log)
+  }
+  const changed = async (changes: BatchChanges) => {
+    const news = vfs?.changedBehind(changes)
+    if (news !== undefined) await kernel?.tell(news)
   }
   const useDurability = (stored: (signal: AbortSignal) => Promise<void>) => {
     storeAll = stored
   }
-  return { start, changed, refreshSpace, useDurability }
-}
-
-/**
- * Of every change: the kernel trusts what it knows for a day, and old bytes beside new ones are wrong bytes. One that it does
- * not take holds up no other.
- */
-export async function tellKernel(
-  changes: Pick<BatchChanges, 'inodes' | 'names'>,
-  door: Pick<MountedDoor, 'invalidateInode' | 'invalidateEntry'>,
-  log: Log,
-): Promise<void> {
-  let untold = 0
-  const tell = async (telling: Promise<void>) => {
-    await telling.catch((error: unknown) => {
-      if (untold++ === 0) log.warn({ err: error }, 'the kernel was not told of a change')
-    })
-  }
-  for (const ino of changes.inodes) await tell(door.invalidateInode(ino))
-  for (const { parent, name } of changes.names) await tell(door.invalidateEntry(parent, name))
+  return { start, changed, showOn, refreshSpace, useDurability }
 }

@@ -7,7 +7,7 @@ import type { Log } from '../base/log.js'
 import type { RandomBytes } from '../base/random.js'
 import { deviceId, type HostId, hostId, idBytes, type SegmentId } from '../model/ids.js'
 import type { PlacementGrant, SegmentInfo } from '../model/segment.js'
-import type { BatchChanges } from '../mount/metadata/types.js'
+import type { BatchChanges } from '../mount/metadata/batch-changes.js'
 import { Cutter } from '../mount/sync/cutter.js'
 import { DriveChain, loadChainState } from '../mount/sync/drive-chain.js'
 import { EpochPublisher } from '../mount/sync/publisher.js'
@@ -36,7 +36,7 @@ export interface SyncParts {
   clock: Clock
   random: RandomBytes
   log: Log
-  onChanges(changes: BatchChanges): void
+  onChanges(changes: BatchChanges): Promise<void>
   onPublished(): void
 }
 

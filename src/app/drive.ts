@@ -97,7 +97,6 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
     rebuilding,
   )
   const files = await openFileSystem(storage, network, { ...options, clock, log })
-  let door: MountedDoor | null = null
   const sync = composeSync(
     state,
     {
@@ -107,7 +106,7 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
       clock,
       random,
       log,
-      onChanges: (changes) => files.changed(changes, door),
+      onChanges: (changes) => files.changed(changes),
       onPublished: () => undefined,
     },
     { ...options, isRebuilt },
@@ -122,9 +121,6 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
   const close = async () => {
     await undoAll(undo, log)
   }
-  const showOn = (shown: MountedDoor) => {
-    door = shown
-  }
   return {
     identity,
     network,
@@ -132,7 +128,7 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
     sync,
     files,
     vfs,
-    showOn,
+    showOn: files.showOn,
     storeAll,
     drain: () => drain(vfs, storage, sync),
     close,

@@ -1,15 +1,14 @@
 /** The chain's side of the ledger: head, records, batches and snapshots coming in, small facts. */
 import { AppError } from '../../base/errors.js'
 import type { Head } from '../../model/chain.js'
-import type { FileId } from '../../model/ids.js'
 import { apply } from './apply.js'
+import { type BatchChanges, ChangeList } from './batch-changes.js'
 import { lastPublished, pendingRows, putRecord, removeMappings } from './epochs.js'
 import { putHead } from './facts.js'
-import { ROOT_INO } from './inodes.js'
 import { decodeBatch } from './operation-codec.js'
 import * as o from './operations.js'
 import type { Tables } from './tables.js'
-import type { BatchChanges, SavedRecord } from './types.js'
+import type { SavedRecord } from './types.js'
 
 const RECORDS_BYTES_MAX = 8 * 1024 * 1024
 
@@ -68,34 +67,4 @@ export function markPublished(t: Tables, epoch: number, head: Head): void {
   t.counters.raise('epoch', epoch + 1)
   removeMappings(t)
   putHead(t, head)
-}
-
-class ChangeList {
-  private readonly inodes = new Set<number>()
-  private readonly names = new Map<string, { parent: number; name: Buffer }>()
-
-  /** Called before and after an operation: some of its files exist only on one side. */
-  note(t: Tables, op: o.Operation): void {
-    if ('file' in op) this.noteFile(t, op.file)
-    if ('name' in op && 'parent' in op) this.noteName(t, op.parent, op.name)
-    if (op.kind === o.KIND.rename) this.noteName(t, op.newParent, op.newName)
-  }
-
-  private noteFile(t: Tables, file: FileId): void {
-    const node = t.inodes.byFileId(file)
-    if (node !== null) this.inodes.add(node.ino)
-  }
-
-  private noteName(t: Tables, parent: FileId, name: Buffer): void {
-    const node = t.inodes.byFileId(parent)
-    if (node === null) return
-    this.inodes.add(node.ino)
-    this.names.set(`${node.ino}/${name.toString('latin1')}`, { parent: node.ino, name })
-    const dentry = t.dentries.get(node.ino, name)
-    if (dentry !== null && dentry.ino !== ROOT_INO) this.inodes.add(dentry.ino)
-  }
-
-  answer(asOf: number): BatchChanges {
-    return { asOf, inodes: [...this.inodes], names: [...this.names.values()] }
-  }
 }

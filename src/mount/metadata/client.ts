@@ -2,6 +2,7 @@
 import type { Head } from '../../model/chain.js'
 import type { SegmentId } from '../../model/ids.js'
 import type { SegmentInfo } from '../../model/segment.js'
+import type { BatchChanges } from './batch-changes.js'
 import { LedgerChannel, type LedgerOptions } from './channel.js'
 import type { AttributeParts, Ledger, MakeParts, RangeParts, WriteParts } from './ledger.js'
 import * as pack from './packing.js'
@@ -182,9 +183,8 @@ export class LedgerClient implements Ledger {
   async loadRecords(sequence: number): Promise<rows.SavedRecord[]> {
     return (await this.call<rows.SavedRecord[]>('loadRecords', [sequence])).map(savedRecord)
   }
-  async applyBatch(operations: Buffer, epoch: number, head: Head): Promise<rows.BatchChanges> {
-    const changes = await this.call<rows.BatchChanges>('applyBatch', [own(operations), epoch, plainHead(head)])
-    return { ...changes, names: changes.names.map((one) => ({ ...one, name: pack.bufferOf(one.name) })) }
+  applyBatch(operations: Buffer, epoch: number, head: Head): Promise<BatchChanges> {
+    return this.call('applyBatch', [own(operations), epoch, plainHead(head)])
   }
   saveHead(head: Head): Promise<void> {
     return this.call('saveHead', [plainHead(head)])

@@ -17,8 +17,8 @@
 import type { Head } from '../../model/chain.js'
 import type { SegmentId } from '../../model/ids.js'
 import type { SegmentInfo } from '../../model/segment.js'
+import type { BatchChanges } from './batch-changes.js'
 import type {
-  BatchChanges,
   Changed,
   Cut,
   DirectoryPage,

@@ -143,14 +143,6 @@ export interface SnapshotMark {
   readonly segments: readonly SegmentId[]
 }
 
-/** What a batch from the chain changed here, for the kernel's caches: all of it, which the size of an epoch bounds. */
-export interface BatchChanges {
-  /** Of the inodes, as Inode.asOf. */
-  readonly asOf: number
-  readonly inodes: readonly number[]
-  readonly names: readonly { readonly parent: number; readonly name: Buffer }[]
-}
-
 export interface SegmentCount {
   readonly segment: SegmentId
   readonly stored: number

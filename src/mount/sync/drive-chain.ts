@@ -19,7 +19,8 @@ import { decodeRecord } from '../../permits/chain-record.js'
 import { checkHead, followRecord } from '../../permits/chain-rules.js'
 import { type ChainState, decodeChainState, encodeChainState, isLive } from '../../permits/chain-state.js'
 import { openPayload, sealPayload } from '../../permits/sealed-payload.js'
-import type { BatchChanges, Materialised, PendingEpoch, SavedRecord, SnapshotMark } from '../metadata/types.js'
+import type { BatchChanges } from '../metadata/batch-changes.js'
+import type { Materialised, PendingEpoch, SavedRecord, SnapshotMark } from '../metadata/types.js'
 import type { ChainWriter } from './publisher.js'
 import { decodeSnapshotPayload } from './snapshot-payload.js'
 
@@ -58,8 +59,8 @@ export interface DriveChainParts {
   clock: Clock
   random: RandomBytes
   log: Log
-  /** What another device's epoch changed here. */
-  onChanges: (changes: BatchChanges) => void
+  /** What another device's epoch changed here. The next one is taken when it resolves. */
+  onChanges: (changes: BatchChanges) => Promise<void>
 }
 
 const STATE_KEY = 'chain-state'
@@ -189,7 +190,7 @@ export class DriveChain implements ChainWriter {
       await ledger.published(epoch, head)
       return
     }
-    onChanges(await ledger.applyBatch(operations, epoch, head))
+    await onChanges(await ledger.applyBatch(operations, epoch, head))
   }
 
   /** Our own epoch, appended before a crash: the ledger holds what it says already, as pending. */

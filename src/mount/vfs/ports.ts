@@ -1,7 +1,6 @@
 /** What the vfs needs of others. They conform; app/ connects. */
 
 import type { SegmentId } from '../../model/ids.js'
-import type { BatchChanges } from '../metadata/types.js'
 
 /** Bytes of files, wherever they lie. */
 export interface Reader {
@@ -26,5 +25,3 @@ export interface Health {
   /** One line for user.shardrive.health. */
   describe(segments: readonly SegmentId[]): string | Promise<string>
 }
-
-export type { BatchChanges }

@@ -7,12 +7,13 @@
  */
 import { AppError } from '../../base/errors.js'
 import type * as fs from '../fuse/filesystem.js'
+import type { News } from '../fuse/kernel-news.js'
+import { type BatchChanges, changedNames } from '../metadata/batch-changes.js'
 import type { Inode } from '../metadata/types.js'
 import * as attributes from './attributes.js'
 import { Directories } from './directories.js'
 import * as files from './files.js'
 import * as names from './names.js'
-import type { BatchChanges } from './ports.js'
 import { type VfsParts, VfsState } from './state.js'
 import * as xattrs from './xattrs.js'
 
@@ -46,10 +47,15 @@ export class Vfs implements fs.FileSystem {
     return new Vfs(state)
   }
 
-  /** A batch of the chain changed the tree: what was remembered of it is asked anew. The kernel is the door's to tell. */
-  changedBehind(changes: BatchChanges): void {
-    this.state.fresh.forgetAll()
-    for (const ino of changes.inodes) this.state.table.stale(ino, changes.asOf)
+  /** A batch of the chain changed the tree: what was remembered of it is asked anew. Answers what the kernel may remember of it. */
+  changedBehind(changes: BatchChanges): News {
+    const { fresh, table } = this.state
+    fresh.forgetAll()
+    const inodes = [...changes.inodes].filter((ino) => table.get(ino) !== undefined)
+    for (const ino of inodes) table.stale(ino, changes.asOf)
+    // Without the directory it cannot know a name in it, nor that there is none.
+    const names = [...changedNames(changes)].filter(({ parent }) => table.get(parent) !== undefined)
+    return { inodes, names }
   }
 
   /** For the staging buffer: the ledger took (or refused) what was written. */

@@ -90,7 +90,7 @@ export class Device {
       terms,
       device: options.key,
       random: systemRandom,
-      onChanges: () => {},
+      onChanges: async () => {},
     })
     const store = async (cut: Cut) => {
       this.stores++
