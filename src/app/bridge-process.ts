@@ -80,7 +80,7 @@ export async function runBridge(dir: string, said: BridgeSettings, log: Log): Pr
         log,
         nowMs: () => systemClock.nowMs(),
         bridgeUrl: new URL(config.publicUrl ?? `http://${config.listen}`),
-        ...(config.ice === undefined ? {} : { iceServers: config.ice }),
+        iceServers: async () => config.ice ?? [],
       }),
   })
   remember(dir, config, bridge.port)

@@ -13,6 +13,7 @@ import { splitRecords } from '../permits/chain-record.js'
 import type { PeerNetwork } from '../rtc/peer-network.js'
 import type { SealedSegment } from '../segment/seal.js'
 import type { HealthReply } from '../wire/api.js'
+import { iceServersOf } from './ice-servers.js'
 import type { Surroundings } from './surroundings.js'
 
 const HEALTH_MS = 5_000
@@ -24,8 +25,8 @@ export class DriveNetwork {
   private readonly drive: DriveId
   private knownScheme: Scheme | null = null
 
-  constructor(facts: DriveFacts, key: SigningKey, parts: Surroundings & { log: Log; iceServers?: string[] }) {
-    const { clock, random, log, iceServers } = parts
+  constructor(facts: DriveFacts, key: SigningKey, parts: Surroundings & { log: Log }) {
+    const { clock, random, log } = parts
     this.drive = facts.drive
     this.client = new BridgeClient({ url: facts.bridgeUrl, bridge: facts.bridge, key, clock, random })
     this.socket = new BridgeSocket({ client: this.client, clock, log })
@@ -36,7 +37,7 @@ export class DriveNetwork {
       clock,
       log,
       bridgeUrl: this.client.url,
-      ...(iceServers === undefined ? {} : { iceServers }),
+      iceServers: iceServersOf(this.client, log),
     })
     this.socket.start()
   }

@@ -1,5 +1,5 @@
 /** Mode host, composed: folder, bridge session, peers, the host itself. */
-import { AppError, isCode } from '../base/errors.js'
+import type { AppError } from '../base/errors.js'
 import type { Log } from '../base/log.js'
 import { BridgeClient } from '../bridge-client/bridge-client.js'
 import { fetchBridgeInfo } from '../bridge-client/bridge-info.js'
@@ -7,6 +7,7 @@ import { BridgeSocket } from '../bridge-client/bridge-socket.js'
 import { type HostConfig, initHostFolder, openHostFolder } from '../host/folder.js'
 import { type BridgeSession, Host, type HostOptions } from '../host/host.js'
 import { bridgeId, type HostId } from '../model/ids.js'
+import { iceServersOf } from './ice-servers.js'
 import { REAL_SURROUNDINGS, type Surroundings } from './surroundings.js'
 
 export interface HostInit {
@@ -48,6 +49,9 @@ export async function runHost(
   const { config, key } = folder
   const client = new BridgeClient({ url: config.bridgeUrl, bridge: bridgeId(config.bridge), key, clock, random })
   const socket = new BridgeSocket({ client, clock, log })
+  const iceServers = iceServersOf(client, log)
+  // Refuses to start with a bridge that is not ours. One that is away does not keep a host from starting.
+  await iceServers()
   const transport = openPeers({
     key,
     signaling: socket,
@@ -55,7 +59,7 @@ export async function runHost(
     clock,
     log,
     bridgeUrl: client.url,
-    iceServers: await iceServersOf(client, log),
+    iceServers,
     ...(config.udpPort === undefined ? {} : { udpPort: config.udpPort }),
   })
   const session: BridgeSession = {
@@ -85,16 +89,5 @@ export async function runHost(
   } catch (error) {
     await transport.stop()
     throw error
-  }
-}
-
-/** STUN and TURN servers that the bridge names. A bridge that is away does not keep a host from starting. */
-async function iceServersOf(client: BridgeClient, log: Log): Promise<string[]> {
-  try {
-    return (await client.info({ timeoutMs: 5_000 })).ice
-  } catch (error) {
-    if (!(error instanceof AppError) || isCode(error, 'bridge-signature')) throw error
-    log.warn({ code: error.code }, 'the bridge is away; starting without its STUN and TURN servers')
-    return []
   }
 }

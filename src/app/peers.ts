@@ -18,7 +18,8 @@ export interface PeerSettings {
   log: Log
   /** Where the network's bridge is: one on this machine means that all peers are. */
   bridgeUrl: URL
-  iceServers?: string[]
+  /** STUN and TURN servers, asked for with each connection. */
+  iceServers?: () => Promise<string[]>
   udpPort?: number
 }
 

@@ -80,12 +80,12 @@ export class WebRtcDialer implements Dialer<PeerId> {
   }
 
   async dial(peer: PeerId, signal: AbortSignal): Promise<FrameLink> {
-    const library = await this.load()
+    const open = await this.opener()
     for (let failures = 0; ; ) {
       await this.whenNoneIsAnswered(peer, signal)
       signal.throwIfAborted()
       try {
-        return await this.dialOnce(library, peer, { careful: failures > 0, signal })
+        return await this.dialOnce(open, peer, { careful: failures > 0, signal })
       } catch (error) {
         if (signal.aborted) throw error
         // Ours gave way to the peer's offer.
@@ -97,11 +97,11 @@ export class WebRtcDialer implements Dialer<PeerId> {
   }
 
   private async dialOnce(
-    library: WebRtcLibrary,
+    open: () => WebRtcSession,
     peer: PeerId,
     { careful, signal }: { careful: boolean; signal: AbortSignal },
   ): Promise<FrameLink> {
-    const session = this.open(library)
+    const session = open()
     const id = this.parts.random(16).toString('hex')
     const dialing: Dialing = { peer, session, answered: false, parked: undefined }
     const onAbort = () => session.end(asAppError(signal.reason))
@@ -141,15 +141,17 @@ export class WebRtcDialer implements Dialer<PeerId> {
     return undefined
   }
 
-  private async load(): Promise<WebRtcLibrary> {
+  /** What a session needs first may take time; opening it then takes none. */
+  private async opener(): Promise<() => WebRtcSession> {
+    const { log, self, clock } = this.parts
     if (this.stopped) throw unreachable('stopped')
-    this.library ??= acquireLibrary(this.parts.log)
-    return this.library
-  }
-
-  private open(library: WebRtcLibrary): WebRtcSession {
-    if (this.stopped) throw unreachable('stopped')
-    return new WebRtcSession(library.open(this.parts.self.slice(0, 8), rtcConfigOf(this.options)), this.parts.clock)
+    this.library ??= acquireLibrary(log)
+    const [library, iceServers] = await Promise.all([this.library, this.options.iceServers?.() ?? []])
+    const config = rtcConfigOf(this.options, iceServers)
+    return () => {
+      if (this.stopped) throw unreachable('stopped')
+      return new WebRtcSession(library.open(self.slice(0, 8), config), clock)
+    }
   }
 
   private onUnreachable(to: PeerId, id: string): void {
@@ -224,9 +226,9 @@ export class WebRtcDialer implements Dialer<PeerId> {
     void clock.sleep(DIAL_MS, over.signal).then((slept) => slept && stop.abort(late))
     let session: WebRtcSession | undefined
     try {
-      const library = await this.load()
+      const open = await this.opener()
       signal.throwIfAborted()
-      const opened = this.open(library)
+      const opened = open()
       session = opened
       signal.addEventListener('abort', () => opened.end(asAppError(signal.reason)), { once: true })
       const mine = await session.answer(sdp)

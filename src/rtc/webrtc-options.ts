@@ -5,8 +5,8 @@ import type { RtcConfig } from './webrtc-library.js'
 export interface WebRtcOptions {
   /** '127.0.0.1' for networks on one machine; unset: all addresses. */
   bindAddress?: string
-  /** 'stun:host:port', 'turn:user:password@host:port'. */
-  iceServers?: string[]
+  /** 'stun:host:port', 'turn:user:password@host:port'; asked with each dial and each answer. */
+  iceServers?: () => Promise<string[]>
   /** One fixed port for all connections (hosts behind a forwarded port) or a range. Unset: any port. */
   udpPorts?: { first: number; last: number }
   /** Several connections on one port; needs `udpPorts` with first = last. */
@@ -17,8 +17,8 @@ export interface WebRtcOptions {
   relayOnly?: boolean
 }
 
-export function rtcConfigOf(options: WebRtcOptions): RtcConfig {
-  const config: RtcConfig = { iceServers: options.iceServers ?? [], maxMessageSize: FRAME_BYTES_MAX }
+export function rtcConfigOf(options: WebRtcOptions, iceServers: string[]): RtcConfig {
+  const config: RtcConfig = { iceServers, maxMessageSize: FRAME_BYTES_MAX }
   if (options.bindAddress !== undefined) config.bindAddress = options.bindAddress
   if (options.mtu !== undefined) config.mtu = options.mtu
   if (options.udpMux) config.enableIceUdpMux = true
