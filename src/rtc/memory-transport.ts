@@ -5,6 +5,7 @@
 import type { Clock } from '../base/clock.js'
 import { AppError } from '../base/errors.js'
 import type { PeerId } from '../model/ids.js'
+import type { BodyPool } from './body-pool.js'
 import { BUFFERED_LOW_BYTES } from './limits.js'
 import type { Dialer, FrameLink, LinkListener } from './link.js'
 import { PeerNetwork, type PeerNetworkOptions } from './peer-network.js'
@@ -16,6 +17,7 @@ export interface MemoryHubOptions {
 
 export interface MemoryNodeOptions extends PeerNetworkOptions {
   tap?: FrameTap
+  bodies?: BodyPool
 }
 
 /** A node as the hub knows it. */
@@ -50,8 +52,8 @@ export class MemoryHub {
       stop: async () => this.leave(id, transport),
     }
     let accept: Node['accept'] = (_, link) => link.close()
-    const { tap, ...rest } = options
-    const transport = new MemoryTransport({ dialer, clock: this.clock, tap }, rest)
+    const { tap, bodies, ...rest } = options
+    const transport = new MemoryTransport({ dialer, clock: this.clock, tap, bodies }, rest)
     this.dead.delete(id)
     this.nodes.set(id, { id, transport, accept })
     return transport

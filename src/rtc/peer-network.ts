@@ -22,6 +22,8 @@ export interface PeerNetworkParts {
   clock: Clock
   tap?: FrameTap
   counters?: TransportCounters
+  /** Memory of incoming bodies; its own unless given. */
+  bodies?: BodyPool
 }
 
 export interface PeerNetworkOptions {
@@ -71,7 +73,7 @@ export class PeerNetwork implements Transport {
       server: undefined,
       gate: undefined,
       budget: new Budget({ ...bounds, waitingPerPeerMax: REQUESTS_PER_PEER_MAX }),
-      bodies: new BodyPool(),
+      bodies: parts.bodies ?? new BodyPool(),
       heldBytes: 0,
       counters: this.counters,
       nowMs: () => clock.monotonicMs(),

@@ -36,6 +36,7 @@ import * as wire from '../../../../src/wire/methods.js'
 import { openStore, scratchDir } from '../../../support/host-folder.js'
 import { Liar } from '../../../support/lying-host.js'
 import { noiseBytes } from '../../../support/noise.js'
+import { PoisonedBodies } from '../../../support/poisoned-bodies.js'
 import { rampBytes } from '../../../support/ramp.js'
 import { keyOf, secretOf } from '../../../support/secrets.js'
 
@@ -59,7 +60,7 @@ export class ReaderWorld {
   private serials = 0
 
   private constructor() {
-    this.peers = this.hub.node(peerId(this.device.id))
+    this.peers = this.hub.node(peerId(this.device.id), { bodies: new PoisonedBodies() })
   }
 
   static async start(t: Test, count: number): Promise<ReaderWorld> {
@@ -145,8 +146,9 @@ export class ReaderHost {
     const store = await openStore(dir, { hostSeed: seed, inMemory: true, nowMs: Date.now })
     const kept = Kept.open(':memory:')
     const bridge = bridgeId(world.bridge.id)
-    const endpoint = new Endpoint({ store, kept, key, bridge, nowMs: Date.now, log: silentLog })
-    const transport = world.hub.node(peerId(key.id))
+    const transport = world.hub.node(peerId(key.id), { bodies: new PoisonedBodies() })
+    const recycle = (body: Buffer) => transport.recycle(body)
+    const endpoint = new Endpoint({ store, kept, key, bridge, nowMs: Date.now, recycle, log: silentLog })
     let isRunning = true
     const stop = async () => {
       if (!isRunning) return
@@ -216,6 +218,7 @@ export class Reading {
             return world.peers.request(host, request)
           },
           warm: (hosts) => world.peers.warm(hosts),
+          recycle: (body) => world.peers.recycle(body),
         },
         token: async (host) => {
           const held = tokens.get(host) ?? world.token(host, { action: 'get' })
@@ -230,16 +233,13 @@ export class Reading {
       },
       options.shards,
     )
-    this.segments = new SegmentReader(
-      {
-        placements: this.placements,
-        shards: this.shards,
-        scores: this.scores,
-        termKey: () => world.termKey,
-        clock: systemClock,
-      },
-      { retryMs: 50 },
-    )
+    this.segments = new SegmentReader({
+      placements: this.placements,
+      shards: this.shards,
+      scores: this.scores,
+      termKey: () => world.termKey,
+      clock: systemClock,
+    })
     this.units = new UnitSource({ cache: options.cache ?? NO_CACHE, network: this.segments }, options.units)
     const plan = options.plan ?? (async () => ({ pieces: [], size: 0 }))
     this.files = new FileReader({ ledger: { plan }, units: this.units, log: silentLog }, options.files)
