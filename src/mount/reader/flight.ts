@@ -1,5 +1,6 @@
 /** Units on their way: who waits for them, and with which others they were asked for. */
 import { setMaxListeners } from 'node:events'
+import type { AppError } from '../../base/errors.js'
 import type { SegmentId } from '../../model/ids.js'
 import type { SegmentInfo } from '../../model/segment.js'
 
@@ -23,12 +24,18 @@ export interface Load {
   /** Flights that somebody waits for. */
   wanted: number
   isAhead: boolean
+  /** Why one of them was not to be had a moment ago. */
+  failure: AppError | undefined
   stop: AbortController
 }
 
 /** Each flight has one waiter. */
-export function makeLoad(info: SegmentInfo, units: readonly number[], isAhead: boolean): Load {
-  const load: Load = { info, flights: new Map(), wanted: units.length, isAhead, stop: new AbortController() }
+export function makeLoad(
+  info: SegmentInfo,
+  units: readonly number[],
+  { isAhead, failure }: { isAhead: boolean; failure?: AppError | undefined },
+): Load {
+  const load: Load = { info, flights: new Map(), wanted: units.length, isAhead, failure, stop: new AbortController() }
   // Each range of rows listens; there may be many.
   setMaxListeners(0, load.stop.signal)
   for (const unit of units) load.flights.set(unit, makeFlight(unitKey(info.segment, unit), load))

@@ -5,7 +5,8 @@
  */
 import { assert } from '../../base/assert.js'
 import type { Clock } from '../../base/clock.js'
-import { type AppError, isCode } from '../../base/errors.js'
+import { AppError, isCode } from '../../base/errors.js'
+import { linkSignal } from '../../base/linked-signal.js'
 import type { SecretBytes } from '../../crypto/secret.js'
 import type { HostId } from '../../model/ids.js'
 import { LEAF_BYTES, type Placement, type SegmentInfo } from '../../model/segment.js'
@@ -26,18 +27,23 @@ export interface SegmentReaderParts {
   clock: Clock
 }
 
-export interface SegmentReaderOptions {
-  retryMs?: number
-}
-
 /** Rows asked of a shard in one request: 256 KiB answers are as fast as larger ones and let others in between. */
 const ROWS_PER_REQUEST = 4
 /** Hosts of parity that are dialed ahead of need: one late or lost host a row is the usual trouble. */
 const SPARES_DIALED = 2
-/** Everything failed within this time: connections were lost, not hosts. It is tried again, so often, after so long. */
-const FAST_FAILURE_MS = 3_000
-const FAST_RETRIES = 2
-const FAST_RETRY_MS = 1_000
+/**
+ * Hosts that could not be reached are asked again, until a read has lasted so long, and once in any case: they may be back,
+ * or it was our own line. Hosts in good health answer in far less; who reads an offline file is told so about then.
+ */
+const PATIENCE_MS = 5_000
+/** Before they are asked again, doubling each time. Above the 500 ms that a failed dial is remembered by the transport. */
+const AGAIN_FIRST_MS = 600
+/** What being asked again takes at most, also when patience is over: a dial with a lost handshake flight, and an answer. */
+const AGAIN_LEAST_MS = 2_000
+/** Shards that moved are looked for where they are now, so many times. */
+const MOVES_MAX = 2
+/** What says nothing of the shard: no connection to the host, or none to the bridge for a token. */
+const UNREACHED = ['peer-unreachable', 'peer-lost', 'timed-out', 'busy', 'stopped', 'bridge-unreachable']
 
 interface RowRange {
   firstRow: number
@@ -48,11 +54,9 @@ interface RowRange {
 
 export class SegmentReader {
   private readonly parts: SegmentReaderParts
-  private readonly retryMs: number
 
-  constructor(parts: SegmentReaderParts, options: SegmentReaderOptions = {}) {
+  constructor(parts: SegmentReaderParts) {
     this.parts = parts
-    this.retryMs = options.retryMs ?? FAST_RETRY_MS
   }
 
   /**
@@ -72,9 +76,8 @@ export class SegmentReader {
     }
     this.prepare(info, placement)
     const ranges = rowRanges(layout, units)
-    const { retryMs } = this
     await Promise.all(
-      ranges.map((range) => new RangeRead(this.parts, { info, layout, range, sink, signal, retryMs }).run(placement)),
+      ranges.map((range) => new RangeRead(this.parts, { info, layout, range, sink, signal }).run(placement)),
     )
   }
 
@@ -95,7 +98,6 @@ interface RangeTask {
   range: RowRange
   sink: UnitSink
   signal: AbortSignal
-  retryMs: number
 }
 
 /** A row range until every unit of it has been handed over. */
@@ -106,6 +108,8 @@ class RangeRead implements StripeSink {
   /** Of shards whose units have been handed over; looked at until the end, since others may be rebuilt from them. */
   private readonly opened: Buffer[] = []
   private broken: unknown
+  /** Some host that was asked last is not to be reached. */
+  private isUnreached = false
 
   constructor(parts: SegmentReaderParts, task: RangeTask) {
     this.parts = parts
@@ -137,35 +141,65 @@ class RangeRead implements StripeSink {
   }
 
   lost(_index: number, error: AppError): void {
+    if (UNREACHED.includes(error.code)) this.isUnreached = true
     if (isCode(error, 'shard-not-found')) this.parts.placements.doubt(this.task.info)
   }
 
   private async readAgain(first: Placement): Promise<void> {
-    const { placements, clock } = this.parts
-    const { info, signal, retryMs } = this.task
+    const { clock } = this.parts
+    const { signal } = this.task
+    const startedAtMs = clock.monotonicMs()
     let placement = first
-    for (let attempt = 0; ; attempt++) {
-      const startedAtMs = clock.monotonicMs()
+    let moves = 0
+    let pauseMs = AGAIN_FIRST_MS
+    let limitMs: number | null = null
+    for (;;) {
+      this.isUnreached = false
       try {
-        await this.readFrom(placement)
+        await this.readWithin(placement, limitMs)
         return
       } catch (error) {
         if (signal.aborted || !isCode(error, 'shards-unreachable')) throw error
-        const tookMs = clock.monotonicMs() - startedAtMs
-        // Shards may have moved since we asked.
-        const renewed = await placements.renew(info).catch(() => placement)
+        const lastedMs = clock.monotonicMs() - startedAtMs
+        const isOver = limitMs !== null && lastedMs + pauseMs > PATIENCE_MS
+        const pause = this.isUnreached && !isOver ? clock.sleep(pauseMs, signal) : null
+        const renewed = await this.renewed(placement, pause)
         signal.throwIfAborted()
         const isMoved = !isSame(renewed, placement)
-        if (attempt >= FAST_RETRIES || (!isMoved && tookMs > FAST_FAILURE_MS)) throw error
-        if (!isMoved && !(await clock.sleep(retryMs, signal))) throw error
+        if (isMoved ? ++moves > MOVES_MAX : pause === null) throw error
         placement = renewed
+        if (isMoved) continue
+        await pause
+        signal.throwIfAborted()
+        limitMs = Math.max(AGAIN_LEAST_MS, PATIENCE_MS - lastedMs)
+        pauseMs *= 2
       }
     }
   }
 
-  private readFrom(placement: Placement): Promise<void> {
+  /** Shards may have moved since we asked. A bridge that says nothing holds nobody up who is going to ask again anyway. */
+  private renewed(placement: Placement, pause: Promise<unknown> | null): Promise<Placement> {
+    const renewed = this.parts.placements.renew(this.task.info).catch(() => placement)
+    return pause === null ? renewed : Promise.race([renewed, pause.then(() => placement)])
+  }
+
+  private async readWithin(placement: Placement, limitMs: number | null): Promise<void> {
+    const { signal } = this.task
+    if (limitMs === null) return this.readFrom(placement, signal)
+    const limit = linkSignal(signal)
+    const over = new AbortController()
+    void this.parts.clock.sleep(limitMs, over.signal).then((slept) => slept && limit.abort(notReached()))
+    try {
+      await this.readFrom(placement, limit.signal)
+    } finally {
+      over.abort()
+      limit.release()
+    }
+  }
+
+  private readFrom(placement: Placement, signal: AbortSignal): Promise<void> {
     const { shards, scores, clock } = this.parts
-    const { info, layout, range, signal } = this.task
+    const { info, layout, range } = this.task
     const places: (ShardPlace | null)[] = Array.from({ length: info.totalShards }, () => null)
     for (const { index, shard, host } of placement.shards) {
       if (host !== null) places[index] = { segment: info.segment, index, shard, shardLength: info.shardLength, host }
@@ -199,6 +233,13 @@ class RangeRead implements StripeSink {
 }
 
 const EMPTY = Buffer.alloc(0)
+
+function notReached(): AppError {
+  return new AppError('shards-unreachable', 'hosts that were not to be reached still are not', {
+    retry: 'later',
+    hint: 'hosts of this data are offline; it reads again when they are back',
+  })
+}
 
 /** Those of data shards first. */
 function hostsOf(placement: Placement): HostId[] {

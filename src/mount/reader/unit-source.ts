@@ -4,6 +4,7 @@
  */
 import { LRUCache } from 'lru-cache'
 import { AppError } from '../../base/errors.js'
+import { linkSignal } from '../../base/linked-signal.js'
 import type { SegmentId } from '../../model/ids.js'
 import type { SegmentInfo } from '../../model/segment.js'
 import { type Flight, isFlight, type Load, makeLoad, unitKey } from './flight.js'
@@ -34,11 +35,14 @@ const CACHE_UNITS_MAX = 32
 /** Reads that go to the network at once; more wait. Far below the kernel's background limit of 256. */
 const NETWORK_READS_MAX = 64
 /**
- * A unit that could not be had is not asked for again for so long. The kernel asks for a page of a failed readahead once more,
- * one process after the other: each of them would wait as long as the first, and a reader of many pages for ever.
+ * Who wants a unit that could not be had so lately waits less long for it than the first one did. The kernel asks for a page of
+ * a failed readahead once more, one process after the other: each would wait as long as the first, and a reader of many pages
+ * for ever. It is asked for all the same: the hosts may be back.
  */
 const FAILED_MS = 3_000
 const FAILED_MAX = 8_192
+/** For a dial with a lost handshake flight, and an answer. */
+const AGAIN_MS = 2_000
 /** What an empty unit costs: its key and its entry. */
 const ENTRY_BYTES = 256
 
@@ -50,6 +54,7 @@ interface Held {
 export interface UnitSourceOptions {
   memoryBytes?: number
   failedMs?: number
+  againMs?: number
 }
 
 export class UnitSource {
@@ -59,12 +64,14 @@ export class UnitSource {
   private readonly turns = new Turns(NETWORK_READS_MAX)
   private readonly flying = new Map<string, Flight>()
   private readonly failed: LRUCache<string, AppError>
+  private readonly againMs: number
   /** Called when a unit goes from memory that was fetched and never read: there is too little memory for so much ahead. */
   onWaste: () => void = () => {}
 
   constructor(parts: { cache: UnitCache; network: UnitNetwork }, options: UnitSourceOptions = {}) {
     this.cache = parts.cache
     this.network = parts.network
+    this.againMs = options.againMs ?? AGAIN_MS
     this.failed = new LRUCache({ max: FAILED_MAX, ttl: options.failedMs ?? FAILED_MS })
     this.memory = new LRUCache({
       maxSize: options.memoryBytes ?? MEMORY_BYTES,
@@ -112,7 +119,7 @@ export class UnitSource {
       (unit) => !this.isNear(info.segment, unit) && !this.failed.has(unitKey(info.segment, unit)),
     )
     if (missing.length === 0) return
-    const flights = this.launch(info, missing, true)
+    const flights = this.launch(makeLoad(info, missing, { isAhead: true }))
     try {
       await unlessAborted(Promise.all(flights.map((one) => one.landed)), signal)
     } finally {
@@ -120,7 +127,7 @@ export class UnitSource {
     }
   }
 
-  /** A reader waited for these in vain: who asks next, soon, is told the same at once. */
+  /** A reader waited for these in vain: who asks next, soon, waits less long. */
   gaveUp(info: SegmentInfo, units: readonly number[], error: AppError): void {
     for (const unit of units) {
       const key = unitKey(info.segment, unit)
@@ -155,13 +162,8 @@ export class UnitSource {
     return held.bytes
   }
 
-  /** For each unit its bytes or its flight; waits as one of its waiters. Throws when one could not be had a moment ago. */
+  /** For each unit its bytes or its flight; waits as one of its waiters. */
   private join(info: SegmentInfo, units: readonly number[]): (Buffer | Flight)[] {
-    for (const unit of units) {
-      const key = unitKey(info.segment, unit)
-      const failure = this.memory.has(key) ? undefined : this.failed.get(key)
-      if (failure !== undefined) throw failure
-    }
     const found = new Map<number, Buffer | Flight>()
     const missing: number[] = []
     for (const unit of new Set(units)) {
@@ -176,7 +178,8 @@ export class UnitSource {
       }
     }
     if (missing.length > 0) {
-      const flights = this.launch(info, missing, false)
+      const failures = missing.flatMap((unit) => this.failed.get(unitKey(info.segment, unit)) ?? [])
+      const flights = this.launch(makeLoad(info, missing, { isAhead: false, failure: failures[0] }))
       for (const [at, unit] of missing.entries()) found.set(unit, flights[at] as Flight)
     }
     for (const one of found.values()) {
@@ -196,8 +199,7 @@ export class UnitSource {
   }
 
   /** Flights with one waiter each. */
-  private launch(info: SegmentInfo, units: readonly number[], isAhead: boolean): Flight[] {
-    const load = makeLoad(info, units, isAhead)
+  private launch(load: Load): Flight[] {
     const flights = [...load.flights.values()]
     for (const flight of flights) this.flying.set(flight.key, flight)
     this.run(load).catch((error: unknown) => {
@@ -209,7 +211,7 @@ export class UnitSource {
   private async run(load: Load): Promise<void> {
     const missing = await this.fromCache(load)
     if (missing.length === 0) return
-    const { info, stop } = load
+    const { info, stop, failure } = load
     const sink: UnitSink = {
       unit: (unit, bytes) => {
         this.land(load, unit, undefined, bytes)
@@ -222,9 +224,11 @@ export class UnitSource {
     }
     // What is read ahead has its own bound, in bytes, and takes no reader's turn.
     const leave = load.isAhead ? () => {} : await this.turns.enter(stop.signal)
+    const again = failure === undefined ? null : linkSignal(stop.signal, { ms: this.againMs, reason: () => failure })
     try {
-      await this.network.read(info, missing, sink, stop.signal)
+      await this.network.read(info, missing, sink, again?.signal ?? stop.signal)
     } finally {
+      again?.release()
       leave()
     }
     for (const unit of missing) this.land(load, unit, new Error('the network left a unit out'))
