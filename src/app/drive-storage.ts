@@ -31,6 +31,7 @@ export interface DriveStorage {
 export interface StorageOptions {
   stateDir: string
   cacheBytes: number
+  memoryBytes?: number
   events: LedgerEvents
   clock: Clock
   log: Log
@@ -78,7 +79,7 @@ export async function openStorage(
     termKey: (term) => terms.key(term),
     clock,
   })
-  const units = new UnitSource({ cache, network: segments })
+  const units = new UnitSource({ cache, network: segments }, { memoryBytes: options.memoryBytes })
   const reader = new FileReader({ ledger, units, log })
   const close = async () => {
     await cache.close()

@@ -24,6 +24,8 @@ export interface DriveOptions {
   takeover: boolean
   fsyncStored: boolean
   cacheBytes: number
+  /** Read units in memory. */
+  memoryBytes?: number
   uid?: number
   gid?: number
   /** A snapshot is made when so many bytes of operations lie behind the last one. */
@@ -84,6 +86,7 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
   const storage = await openStorage(identity, network, {
     stateDir,
     cacheBytes: options.cacheBytes,
+    memoryBytes: options.memoryBytes,
     events: ledgerEvents(log),
     clock,
     log,

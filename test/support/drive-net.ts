@@ -22,7 +22,8 @@ import { systemRandom } from '../../src/base/random.js'
 import type { BridgeConfig } from '../../src/bridge/config.js'
 import { drawPhrase } from '../../src/crypto/phrase.js'
 import { bridgeId, type HostId, type PeerId, peerId } from '../../src/model/ids.js'
-import { MemoryHub } from '../../src/rtc/memory-transport.js'
+import type { BodyPool } from '../../src/rtc/body-pool.js'
+import { MemoryHub, type MemoryNodeOptions } from '../../src/rtc/memory-transport.js'
 import type { PeerNetwork } from '../../src/rtc/peer-network.js'
 import { BoxDevice } from './box-device.js'
 import { BoxHost } from './box-host.js'
@@ -38,6 +39,8 @@ export interface BoxOptions {
   standing?: boolean
   /** What peers are connected with; default: the in-memory transport. */
   openPeers?: Surroundings['openPeers']
+  /** Memory of incoming bodies, of each peer. */
+  bodies?: () => BodyPool
   /** Every frame before encryption. */
   tap?: (from: PeerId, to: PeerId, frame: Buffer) => void
   /** Where devices and hosts reach the bridge; default: the bridge itself. */
@@ -103,7 +106,8 @@ export class DriveNet {
     const hub = new MemoryHub({ clock: systemClock })
     const liar = new LyingBridge()
     const logs: string[] = []
-    const transport = () => hub.node(bridgeId(keyOf('bridge').id), { ...tapOf(options, bridgeId(keyOf('bridge').id)) })
+    const bridge = bridgeId(keyOf('bridge').id)
+    const transport = () => hub.node(bridge, nodeOptions(options, bridge))
     const world = await World.start(path.join(dir, 'bridge'), {
       ...liar.options,
       ...(options.config === undefined ? {} : { config: options.config }),
@@ -121,7 +125,7 @@ export class DriveNet {
   surroundings(clock: Clock, wrap: (transport: PeerNetwork) => PeerNetwork = (one) => one): Surroundings {
     const openPeers = (settings: PeerSettings) => {
       const id = peerId(settings.key.id)
-      return wrap(this.options.openPeers?.(settings) ?? this.hub.node(id, tapOf(this.options, id)))
+      return wrap(this.options.openPeers?.(settings) ?? this.hub.node(id, nodeOptions(this.options, id)))
     }
     return { clock, random: systemRandom, openPeers }
   }
@@ -222,7 +226,9 @@ function memoryLog(name: string, lines: string[]): Log {
   return pino({ name, level: 'debug', base: { name } }, { write: (line: string) => void lines.push(line) })
 }
 
-function tapOf(options: BoxOptions, from: PeerId) {
-  const { tap } = options
-  return tap === undefined ? {} : { tap: (to: PeerId, frame: Buffer) => tap(from, to, frame) }
+function nodeOptions({ tap, bodies }: BoxOptions, from: PeerId): MemoryNodeOptions {
+  return {
+    ...(tap === undefined ? {} : { tap: (to: PeerId, frame: Buffer) => tap(from, to, frame) }),
+    ...(bodies === undefined ? {} : { bodies: bodies() }),
+  }
 }

@@ -2,6 +2,7 @@
  * Makes a liar of a real host: wrap the transport that it serves on, then choose its lie at any time. Everything but
  * the answers to GET stays true, so receipts are real.
  */
+import { systemClock } from '../../src/base/clock.js'
 import { AppError } from '../../src/base/errors.js'
 import type { PeerId, ShardId } from '../../src/model/ids.js'
 import { decodeToken } from '../../src/permits/token.js'
@@ -19,6 +20,8 @@ export class Liar {
   lie: Lie = 'none'
   /** Lies told so far. */
   told = 0
+  /** Before each answer to GET. */
+  delayMs = 0
   private readonly shards = new Set<ShardId>()
 
   /** The transport to start the host with. */
@@ -47,6 +50,7 @@ export class Liar {
       if (target) this.shards.add(target.shard)
       return reply
     }
+    if (request.method === wire.METHOD.get && this.delayMs > 0) await systemClock.sleep(this.delayMs, request.signal)
     if (request.method !== wire.METHOD.get || this.lie === 'none') return server(from, request)
     this.told += 1
     if (this.lie === 'refuse') throw new AppError('token-signature', 'the bridge did not sign this token')
