@@ -2,6 +2,7 @@
  * Bytes of files, for the vfs: the ledger's plan says what is a hole, what is staged, what lies in segments; segments are read
  * through the unit source. Reads ahead when a file is read in order. What cannot be served ends within 30 s as `offline`.
  */
+import { assert } from '../../base/assert.js'
 import { AppError, codeOf } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
 import type { SegmentInfo } from '../../model/segment.js'
@@ -196,7 +197,12 @@ function rangesOf({ segment }: SegmentPiece, offset: number, length: number): Un
 }
 
 function cut(units: readonly Buffer[], ranges: readonly UnitRange[]): Buffer[] {
-  return ranges.map(({ from, length }, at) => (units[at] as Buffer).subarray(from, from + length))
+  return ranges.map(({ place, from, length }, at) => {
+    const bytes = units[at] as Buffer
+    // A kernel takes an answer that is too short for the end of the file, and shows zeros behind it.
+    assert(bytes.length === place.sealedLength, 'a unit is as long as its place')
+    return bytes.subarray(from, from + length)
+  })
 }
 
 function zeros(length: number): Buffer[] {

@@ -3,7 +3,7 @@ import { AppError } from '../../../../src/base/errors.js'
 import { silentLog } from '../../../../src/base/log.js'
 import type { SegmentInfo } from '../../../../src/model/segment.js'
 import { FileReader } from '../../../../src/mount/reader/file-reader.js'
-import { UnitSource } from '../../../../src/mount/reader/unit-source.js'
+import { type UnitSink, UnitSource } from '../../../../src/mount/reader/unit-source.js'
 import { Dice, testSeed } from '../../../support/dice.js'
 import { rampBytes } from '../../../support/ramp.js'
 import { awkwardLength, filePlan, NEVER, NO_CACHE, ReaderWorld, until } from './support.js'
@@ -113,6 +113,17 @@ t.test('a broken belief is no missing host', async (t) => {
   const info = { plainLength: 1_000, dataShards: 4 } as SegmentInfo
   await t.rejects(files.readRange(info, 0, 1_000, NEVER), TypeError)
   t.equal(units.inFlight, 0)
+})
+
+t.test('a unit that is shorter than its place is never served as the end of a file', async (t) => {
+  const short = async (_info: SegmentInfo, units: readonly number[], sink: UnitSink) => {
+    for (const unit of units) sink.unit(unit, Buffer.alloc(10))
+  }
+  const units = new UnitSource({ cache: NO_CACHE, network: { read: short } })
+  const files = new FileReader({ ledger: { plan: filePlan([]) }, units, log: silentLog })
+  const info = { plainLength: 1_000, dataShards: 4 } as SegmentInfo
+  for (const from of ['the network', 'memory'])
+    await t.rejects(files.readRange(info, 0, 100, NEVER), { message: /as long as its place/ }, from)
 })
 
 t.test('a stretch of any length is fetched in steps', async (t) => {
