@@ -170,7 +170,6 @@ export const meanings: Readonly<Record<string, string>> = {
   'receipt-malformed': 'the bytes of a receipt are not a receipt',
   'witness-malformed': 'the bytes of a head witness are not a head witness',
   'shard-mismatch': 'the shard has another length, segment or place than the token says',
-  'shard-too-young': 'a shard younger than 72 hours is never thrown away',
 }
 
 export function adviceFor(code: string): string | undefined {

@@ -144,30 +144,41 @@ t.test('tokens that ran out are replaced, and nobody is accused', async (t) => {
   t.equal(pseudonymOf(drive, net.hosts[0]!.id), decodeToken(spent[0] as Buffer).pseudonym)
 })
 
-t.test('a delete of an older placement does nothing; one of this placement deletes', async (t) => {
-  const { net, device } = await box(t)
-  const { segment, tokens } = await placed(device)
-  const [first] = tokens
-  if (!first) throw new Error('a host')
-  const { generation } = decodeToken(first.token)
-  const again = forged(net, first.token, { generation: generation + 1 })
-  await put(device, first.host, again, shardOf(segment, first.index))
-  const remove = (changes: Partial<TokenFields>) => {
-    const token = forged(net, first.token, {
-      action: 'delete',
-      bytes: 0,
-      holder: peerId(driveOf(device).identity.device.id),
-      ...changes,
-    })
-    const head = wire.encodeTokenHead(token)
-    return driveOf(device).network.peers.request(first.host, { method: wire.METHOD.delete, head, deadlineMs: 10_000 })
-  }
-  await t.rejects(remove({ generation }), { code: 'old-generation' })
-  const mine = (await driveOf(device).network.tokens([first.host], NEVER)).get(first.host) as Buffer
-  t.ok((await get(device, first.host, mine, segment.shardIds[first.index]!)).body.length > 0, 'it is still there')
-  await remove({ generation: generation + 1 })
-  await t.rejects(get(device, first.host, mine, segment.shardIds[first.index]!), { code: 'shard-not-found' })
-})
+t.test(
+  'a delete of an older placement does nothing, nor one before 72 hours; one of this placement then deletes',
+  async (t) => {
+    const { net, device } = await box(t)
+    const { segment, tokens } = await placed(device)
+    const [first] = tokens
+    if (!first) throw new Error('a host')
+    const { generation } = decodeToken(first.token)
+    const again = forged(net, first.token, { generation: generation + 1 })
+    await put(device, first.host, again, shardOf(segment, first.index))
+    const { clock } = net.world
+    const remove = (changes: Partial<TokenFields>) => {
+      const token = forged(net, first.token, {
+        action: 'delete',
+        bytes: 0,
+        holder: peerId(driveOf(device).identity.device.id),
+        notBeforeMs: clock.nowMs(),
+        notAfterMs: clock.nowMs() + 3_600_000,
+        ...changes,
+      })
+      const head = wire.encodeTokenHead(token)
+      return driveOf(device).network.peers.request(first.host, { method: wire.METHOD.delete, head, deadlineMs: 10_000 })
+    }
+    await t.rejects(remove({ generation }), { code: 'old-generation' })
+    const mine = async () => (await driveOf(device).network.tokens([first.host], NEVER)).get(first.host) as Buffer
+    t.ok(
+      (await get(device, first.host, await mine(), segment.shardIds[first.index]!)).body.length > 0,
+      'it is still there',
+    )
+    await t.rejects(remove({ generation: generation + 1 }), { code: 'shard-too-young' })
+    await clock.leap(72 * 3_600_000)
+    await remove({ generation: generation + 1 })
+    await t.rejects(get(device, first.host, await mine(), segment.shardIds[first.index]!), { code: 'shard-not-found' })
+  },
+)
 
 async function troubleOf(device: BoxDevice): Promise<{ code: string; message: string }> {
   const seen = async () => ((await device.status()).trouble as { code: string; message: string } | null) ?? null

@@ -22,7 +22,7 @@ export interface TestStoreOptions {
   hostSeed?: Buffer
 }
 
-/** Closes what it opened beside the store when the store stops. */
+/** Closes what it opened beside the store when the store stops. Shards may be removed at any age, unless told otherwise. */
 export async function openStore(
   dir: string,
   options: Partial<StoreOptions> & TestStoreOptions = {},
@@ -43,7 +43,7 @@ export async function openStore(
     nowMs,
   }
   try {
-    const store = await ShardStore.open(parts, { capacityBytes: 2 ** 31, diskFloorBytes: 0, ...rest })
+    const store = await ShardStore.open(parts, { capacityBytes: 2 ** 31, diskFloorBytes: 0, youngMs: 0, ...rest })
     const stop = store.stop.bind(store)
     store.stop = () => stop().finally(() => kept.close())
     return store

@@ -53,7 +53,7 @@ export class HostBench {
     const parts = { volumesDir, indexFile: path.join(dir, 'index.db'), host: hostId(hostKey.id), seed, kept }
     const store = await ShardStore.open(
       { ...parts, log: silentLog, nowMs: () => clock.nowMs },
-      { capacityBytes: 2 ** 31, diskFloorBytes: 0, ...options },
+      { capacityBytes: 2 ** 31, diskFloorBytes: 0, youngMs: 0, ...options },
     )
     return new HostBench(hostKey, kept, store, clock)
   }

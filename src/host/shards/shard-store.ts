@@ -5,8 +5,8 @@
  * bytes that do not match their shard id are never returned; counters are exact. Memory: the payloads of puts in
  * flight, which the caller bounds.
  *
- * Codes: `token-used`, `old-generation`, `shard-mismatch`, `shard-not-found`, `shard-damaged`, `host-full` (the
- * capacity lent), `no-space` (the disk), `host-read-only`.
+ * Codes: `token-used`, `old-generation`, `shard-mismatch`, `shard-not-found`, `shard-damaged`, `shard-too-young`, `host-full`
+ * (the capacity lent), `no-space` (the disk), `host-read-only`.
  */
 import { AppError } from '../../base/errors.js'
 import { KeyedMutex } from '../../base/keyed-mutex.js'
@@ -43,6 +43,8 @@ export interface StoreOptions {
   /** Left free on the disk for the index and for deletes; a put that would go below is `no-space`. */
   diskFloorBytes?: number
   volumeBytesMax?: number
+  /** No shard is removed before this age. */
+  youngMs?: number
 }
 
 export interface PutOrder extends ShardKey {
@@ -55,6 +57,9 @@ export interface PutOrder extends ShardKey {
 
 /** No put or delete token lives longer; serials replayed from volumes are remembered as long. */
 export const SERIAL_KEEP_MS = 7 * 24 * 3_600_000
+/** Whatever a bridge says: what was just stored may be named by a record that is on its way. A segment that nobody confirms lives as
+ *  long at the bridge. */
+export const YOUNG_MS = 72 * 3_600_000
 /** 100,000 serials a call. */
 const PURGE_STEPS_MAX = 20
 const DISK_FLOOR_BYTES = 64 * 1_048_576
@@ -67,6 +72,7 @@ export class ShardStore {
   private readonly index: ShardIndex
   private readonly appender: Appender
   private readonly space: Space
+  private readonly youngMs: number
   private readonly places = new KeyedMutex<string>()
   private readonly serialsInFlight = new Set<Serial>()
   private reclaiming: Promise<void> | null = null
@@ -77,6 +83,7 @@ export class ShardStore {
     this.files = files
     this.index = index
     this.recovered = rest
+    this.youngMs = options.youngMs ?? YOUNG_MS
     this.appender = new Appender(
       { files, index, nowMs: parts.nowMs, onEnded: () => this.reclaim() },
       {
@@ -128,13 +135,14 @@ export class ShardStore {
     })
   }
 
-  /** The shard is gone, durably. `shard-not-found` when it never was or is gone already. */
+  /** The shard is gone, durably. `shard-not-found` when it never was or is gone already, `shard-too-young` before its 72 hours. */
   remove(order: PutOrder): Promise<void> {
     return this.once(order, async () => {
       const before = this.index.find(order)
       if (!before) throw notFound()
       if (before.shard !== order.shard) throw mismatch('another shard has this place')
       refuseOlder(order, before)
+      if (this.parts.nowMs() - before.storedAtMs < this.youngMs) throw tooYoung()
       await this.append(RECORD_TYPE.deleted, order, NOTHING, NOTHING)
     })
   }
@@ -278,6 +286,10 @@ function refuseOlder(order: PutOrder, before: StoredShard | undefined): void {
 
 function mismatch(why: string): AppError {
   return new AppError('shard-mismatch', why)
+}
+
+function tooYoung(): AppError {
+  return new AppError('shard-too-young', 'a shard younger than 72 hours is never thrown away', { retry: 'later' })
 }
 
 function notFound(): AppError {

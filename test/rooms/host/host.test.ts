@@ -94,7 +94,7 @@ function token(host: HostId, action: TokenFields['action'], changes: Partial<Tok
 
 async function startHost(
   t: { teardown(work: () => void): void },
-  options: { dir?: string; liar?: Liar; session?: RecordingSession } = {},
+  options: { dir?: string; liar?: Liar; session?: RecordingSession; youngMs?: number } = {},
 ) {
   const dir = options.dir ?? scratchDir(t)
   if (!fs.existsSync(path.join(dir, 'host.json'))) initHostFolder(dir, config(), systemRandom)
@@ -104,7 +104,8 @@ async function startHost(
   const session = options.session ?? new RecordingSession()
   const transport = options.liar ? options.liar.wrap(own) : own
   const parts = { folder, transport, session, clock: systemClock, log: silentLog }
-  const host = await Host.start(parts, { reportMs: 20 })
+  const { youngMs } = options
+  const host = await Host.start(parts, { reportMs: 20, ...(youngMs === undefined ? {} : { youngMs }) })
   const client: Transport = hub.node(device)
   const stop = async () => {
     await client.stop()
@@ -167,7 +168,7 @@ t.test(
 )
 
 t.test('deletes from the bridge are carried out and answered', async (t) => {
-  const { host, session, client, stop } = await startHost(t)
+  const { host, session, client, stop } = await startHost(t, { youngMs: 0 })
   const target = await putOver(client, host.host, 1, rampBytes(1, 5000))
   const holder = peerId(bridgeKey.id)
   session.listener(token(host.host, 'delete', { target, holder, generation: 0 }))
@@ -178,6 +179,16 @@ t.test('deletes from the bridge are carried out and answered', async (t) => {
   const codes = session.answers.map((one) => one.code ?? 'ok')
   t.same(codes.sort(), ['ok', 'old-generation', 'token-other-holder'])
   t.equal((await host.status()).shards, 0)
+  await stop()
+})
+
+t.test('what was stored just now is kept, whatever the bridge says, and it is told so', async (t) => {
+  const { host, session, client, stop } = await startHost(t)
+  const target = await putOver(client, host.host, 1, rampBytes(1, 5000))
+  session.listener(token(host.host, 'delete', { target, holder: peerId(bridgeKey.id) }))
+  for (let i = 0; i < 200 && session.answers.length < 1; i++) await pause(10)
+  t.match(session.answers, [{ ok: false, code: 'shard-too-young' }])
+  t.equal((await host.status()).shards, 1)
   await stop()
 })
 

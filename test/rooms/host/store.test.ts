@@ -4,8 +4,17 @@ import t from 'tap'
 import { codeOf } from '../../../src/base/errors.js'
 import { verifyLeaves } from '../../../src/crypto/merkle.js'
 import { recordBytes } from '../../../src/host/shards/offsets.js'
+import { YOUNG_MS } from '../../../src/host/shards/shard-store.js'
 import { idBytes } from '../../../src/model/ids.js'
-import { countersAgree, openStore, orderOf, readWhole, scratchDir, volumeFile } from '../../support/host-folder.js'
+import {
+  countersAgree,
+  NOW_MS,
+  openStore,
+  orderOf,
+  readWhole,
+  scratchDir,
+  volumeFile,
+} from '../../support/host-folder.js'
 
 async function codeFrom(work: Promise<unknown>): Promise<string> {
   return work.then(
@@ -142,6 +151,31 @@ t.test('a damaged shard is never served, is reported, and a put of the same shar
   store = await openStore(dir)
   t.ok((await readWhole(store, order)).equals(payload))
   t.ok(countersAgree(store, dir))
+  await store.stop()
+})
+
+t.test('a shard is removed when it is 72 hours old, not before; storing it again begins them anew', async (t) => {
+  const dir = scratchDir(t)
+  const hourMs = 3_600_000
+  let nowMs = NOW_MS
+  const settings = { youngMs: YOUNG_MS, nowMs: () => nowMs }
+  let store = await openStore(dir, settings)
+  const { order, payload } = await orderOf(1, 5000)
+  const remove = async () => codeFrom(store.remove((await orderOf(1, 5000)).order))
+  await store.put(order, payload)
+  t.equal(await remove(), 'shard-too-young')
+  nowMs += 72 * hourMs - 1
+  t.equal(await remove(), 'shard-too-young')
+  await store.put((await orderOf(1, 5000)).order, payload)
+  nowMs += 71 * hourMs
+  await store.stop()
+  fs.rmSync(path.join(dir, 'index.db'))
+  store = await openStore(dir, settings)
+  t.equal(await remove(), 'shard-too-young', 'also after the index was built again')
+  t.ok((await readWhole(store, order)).equals(payload))
+  nowMs += hourMs
+  t.equal(await remove(), 'nothing was thrown')
+  t.equal(await remove(), 'shard-not-found')
   await store.stop()
 })
 
