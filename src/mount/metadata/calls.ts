@@ -26,7 +26,7 @@ import {
 import * as queries from './queries.js'
 import { directoryOf, nodeOf } from './rules.js'
 import type { LedgerService } from './service.js'
-import type { FileTime, SavedRecord, SegmentCount, SnapshotMark, StagedMapping } from './types.js'
+import type { FileTime, SavedRecord, SnapshotMark, StagedMapping } from './types.js'
 
 type Answer = (s: LedgerService, transfer: ArrayBuffer[], ...args: never[]) => unknown
 
@@ -106,9 +106,6 @@ const segments: Record<string, Answer> = {
   recordPendingSegments: (s, _t, ids: SegmentId[]) => s.run('epoch', (t) => queries.recordPendingSegments(t, ids)),
   pendingSegments: (s) => s.run('read', (t) => queries.pendingSegments(t)),
   forgetPendingSegments: (s, _t, ids: SegmentId[]) => s.run('epoch', (t) => queries.forgetPendingSegments(t, ids)),
-  putStored: (s, _t, counts: SegmentCount[]) => s.run('read', (t) => queries.putStored(t, counts)),
-  shortSegments: (s, _t, limit: number) => s.run('read', (t) => queries.shortSegments(t, limit)),
-  segmentCounts: (s) => s.run('read', (t) => queries.segmentCounts(t)),
   readStaged: (s, transfer, ids: number[]) =>
     s.run('read', (t) => {
       let bytes = 0

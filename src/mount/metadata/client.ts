@@ -163,15 +163,6 @@ export class LedgerClient implements Ledger {
     const epochs = await this.call<rows.PendingEpoch[]>('pendingEpochs', [limit ?? null])
     return epochs.map((one) => ({ ...one, record: one.record && savedRecord(one.record) }))
   }
-  putStored(counts: readonly rows.SegmentCount[]): Promise<void> {
-    return this.call('putStored', [counts])
-  }
-  shortSegments(limit: number): Promise<rows.SegmentCount[]> {
-    return this.call('shortSegments', [limit])
-  }
-  segmentCounts(): Promise<{ segments: number; full: number; short: number; plainBytes: number }> {
-    return this.call('segmentCounts', [])
-  }
 
   async head(): Promise<Head | null> {
     const head = await this.call<Head | null>('head', [])

@@ -31,7 +31,6 @@ import type {
   Plan,
   Progress,
   SavedRecord,
-  SegmentCount,
   SnapshotMark,
   StagedMapping,
 } from './types.js'
@@ -166,11 +165,6 @@ export interface LedgerEpochs {
   published(epoch: number, head: Head): Promise<void>
   /** In order, the oldest `limit` (all). */
   pendingEpochs(limit?: number): Promise<PendingEpoch[]>
-  /** Shards of a segment that are known to be stored; for status. */
-  putStored(counts: readonly SegmentCount[]): Promise<void>
-  /** Segments with fewer than n stored, at most `limit`. */
-  shortSegments(limit: number): Promise<SegmentCount[]>
-  segmentCounts(): Promise<{ segments: number; full: number; short: number; plainBytes: number }>
 }
 
 export interface LedgerChain {

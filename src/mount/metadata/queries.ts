@@ -6,7 +6,7 @@ import { lastPublished } from './epochs.js'
 import { inodeOf } from './inodes.js'
 import { directoryOf, nodeOf } from './rules.js'
 import type { Tables } from './tables.js'
-import type { DirectoryPage, FileState, SegmentCount, SnapshotMark } from './types.js'
+import type { DirectoryPage, FileState, SnapshotMark } from './types.js'
 
 const LIST_MAX = 1_000
 const STATE_SEGMENTS_MAX = 1_000
@@ -76,28 +76,6 @@ export function forgetPendingSegments(t: Tables, ids: readonly SegmentId[]): voi
     const drop = t.database.sql('DELETE FROM pending_segment WHERE segment = ?')
     for (const id of ids) drop.run(idBytes(id))
   }, false)
-}
-
-export function putStored(t: Tables, counts: readonly SegmentCount[]): void {
-  t.database.step(() => {
-    const put = t.database.sql('UPDATE segment SET stored = min(?, n) WHERE segment = ?')
-    for (const one of counts) put.run(one.stored, idBytes(one.segment))
-  })
-}
-
-export function shortSegments(t: Tables, limit: number): SegmentCount[] {
-  const text =
-    'SELECT segment, stored, n FROM segment WHERE stored < n AND (died IS NULL OR snapshot IS NOT NULL) LIMIT ?'
-  const rows = t.database.sql<[number], { segment: Buffer; stored: number; n: number }>(text).all(limit)
-  return rows.map((row) => ({ segment: segmentOf(row.segment), stored: row.stored, totalShards: row.n }))
-}
-
-export function segmentCounts(t: Tables): { segments: number; full: number; short: number; plainBytes: number } {
-  const text = `SELECT count(*) AS segments, coalesce(sum(stored >= n), 0) AS full,
-    coalesce(sum(stored < n), 0) AS short, coalesce(sum(plain_length), 0) AS plainBytes
-    FROM segment WHERE died IS NULL`
-  type Counts = { segments: number; full: number; short: number; plainBytes: number }
-  return t.database.sql<[], Counts>(text).get() as Counts
 }
 
 /** Confirms the tentative snapshot of a cut (or notes one of the chain); older ones than the last two go. */

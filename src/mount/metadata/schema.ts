@@ -97,4 +97,10 @@ CREATE TABLE record (sequence INTEGER PRIMARY KEY, hash BLOB NOT NULL, encoded B
 CREATE TABLE snapshot (epoch INTEGER PRIMARY KEY, sequence INTEGER) STRICT;
 `
 
-export const LEDGER_MIGRATIONS: readonly Migration[] = [FIRST]
+/** How many shards are stored is the bridge's to say: nobody kept it here. */
+const NO_STORED_COUNT = `
+DROP INDEX segment_short;
+ALTER TABLE segment DROP COLUMN stored;
+`
+
+export const LEDGER_MIGRATIONS: readonly Migration[] = [FIRST, NO_STORED_COUNT]

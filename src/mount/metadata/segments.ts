@@ -68,7 +68,7 @@ export class Segments implements WriteBack {
       return row
     }
     const text = `INSERT INTO segment (segment, root, k, n, key_term, plain_length, padded_length, shard_length,
-      live, stored, born, died) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)`
+      live, born, died) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)`
     const values = [info.dataShards, info.totalShards, info.keyTerm, info.plainLength, info.paddedLength]
     const put = this.database.sql(text)
     const made = put.run(idBytes(info.segment), info.root, ...values, info.shardLength, born, died)

@@ -143,12 +143,6 @@ export interface SnapshotMark {
   readonly segments: readonly SegmentId[]
 }
 
-export interface SegmentCount {
-  readonly segment: SegmentId
-  readonly stored: number
-  readonly totalShards: number
-}
-
 /** How much is only local. Comes with every answer of the ledger, so reading it is free and at most one turn old. */
 export interface Progress {
   /** Since the last cut. */
