@@ -25,3 +25,9 @@ export interface Health {
   /** One line for user.shardrive.health. */
   describe(segments: readonly SegmentId[]): string | Promise<string>
 }
+
+/** What a kernel may remember that is not so any more. */
+export interface Outdated {
+  readonly inodes: readonly number[]
+  readonly names: readonly { readonly parent: number; readonly name: Buffer }[]
+}

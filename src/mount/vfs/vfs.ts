@@ -7,13 +7,13 @@
  */
 import { AppError } from '../../base/errors.js'
 import type * as fs from '../fuse/filesystem.js'
-import type { News } from '../fuse/kernel-news.js'
 import { type BatchChanges, changedNames } from '../metadata/batch-changes.js'
 import type { Inode } from '../metadata/types.js'
 import * as attributes from './attributes.js'
 import { Directories } from './directories.js'
 import * as files from './files.js'
 import * as names from './names.js'
+import type { Outdated } from './ports.js'
 import { type VfsParts, VfsState } from './state.js'
 import * as xattrs from './xattrs.js'
 
@@ -48,7 +48,7 @@ export class Vfs implements fs.FileSystem {
   }
 
   /** A batch of the chain changed the tree: what was remembered of it is asked anew. Answers what the kernel may remember of it. */
-  changedBehind(changes: BatchChanges): News {
+  changedBehind(changes: BatchChanges): Outdated {
     const { fresh, table } = this.state
     fresh.forgetAll()
     const inodes = [...changes.inodes].filter((ino) => table.get(ino) !== undefined)
