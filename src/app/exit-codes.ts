@@ -72,6 +72,7 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
   ],
   refused: [
     'account-conflict',
+    'bridge-refused',
     'bridge-signature',
     'chain-signature',
     'device-revoked',

@@ -3,8 +3,8 @@
  * signature over this request's nonce is not read: it is `bridge-signature`, or `bridge-unreachable` when it is plainly
  * a proxy saying that the bridge is down.
  *
- * Codes of its own: `bridge-unreachable` (retry later), `bridge-signature`, `clock-skew`, `malformed`. Refusals of the
- * bridge pass with the bridge's code. An aborted signal rejects with its reason, untouched.
+ * Codes of its own: `bridge-unreachable` (retry later), `bridge-signature`, `clock-skew`, `malformed`, `bridge-refused` (a code
+ * that is none of a bridge's). Refusals of the bridge pass with the bridge's code. An aborted signal rejects with its reason, untouched.
  */
 import type { Clock } from '../base/clock.js'
 import { AppError, isCode } from '../base/errors.js'
@@ -16,6 +16,7 @@ import { sha256 } from '../crypto/hash.js'
 import { type SigningKey, verifySignature } from '../crypto/signing-key.js'
 import { type BridgeId, idBytes } from '../model/ids.js'
 import { API_LIMITS, ErrorReply, HEADER } from '../wire/api.js'
+import { isBridgeCode } from '../wire/bridge-codes.js'
 import { decodeJson } from '../wire/check.js'
 import { replyText, requestText } from '../wire/signed-http.js'
 import { readBounded } from './bounded-body.js'
@@ -189,11 +190,20 @@ export function decodeRefusal(body: Uint8Array): AppError {
   if (body.length > API_LIMITS.jsonBytesMax) return new AppError('malformed', 'a refusal that is too long')
   const { error } = decodeJson(ErrorReply, body, 'refusal of the bridge')
   const { code, retry, hint, details } = error
+  if (!isBridgeCode(code)) {
+    const hint = 'update shardrive: this bridge knows failures that this program does not'
+    return new AppError('bridge-refused', `the bridge answered ${code}: ${plain(error.message)}`, { retry, hint })
+  }
   return new AppError(code, plain(error.message), {
     retry,
     ...(hint === undefined ? {} : { hint: plain(hint) }),
-    ...(details === undefined ? {} : { details }),
+    ...(details === undefined ? {} : { details: plainDetails(details) }),
   })
+}
+
+function plainDetails(details: NonNullable<ErrorReply['error']['details']>): NonNullable<AppError['details']> {
+  const entries = Object.entries(details).map(([name, one]) => [name, typeof one === 'string' ? plain(one) : one])
+  return Object.fromEntries(entries) as NonNullable<AppError['details']>
 }
 
 function plain(text: string): string {

@@ -63,7 +63,11 @@ export const ErrorReply = closed({
     hint: Type.Optional(Type.String({ maxLength: 2_048 })),
     /** `head-moved`: sequence and hash of the head. `clock-skew`: offsetMs, bridge time minus the signer's. */
     details: Type.Optional(
-      Type.Record(Type.String({ maxLength: 64 }), Type.Union([Type.String(), Type.Number(), Type.Boolean()])),
+      Type.Record(
+        Type.String({ pattern: '^[A-Za-z0-9]{1,64}$' }),
+        Type.Union([Type.String({ maxLength: 2_048 }), Type.Number(), Type.Boolean()]),
+        { additionalProperties: false, maxProperties: 16 },
+      ),
     ),
   }),
 })

@@ -1,11 +1,12 @@
 /**
- * The edge where errors leave the bridge: every code that may cross it, with its HTTP status. A code that is not here
- * is a fault of this program: it crosses as `internal`, without its text, and is logged.
+ * The edge where errors leave the bridge: every code that may cross it, with its HTTP status. A code that is not in the wire's
+ * list is a fault of this program: it crosses as `internal`, without its text, and is logged.
  */
 import { AppError } from '../../base/errors.js'
 import type { ErrorReply } from '../../wire/api.js'
+import { type BridgeCode, isBridgeCode } from '../../wire/bridge-codes.js'
 
-const STATUS = {
+const STATUS: Readonly<Record<BridgeCode, number>> = {
   malformed: 400,
   'unsupported-version': 400,
   'too-many-shards': 400,
@@ -58,14 +59,6 @@ const STATUS = {
   'not-enough-hosts': 503,
   'hosts-full': 507,
   stopped: 503,
-} as const
-
-export type BridgeCode = keyof typeof STATUS
-
-export const BRIDGE_CODES = Object.keys(STATUS) as BridgeCode[]
-
-export function isBridgeCode(code: string): code is BridgeCode {
-  return Object.hasOwn(STATUS, code)
 }
 
 export function statusOf(code: BridgeCode): number {

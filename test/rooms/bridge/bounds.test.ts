@@ -1,9 +1,10 @@
 import t from 'tap'
 import { AppError } from '../../../src/base/errors.js'
 import { NonceTable } from '../../../src/bridge/api/nonces.js'
-import { BRIDGE_CODES, replyForError, statusOf } from '../../../src/bridge/api/status.js'
+import { replyForError, statusOf } from '../../../src/bridge/api/status.js'
 import { checkConfig } from '../../../src/bridge/config.js'
 import { Rates } from '../../../src/bridge/rates.js'
+import { BRIDGE_CODES } from '../../../src/wire/bridge-codes.js'
 
 const KEY = 'ab'.repeat(32)
 
