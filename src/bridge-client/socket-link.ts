@@ -86,6 +86,8 @@ export function openLink(parts: LinkParts, events: LinkEvents): Link {
   socket.on('pong', heard)
   socket.on('message', (data: RawData, isBinary: boolean) => {
     heard()
+    // The line was ended; what came in the same breath is not looked at any more.
+    if (reason !== null) return
     const message = decodeMessage(data, isBinary)
     if (message instanceof AppError) return fail(message)
     if (message.type !== 'hello') return events.onMessage(message)

@@ -131,6 +131,8 @@ export class SocketDoor {
   }
 
   private receive(socket: WebSocket, peer: HubPeer, data: RawData, isBinary: boolean): void {
+    // What comes behind a message that ended the line, in the same breath, is not looked at any more.
+    if (socket.readyState !== socket.OPEN) return
     try {
       if (isBinary) throw new AppError('malformed', 'a binary message')
       const message = decodeJson(PeerMessage, data as Buffer, 'socket message')

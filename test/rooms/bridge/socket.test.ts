@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import WebSocket from 'ws'
 import { hexOf } from '../../../src/base/hex.js'
@@ -147,6 +148,28 @@ t.test('a message that does not fit ends the line; a long one too', async (t) =>
     socket.send(message)
     t.equal((await once(socket, 'close'))[0], code, String(message).slice(0, 40))
   }
+})
+
+t.test('what comes behind a message that does not fit is not passed on', async (t) => {
+  const world = await open(t)
+  const host = await world.host('a')
+  const drive = await world.drive('a')
+  const heard: string[] = []
+  host.socket?.onSignal((_from, session) => heard.push(session))
+  const signal = (session: string) => JSON.stringify({ type: 'signal', to: host.id, session, payload: 'AAAA' })
+  const socket = dial(world, drive.device)
+  await once(socket, 'message')
+  const wire = Reflect.get(socket, '_socket') as Socket
+  wire.cork()
+  for (const text of [signal('1'.repeat(32)), '{', signal('2'.repeat(32))]) socket.send(text)
+  wire.uncork()
+  t.equal((await once(socket, 'close'))[0], 4002)
+  const other = dial(world, drive.device)
+  await once(other, 'message')
+  other.send(signal('3'.repeat(32)))
+  await until(() => heard.includes('3'.repeat(32)))
+  t.same(heard, ['1'.repeat(32), '3'.repeat(32)])
+  other.close()
 })
 
 t.test('who does not answer pings for 45 s is gone', async (t) => {
