@@ -62,10 +62,15 @@ function open(path: string): Promise<Socket> {
   })
 }
 
+const CODE = /^[a-z][a-z0-9-]{0,63}$/
+const RETRIES: readonly unknown[] = ['never', 'later', 'elsewhere'] satisfies Retry[]
+
+/** As the daemon threw it; what is no code of ours is `internal`. */
 function errorOf(facts: Record<string, unknown>): AppError {
   const text = (value: unknown) => (typeof value === 'string' ? value : undefined)
-  return new AppError(text(facts.code) ?? 'internal', text(facts.message) ?? 'the daemon failed', {
-    retry: (text(facts.retry) as Retry | undefined) ?? 'never',
+  const code = text(facts.code) ?? ''
+  return new AppError(CODE.test(code) ? code : 'internal', text(facts.message) ?? 'the daemon failed', {
+    retry: RETRIES.includes(facts.retry) ? (facts.retry as Retry) : 'never',
     hint: text(facts.hint),
     ...(isObject(facts.details) ? { details: facts.details as Record<string, string | number | boolean> } : {}),
   })

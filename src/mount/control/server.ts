@@ -23,6 +23,8 @@ const CONNECTIONS_MAX = 64
 export const SOCKET_PATH_MAX = process.platform === 'linux' ? 107 : 103
 /** Requests in flight on one connection. */
 const CALLS_MAX = 16
+/** Of what numbers a call. */
+const ID_CHARS_MAX = 64
 /** Answers on their way at the end get so long. */
 const STOP_MS = 500
 
@@ -78,10 +80,16 @@ export class ControlServer {
     const serve = async () => {
       for await (const line of readLines(socket)) {
         if (++calls > CALLS_MAX) throw new AppError('busy', 'too many calls on one connection', { retry: 'later' })
-        const answered = answer(socket, line, methods, closed.signal).finally(() => {
-          calls--
-          this.answers.delete(answered)
-        })
+        const id = idOf(line)
+        const answered = answer({ socket, id, signal: closed.signal }, line, methods)
+          .catch((error: unknown) => {
+            log.error({ err: error }, 'a control call could not be answered')
+            socket.destroy()
+          })
+          .finally(() => {
+            calls--
+            this.answers.delete(answered)
+          })
         this.answers.add(answered)
       }
     }
@@ -109,18 +117,28 @@ export class ControlServer {
   }
 }
 
+/** Comes back in every answer, so it is a number or a word: a tower of lists would be one to write, too. */
+function idOf(line: Record<string, unknown>): number | string {
+  const { id } = line
+  if (typeof id === 'number' || (typeof id === 'string' && id.length <= ID_CHARS_MAX)) return id
+  throw new AppError('malformed', 'a control call is numbered by a number or a short text')
+}
+
+interface Caller {
+  socket: Socket
+  id: number | string
+  signal: AbortSignal
+}
+
 async function answer(
-  socket: Socket,
+  { socket, id, signal }: Caller,
   line: Record<string, unknown>,
   methods: ControlMethods,
-  signal: AbortSignal,
 ): Promise<void> {
-  const id = line.id
   try {
     const method =
       typeof line.method === 'string' && Object.hasOwn(methods, line.method) ? methods[line.method] : undefined
-    if (method === undefined)
-      throw new AppError('unknown-method', `the daemon has no method ${String(line.method).slice(0, 64)}`)
+    if (method === undefined) throw new AppError('unknown-method', 'the daemon has no such method')
     const params =
       typeof line.params === 'object' && line.params !== null ? (line.params as Record<string, unknown>) : {}
     const result = await method({ params, signal, progress: (value) => writeLine(socket, { id, progress: value }) })
