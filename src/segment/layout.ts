@@ -3,7 +3,7 @@
  * machine, forever (docs/format.md section 3). Where single bytes lie is in offsets.ts.
  */
 import { assert, assertSafe } from '../base/assert.js'
-import { LEAF_BYTES, SHARD_BYTES_MAX, UNIT_BYTES } from '../model/segment.js'
+import { LEAF_BYTES, type SegmentInfo, SHARD_BYTES_MAX, UNIT_BYTES } from '../model/segment.js'
 
 /** GF(2^8) without the row that a matrix of 256 shards would lack. */
 export const SHARDS_MAX = 255
@@ -24,6 +24,12 @@ export interface SegmentLayout {
   /** Data units, rows x dataShards. The last ones may hold nothing but zero fill. */
   unitCount: number
 }
+
+/** What a segment says of its sizes. */
+export type SegmentLengths = Pick<
+  SegmentInfo,
+  'dataShards' | 'totalShards' | 'plainLength' | 'paddedLength' | 'shardLength'
+>
 
 /** The longest segment that k data shards carry. */
 export function plainLengthMax(dataShards: number): number {
@@ -70,4 +76,14 @@ export function layoutOf(segment: { plainLength: number; dataShards: number }): 
     shardLength: fullRows * UNIT_BYTES + shortUnit,
     unitCount: rows * dataShards,
   }
+}
+
+/** Whether the lengths are those that the plain length demands: for records that come from outside. */
+export function hasSoundLengths(segment: SegmentLengths): boolean {
+  const { dataShards, totalShards, plainLength } = segment
+  if (!Number.isInteger(dataShards) || !Number.isInteger(totalShards)) return false
+  if (dataShards < 1 || dataShards > totalShards || totalShards > SHARDS_MAX) return false
+  if (!Number.isInteger(plainLength) || plainLength < 1 || plainLength > plainLengthMax(dataShards)) return false
+  const layout = layoutOf(segment)
+  return layout.paddedLength === segment.paddedLength && layout.shardLength === segment.shardLength
 }

@@ -13,19 +13,14 @@ import { HASH_BYTES, sha256 } from '../crypto/hash.js'
 import { codingMatrix } from '../erasure/code.js'
 import type { ShardId } from '../model/ids.js'
 import { type SegmentInfo, UNIT_BYTES } from '../model/segment.js'
-import { layoutOf, plainLengthMax, SHARDS_MAX } from './layout.js'
+import { type SegmentLengths, SHARDS_MAX } from './layout.js'
 
 const TAG = 0x03
 const VERSION = 1
 const HEADER_BYTES = 20
 
-export type RootInputs = Pick<
-  SegmentInfo,
-  'dataShards' | 'totalShards' | 'plainLength' | 'paddedLength' | 'shardLength'
->
-
 /** `shardIds` are totalShards x 32 bytes, in the order of the shards. */
-export function segmentRoot(segment: RootInputs, shardIds: Uint8Array): Buffer {
+export function segmentRoot(segment: SegmentLengths, shardIds: Uint8Array): Buffer {
   const { dataShards, totalShards } = segment
   assert(dataShards >= 1 && dataShards <= totalShards && totalShards <= SHARDS_MAX, '1 <= k <= n <= 255')
   assert(shardIds.length === totalShards * HASH_BYTES, 'one id for each shard')
@@ -46,14 +41,4 @@ export function joinShardIds(shardIds: readonly ShardId[]): Buffer {
 export function ownsShards(segment: SegmentInfo, shardIds: readonly ShardId[]): boolean {
   if (shardIds.length !== segment.totalShards) return false
   return timingSafeEqual(segmentRoot(segment, joinShardIds(shardIds)), segment.root)
-}
-
-/** Whether the lengths are those that the plain length demands: for records that come from outside. */
-export function hasSoundLengths(segment: RootInputs): boolean {
-  const { dataShards, totalShards, plainLength } = segment
-  if (!Number.isInteger(dataShards) || !Number.isInteger(totalShards)) return false
-  if (dataShards < 1 || dataShards > totalShards || totalShards > SHARDS_MAX) return false
-  if (!Number.isInteger(plainLength) || plainLength < 1 || plainLength > plainLengthMax(dataShards)) return false
-  const layout = layoutOf(segment)
-  return layout.paddedLength === segment.paddedLength && layout.shardLength === segment.shardLength
 }

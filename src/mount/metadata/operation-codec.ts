@@ -7,6 +7,7 @@ import { ByteWriter } from '../../base/byte-writer.js'
 import { AppError } from '../../base/errors.js'
 import { type FileId, idBytes, type SegmentId } from '../../model/ids.js'
 import type { SegmentInfo } from '../../model/segment.js'
+import { hasSoundLengths } from '../../segment/layout.js'
 import * as o from './operations.js'
 import type { FileTime } from './types.js'
 
@@ -285,10 +286,7 @@ export function decodeSegment(r: ByteReader): SegmentInfo {
   const ids = { segment: r.fixed(32).toString('hex') as SegmentId, root: Buffer.from(r.fixed(32)) }
   const info = { ...ids, dataShards: r.u8(), totalShards: r.u8(), keyTerm: r.u32(), plainLength: r.u32() }
   const whole = { ...info, paddedLength: r.u32(), shardLength: r.u32() }
-  if (whole.dataShards === 0 || whole.totalShards < whole.dataShards) throw r.malformed('impossible scheme')
-  if (whole.plainLength === 0 || whole.plainLength > whole.paddedLength) throw r.malformed('impossible lengths')
-  if (whole.shardLength === 0 || whole.shardLength * whole.dataShards < whole.paddedLength) {
-    throw r.malformed('impossible shard length')
-  }
+  // Readers compute with these: what does not follow from the plain length is no segment.
+  if (!hasSoundLengths(whole)) throw r.malformed('a segment of impossible lengths')
   return whole
 }

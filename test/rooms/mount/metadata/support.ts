@@ -7,7 +7,7 @@ import type { Test } from 'tap'
 import { SecretBytes } from '../../../../src/crypto/secret.js'
 import type { Head } from '../../../../src/model/chain.js'
 import { segmentId } from '../../../../src/model/ids.js'
-import type { SegmentInfo } from '../../../../src/model/segment.js'
+import { type SegmentInfo, SHARD_BYTES_MAX } from '../../../../src/model/segment.js'
 import { type LedgerClient, openLedger } from '../../../../src/mount/metadata/client.js'
 import type { LedgerEvents } from '../../../../src/mount/metadata/ledger.js'
 import type {
@@ -18,6 +18,7 @@ import type {
   Materialised,
   StagedMapping,
 } from '../../../../src/mount/metadata/types.js'
+import { layoutOf } from '../../../../src/segment/layout.js'
 
 export const ROOT = 1
 export const FILE = 0o100644
@@ -134,8 +135,18 @@ export class FakeHosts {
       .digest()
     const segment = segmentId(createHash('sha256').update(root).digest())
     this.segments.set(segment, plain)
-    const lengths = { plainLength: plain.length, paddedLength: plain.length, shardLength: plain.length }
-    return { segment, root, dataShards: 1, totalShards: 3, keyTerm: 1, ...lengths }
+    const dataShards = Math.ceil(plain.length / SHARD_BYTES_MAX)
+    const { paddedLength, shardLength } = layoutOf({ plainLength: plain.length, dataShards })
+    return {
+      segment,
+      root,
+      dataShards,
+      totalShards: 3,
+      keyTerm: 1,
+      plainLength: plain.length,
+      paddedLength,
+      shardLength,
+    }
   }
 
   fetch(segment: string, offset: number, length: number): Buffer {
