@@ -8,6 +8,7 @@ import type {
   OpenReply,
   RequestContext,
 } from '../fuse/filesystem.js'
+import { FILE_BYTES_MAX } from '../metadata/operations.js'
 import type { Changed, Inode } from '../metadata/types.js'
 import { expectRoom } from './attributes.js'
 import { type Entry, isDirectoryMode, NO_XATTRS } from './inode-table.js'
@@ -151,7 +152,8 @@ function stage(s: VfsState, entry: Entry, offset: number, data: Buffer, options:
   const at = options.append ? entry.inode.size : offset
   const time = s.time()
   const { length } = data
-  if (!Number.isSafeInteger(at + length)) throw new AppError('file-too-large', 'beyond the largest file')
+  // What is acknowledged here must be what the ledger takes: it would refuse it when nobody listens any more.
+  if (at + length > FILE_BYTES_MAX) throw new AppError('file-too-large', 'beyond the largest file')
   const waits = s.parts.staging.add(entry.inode.ino, at, data, time, options.killSuidGid)
   s.table.wrote(entry, at + length, time)
   return waits === undefined ? length : waits.then(() => length)

@@ -208,6 +208,11 @@ t.test('S-15 what is too large, unknown or not offered is refused by its code', 
   const { vfs, ctx, create } = await driveOf(t)
   const { ino, fh } = await create('a')
   await t.rejects(vfs.setAttributes(ino, { size: 2 ** 53 - 1, killSuidGid: false }), { code: 'file-too-large' })
+  for (const offset of [2 ** 52 - 3, 2 ** 52, 2 ** 53 - 5]) {
+    t.throws(() => vfs.write(ino, fh, offset, Buffer.from('data'), PLAIN), { code: 'file-too-large' })
+  }
+  await vfs.fsync(ino, fh, false, ctx)
+  t.equal((await vfs.getAttributes(ino)).size, 0, 'nothing was acknowledged and then lost')
   await t.rejects(vfs.setAttributes(1, { size: 1, killSuidGid: false }), { code: 'is-a-directory' })
   await t.rejects(vfs.makeSymlink(1, name('l'), Buffer.alloc(4_096, 97), ctx), { code: 'name-too-long' })
   await t.rejects(vfs.open(1, FLAGS), { code: 'is-a-directory' })
