@@ -13,6 +13,7 @@ export type Migration = string | ((db: Database) => void)
 export function migrate(db: Database, file: string, migrations: readonly Migration[], readOnly: boolean): void {
   const found = db.pragma('user_version', { simple: true }) as number
   const newest = migrations.length
+  if (found < 0) throw damaged(file, `version ${found}`)
   if (found > newest) {
     throw new AppError(
       'database-too-new',
@@ -32,17 +33,19 @@ export function migrate(db: Database, file: string, migrations: readonly Migrati
   // No step may see half of another, and foreign keys must not fire while tables are rebuilt.
   db.pragma('foreign_keys = OFF')
   try {
-    for (let version = found + 1; version <= newest; version++) step(db, migrations[version - 1] as Migration, version)
+    for (let version = found + 1; version <= newest; version++)
+      step(db, file, migrations[version - 1] as Migration, version)
   } finally {
     db.pragma('foreign_keys = ON')
   }
 }
 
-function step(db: Database, migration: Migration, version: number): void {
+function step(db: Database, file: string, migration: Migration, version: number): void {
   db.exec('BEGIN IMMEDIATE')
   try {
     // Another opener may have been faster.
     if ((db.pragma('user_version', { simple: true }) as number) >= version) return void db.exec('ROLLBACK')
+    if (version === 1 && tablesOf(db) !== '') throw damaged(file, 'tables and no version')
     if (typeof migration === 'string') db.exec(migration)
     else migration(db)
     db.pragma(`user_version = ${version}`)
@@ -51,6 +54,41 @@ function step(db: Database, migration: Migration, version: number): void {
     if (db.inTransaction) db.exec('ROLLBACK')
     throw error
   }
+}
+
+/** What migrations make of an empty database. */
+const wanted = new WeakMap<readonly Migration[], string>()
+
+/** `database-damaged` when the tables are not those that the version stands for: no statement would find what it names. */
+export function expectTables(
+  db: Database,
+  file: string,
+  migrations: readonly Migration[],
+  empty: () => Database,
+): void {
+  let text = wanted.get(migrations)
+  if (text === undefined) {
+    const fresh = empty()
+    migrate(fresh, ':memory:', migrations, false)
+    text = tablesOf(fresh)
+    fresh.close()
+    wanted.set(migrations, text)
+  }
+  if (tablesOf(db) !== text) throw damaged(file, 'other tables than its version says')
+}
+
+function tablesOf(db: Database): string {
+  const query = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name"
+  return db
+    .prepare(query)
+    .raw()
+    .all()
+    .map((row) => JSON.stringify(row))
+    .join('\n')
+}
+
+function damaged(file: string, has: string): AppError {
+  return new AppError('database-damaged', `${file} is damaged: it has ${has}`)
 }
 
 /** A whole and durable copy, or an error: a half copy never has the final name. */

@@ -12,7 +12,7 @@ import { AppError } from '../base/errors.js'
 import { makeFolder } from '../base/folders.js'
 import type { Database } from './driver.js'
 import { guarded } from './failures.js'
-import { type Migration, migrate } from './migrate.js'
+import { expectTables, type Migration, migrate } from './migrate.js'
 
 export interface DatabaseOptions {
   /** In order, the first is number 1. `user_version` is the number of the last one applied. */
@@ -133,6 +133,23 @@ function makeFile(file: string): void {
 }
 
 function setUp(db: Database, file: string, options: DatabaseOptions): void {
+  undamaged(file, () => setPragmas(db, file, options))
+  migrate(db, file, options.migrations, options.readOnly ?? false)
+  if (file !== ':memory:') expectTables(db, file, options.migrations, () => new BetterSqlite3(':memory:'))
+  if (!options.readOnly && kindOf(db) === 0) db.pragma(`application_id = ${kindNumber(options.kind)}`)
+}
+
+/** These statements are right: a file that they are an error for has a damaged header. */
+function undamaged(file: string, work: () => void): void {
+  try {
+    work()
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'SQLITE_ERROR') throw error
+    throw new AppError('database-damaged', `${file} is damaged: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+function setPragmas(db: Database, file: string, options: DatabaseOptions): void {
   // Before anything else is read: it decides how the WAL is locked.
   if (options.exclusive) db.pragma('locking_mode = EXCLUSIVE')
   refuseForeign(db, file, options)
@@ -149,8 +166,6 @@ function setUp(db: Database, file: string, options: DatabaseOptions): void {
   db.pragma('temp_store = MEMORY')
   db.pragma(`cache_size = -${Math.ceil((options.cacheBytes ?? CACHE_BYTES) / 1024)}`)
   if (options.mappedBytes) db.pragma(`mmap_size = ${options.mappedBytes}`)
-  migrate(db, file, options.migrations, options.readOnly ?? false)
-  if (!options.readOnly && kindOf(db) === 0) db.pragma(`application_id = ${kindNumber(options.kind)}`)
 }
 
 function refuseForeign(db: Database, file: string, options: DatabaseOptions): void {

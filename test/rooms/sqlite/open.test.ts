@@ -92,6 +92,31 @@ t.test('a newer, a foreign, a damaged and an old read-only database are refused 
   )
 })
 
+t.test('a damaged header is told as damage, whatever it says', async (t) => {
+  const file = path.join(t.testdir(), 'a.db')
+  const spoilt = (at: number, value: number) => {
+    removeDatabase(file)
+    openDatabase(file, one).close()
+    const bytes = fs.readFileSync(file)
+    bytes.writeInt32BE(value, at)
+    fs.writeFileSync(file, bytes)
+    return thrownCode(() => openDatabase(file, one))
+  }
+  // Offsets of the file format: user_version, schema format.
+  t.equal(spoilt(60, -5), 'database-damaged')
+  t.equal(spoilt(60, 0), 'database-damaged', 'tables and no version')
+  t.equal(spoilt(44, 99), 'database-damaged')
+  removeDatabase(file)
+  const db = openDatabase(file, one)
+  db.exec('ALTER TABLE a RENAME TO b')
+  db.close()
+  t.equal(
+    thrownCode(() => openDatabase(file, one)),
+    'database-damaged',
+    'a version without its tables',
+  )
+})
+
 t.test('a transaction is all or nothing, and a full database is no-space', async (t) => {
   const file = path.join(t.testdir(), 'a.db')
   const db = openDatabase(file, one)
