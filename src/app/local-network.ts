@@ -1,5 +1,5 @@
 /** `shardrive up`: a whole network on this machine, and a drive on it. The same folder brings back the same network. */
-import { chmodSync, existsSync, readFileSync, rmdirSync } from 'node:fs'
+import { chmodSync, existsSync, rmdirSync } from 'node:fs'
 import path from 'node:path'
 import { explained, makeFolder } from '../base/folders.js'
 import { systemRandom } from '../base/random.js'
@@ -9,7 +9,7 @@ import { setUpAccount } from './account-setup.js'
 import { type ReadyChild, startChild } from './children.js'
 import { initHost } from './host-process.js'
 import { formatBytes } from './numbers.js'
-import { writePhrase } from './phrase-file.js'
+import { readPhrase, writePhrase } from './phrase-file.js'
 
 export interface LocalNetworkOptions {
   dir: string
@@ -148,7 +148,7 @@ async function ensureAccount(state: string, bridgeUrl: string, phraseFile: strin
   if (hasDrive(state)) return
   if (!existsSync(phraseFile)) writePhrase(phraseFile, await drawPhrase(systemRandom))
   chmodSync(phraseFile, 0o600)
-  await setUpAccount(readFileSync(phraseFile, 'utf8').trim(), { stateDir: state, bridgeUrl, driveName: 'main' })
+  await setUpAccount(await readPhrase(phraseFile), { stateDir: state, bridgeUrl, driveName: 'main' })
 }
 
 function removeEmpty(dir: string): void {

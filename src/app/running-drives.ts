@@ -4,22 +4,29 @@
  * was killed and hangs in the kernel by its process: its socket is open, and nobody will ever answer.
  */
 import { createHash } from 'node:crypto'
-import { lstatSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { lstatSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
+import Type, { type Static } from 'typebox'
 import { AppError } from '../base/errors.js'
-import { explained, makeFolder } from '../base/folders.js'
+import { explained, makeFolder, readSmall } from '../base/folders.js'
 import { isDying } from '../base/process-state.js'
 import { SOCKET_PATH_MAX } from '../mount/control/server.js'
+import { decodeJson } from '../wire/check.js'
 import { standardPaths } from './paths.js'
 
-export interface RunningDrive {
-  state: string
-  mountPoint: string | null
-  control: string
-  pid: number
-}
+/** A place on this machine: the control socket's is connected to as it stands there, and a bare number would be a port. */
+const Place = Type.String({ pattern: '^/[^\\u0000]*$', maxLength: 4_096 })
+
+const Announced = Type.Object(
+  { state: Place, mountPoint: Type.Union([Place, Type.Null()]), control: Place, pid: Type.Integer({ minimum: 0 }) },
+  { additionalProperties: false },
+)
+export type RunningDrive = Static<typeof Announced>
+
+/** Three paths and a number. */
+const FILE_BYTES_MAX = 65_536
 
 function runtimeDir(): string {
   return standardPaths({ env: process.env, home: os.homedir(), platform: process.platform }).runtimeDir
@@ -159,10 +166,7 @@ function namesIn(dir: string): string[] {
 
 function parse(file: string): RunningDrive | null {
   try {
-    const value = JSON.parse(readFileSync(file, 'utf8')) as Partial<RunningDrive>
-    const { state, mountPoint, control, pid } = value
-    const isSound = typeof state === 'string' && typeof control === 'string' && typeof pid === 'number'
-    return isSound ? { state, control, pid, mountPoint: typeof mountPoint === 'string' ? mountPoint : null } : null
+    return decodeJson(Announced, readSmall(file, FILE_BYTES_MAX), file)
   } catch {
     return null
   }

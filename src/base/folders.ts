@@ -2,7 +2,19 @@
  * Folders and small files, made so that a crash or a full disk leaves the old state. What the system answers (ENOENT, ENOSPC
  * ...) passes; explained() turns it into `no-space` or `state-unwritable`.
  */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import path from 'node:path'
 import { AppError } from './errors.js'
 
@@ -39,6 +51,22 @@ export function writeWhole(file: string, content: string | Buffer): void {
     throw error
   }
   syncFolder(path.dirname(file))
+}
+
+/**
+ * A small file, whole. `malformed` for one of more than `bytesMax`, and for what is no plain file: a pipe that somebody put in
+ * its place would be waited for without end. What the system answers (ENOENT ...) passes.
+ */
+export function readSmall(file: string, bytesMax: number): Buffer {
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    const state = fstatSync(fd)
+    if (!state.isFile()) throw new AppError('malformed', `${file} is no plain file`)
+    if (state.size > bytesMax) throw new AppError('malformed', `${file} has ${state.size} bytes, at most ${bytesMax}`)
+    return readFileSync(fd)
+  } finally {
+    closeSync(fd)
+  }
 }
 
 export function syncFolder(folder: string): void {

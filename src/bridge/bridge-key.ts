@@ -4,8 +4,8 @@
  */
 import fs from 'node:fs'
 import path from 'node:path'
-import { AppError } from '../base/errors.js'
-import { explained, makeFolder, writeWhole } from '../base/folders.js'
+import { AppError, isCode } from '../base/errors.js'
+import { explained, makeFolder, readSmall, writeWhole } from '../base/folders.js'
 import type { RandomBytes } from '../base/random.js'
 import { SecretBytes, wipeAfter } from '../crypto/secret.js'
 import { SEED_BYTES, SigningKey } from '../crypto/signing-key.js'
@@ -23,13 +23,23 @@ export function loadBridgeKey(dir: string, random: RandomBytes): SigningKey {
   if ((mode & 0o077) !== 0) {
     throw new AppError('bridge-key-open', `${file} can be read by others`, { hint: `run: chmod 600 ${file}` })
   }
-  const bytes = fs.readFileSync(file)
-  const sound = bytes.length === HEADER.length + SEED_BYTES && bytes.subarray(0, HEADER.length).equals(HEADER)
+  const bytes = readKeyFile(file)
+  const sound = bytes?.length === HEADER.length + SEED_BYTES && bytes.subarray(0, HEADER.length).equals(HEADER)
   if (!sound) {
     throw new AppError('bridge-key-broken', `${file} is not a bridge key`, { hint: 'bring it back from a backup' })
   }
   const seed = SecretBytes.take(bytes.subarray(HEADER.length))
   return wipeAfter([seed], () => SigningKey.fromSeed(seed))
+}
+
+/** Null when it is no file of that size. */
+function readKeyFile(file: string): Buffer | null {
+  try {
+    return readSmall(file, HEADER.length + SEED_BYTES)
+  } catch (cause) {
+    if (isCode(cause, 'malformed')) return null
+    throw new AppError('state-unreadable', `${file} cannot be read`, { cause })
+  }
 }
 
 function makeKeyFile(file: string, random: RandomBytes): void {

@@ -7,7 +7,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import Type, { type Static } from 'typebox'
 import { AppError, isCode } from '../base/errors.js'
-import { explained, makeFolder, writeWhole } from '../base/folders.js'
+import { explained, makeFolder, readSmall, writeWhole } from '../base/folders.js'
 import type { RandomBytes } from '../base/random.js'
 import { SecretBytes, wipeAfter } from '../crypto/secret.js'
 import { SEED_BYTES, SigningKey } from '../crypto/signing-key.js'
@@ -81,7 +81,7 @@ export function writeHostConfig(dir: string, config: HostConfig): void {
 }
 
 export function readHostConfig(dir: string): HostConfig {
-  return decodeJson(HostConfig, readSmall(dir, CONFIG_FILE), path.join(dir, CONFIG_FILE))
+  return decodeJson(HostConfig, readOwn(dir, CONFIG_FILE), path.join(dir, CONFIG_FILE))
 }
 
 /** `host-folder-wrong`, `host-already-running`, `malformed`. Does not look into volumes. */
@@ -90,13 +90,13 @@ export function openHostFolder(dir: string): HostFolder {
     const config = readHostConfig(dir)
     const release = lock(dir)
     try {
-      const encoded = readSmall(dir, KEY_FILE)
+      const encoded = readOwn(dir, KEY_FILE)
       const seed = decodeHostKey(encoded, path.join(dir, KEY_FILE))
       encoded.fill(0)
       const key = SigningKey.fromSeed(seed)
       const host = hostId(key.publicKey)
       const volumesDir = path.join(dir, 'volumes')
-      if (readSmall(volumesDir, MARK_FILE).toString('latin1').trim() !== host) {
+      if (readOwn(volumesDir, MARK_FILE).toString('latin1').trim() !== host) {
         throw wrongFolder(volumesDir, 'belongs to another host')
       }
       const wipe = () => {
@@ -122,12 +122,13 @@ function lock(dir: string): () => void {
   }
 }
 
-function readSmall(dir: string, name: string): Buffer {
-  const file = path.join(dir, name)
-  const state = fs.statSync(file, { throwIfNoEntry: false })
-  if (state === undefined) throw wrongFolder(dir, `has no ${name}`)
-  if (state.size > CONFIG_BYTES_MAX) throw new AppError('malformed', `${file} has ${state.size} bytes`)
-  return fs.readFileSync(file)
+function readOwn(dir: string, name: string): Buffer {
+  try {
+    return readSmall(path.join(dir, name), CONFIG_BYTES_MAX)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    throw wrongFolder(dir, `has no ${name}`)
+  }
 }
 
 function wrongFolder(dir: string, why: string): AppError {

@@ -2,11 +2,11 @@
  * What a device keeps of its account and drive beside the ledger: `drive.json` (which bridge, which drive; nothing secret) and
  * `device.key` (docs/format.md section 2). Both 0600, written whole or not at all. The phrase and the account key are never here.
  */
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import Type, { type Static } from 'typebox'
 import { AppError, isCode } from '../../base/errors.js'
-import { explained, makeFolder, writeWhole } from '../../base/folders.js'
+import { explained, makeFolder, readSmall, writeWhole } from '../../base/folders.js'
 import type { RandomBytes } from '../../base/random.js'
 import {
   type DeviceKeys,
@@ -50,6 +50,9 @@ export interface DriveFacts {
   device: DeviceId
 }
 
+/** A hundred times what either file holds. */
+const STATE_FILE_BYTES_MAX = 65_536
+
 export const DRIVE_FILE = 'drive.json'
 export const DEVICE_KEY_FILE = 'device.key'
 
@@ -76,10 +79,11 @@ export function prepareStateDir(stateDir: string): void {
 
 export function readDriveFacts(stateDir: string): DriveFacts {
   const file = path.join(stateDir, DRIVE_FILE)
-  let text: string
+  let text: Buffer
   try {
-    text = readFileSync(file, 'utf8')
+    text = readSmall(file, STATE_FILE_BYTES_MAX)
   } catch (cause) {
+    if (isCode(cause, 'malformed')) throw damaged(file, cause)
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') {
       throw new AppError('no-drive', `there is no drive in ${stateDir}`, {
         hint: 'shardrive init makes an account and a drive, shardrive recover brings one here from its phrase',
@@ -133,8 +137,9 @@ export async function readDeviceKeys(stateDir: string, passphrase?: SecretBytes)
 function readKeyFile(stateDir: string): Buffer {
   const file = path.join(stateDir, DEVICE_KEY_FILE)
   try {
-    return readFileSync(file)
+    return readSmall(file, STATE_FILE_BYTES_MAX)
   } catch (cause) {
+    if (isCode(cause, 'malformed')) throw cause
     throw new AppError('state-unreadable', `${file} cannot be read`, {
       cause,
       hint: 'without its key this device cannot open the drive; shardrive recover makes a new device from the phrase',

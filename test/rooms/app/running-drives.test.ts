@@ -1,4 +1,4 @@
-/** A drive whose daemon was killed and hangs in the kernel: its socket is open, and nobody will ever answer on it. */
+/** Drives that are announced here: of a daemon that was killed and hangs in the kernel, and files that no daemon wrote. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
@@ -38,4 +38,27 @@ t.test('a killed daemon is not taken for a running one, though its socket takes 
   await t.rejects(findRunningDrive(undefined), killed)
   announceDrive({ ...drive, pid: process.pid })
   t.match(await findRunningDrive(drive.state), { control })
+})
+
+t.test('a file in the runtime folder that no daemon wrote is passed over, and no port is called', async (t) => {
+  const dir = t.testdir({ shardrive: { drives: {} } })
+  const before = process.env.XDG_RUNTIME_DIR
+  process.env.XDG_RUNTIME_DIR = dir
+  t.teardown(() => {
+    if (before === undefined) delete process.env.XDG_RUNTIME_DIR
+    else process.env.XDG_RUNTIME_DIR = before
+  })
+  let called = 0
+  const server = net.createServer(() => called++)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const { port } = server.address() as net.AddressInfo
+  const sound = { state: '/s', mountPoint: null, control: '/nowhere/c.sock', pid: 1 }
+  const odd = [String(port), 'a\u0000b', '/a\u0000b', '', 'relative', 7, null]
+  for (const [at, control] of odd.entries()) {
+    const file = path.join(dir, 'shardrive', 'drives', `${at}.json`)
+    fs.writeFileSync(file, JSON.stringify({ ...sound, control }))
+  }
+  t.same(await listRunningDrives(), [])
+  t.equal(called, 0)
 })

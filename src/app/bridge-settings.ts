@@ -1,0 +1,72 @@
+/** What a bridge was told at its starts, kept in its folder as bridge.json. */
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import Type from 'typebox'
+import { AppError, isCode } from '../base/errors.js'
+import { readSmall, writeWhole } from '../base/folders.js'
+import type { BridgeConfig } from '../bridge/config.js'
+import { parseBridgeUrl } from '../bridge-client/bridge-url.js'
+import { Policy } from '../wire/api.js'
+import { decodeJson } from '../wire/check.js'
+
+const BridgeJson = Type.Object(
+  {
+    version: Type.Literal(1),
+    listen: Type.String({ maxLength: 256 }),
+    policy: Policy,
+    dataShards: Type.Integer({ minimum: 1, maximum: 255 }),
+    totalShards: Type.Integer({ minimum: 1, maximum: 255 }),
+    publicUrl: Type.Optional(Type.String({ maxLength: 2_048 })),
+    ice: Type.Optional(Type.Array(Type.String({ maxLength: 512 }), { maxItems: 16 })),
+  },
+  { additionalProperties: false },
+)
+
+export type BridgeSettings = Partial<BridgeConfig>
+
+/** Far above sixteen servers of 512 characters. */
+const SETTINGS_BYTES_MAX = 65_536
+
+const DEFAULTS: BridgeConfig = {
+  listen: '127.0.0.1:7400',
+  policy: 'standard',
+  scheme: { dataShards: 4, totalShards: 8 },
+}
+
+/**
+ * What was said at the first start holds for later ones; what is said now is remembered. `malformed`, `state-unreadable`,
+ * `bridge-url`; the rest of what cannot be is found by the bridge itself.
+ */
+export function settleBridge(dir: string, said: BridgeSettings): BridgeConfig {
+  const file = path.join(dir, 'bridge.json')
+  let kept: BridgeConfig = DEFAULTS
+  if (existsSync(file)) {
+    const { listen, policy, dataShards, totalShards, publicUrl, ice } = decodeJson(BridgeJson, readSettings(file), file)
+    kept = {
+      listen,
+      policy,
+      scheme: { dataShards, totalShards },
+      ...(publicUrl ? { publicUrl } : {}),
+      ...(ice ? { ice } : {}),
+    }
+  }
+  const config = { ...kept, ...said }
+  if (config.publicUrl !== undefined) parseBridgeUrl(config.publicUrl, { allowInsecure: true })
+  return config
+}
+
+function readSettings(file: string): Buffer {
+  try {
+    return readSmall(file, SETTINGS_BYTES_MAX)
+  } catch (cause) {
+    if (isCode(cause, 'malformed')) throw cause
+    throw new AppError('state-unreadable', `${file} cannot be read`, { cause })
+  }
+}
+
+export function rememberBridge(dir: string, config: BridgeConfig, port: number): void {
+  const { policy, scheme, publicUrl, ice } = config
+  const listen = config.listen.replace(/:0$/, `:${port}`)
+  const json = { version: 1, listen, policy, ...scheme, ...(publicUrl ? { publicUrl } : {}), ...(ice ? { ice } : {}) }
+  writeWhole(path.join(dir, 'bridge.json'), `${JSON.stringify(json, null, 2)}\n`)
+}
