@@ -16,8 +16,9 @@ export function cleanSdp(sdp: string): string {
   const media = lines.filter((line) => line.startsWith('m='))
   if (media.length !== 1 || !media[0]?.startsWith('m=application ')) throw malformed('not one data-channel section')
   if (!lines.some((line) => /^a=fingerprint:sha-256 [0-9A-Fa-f:]{95}$/.test(line))) throw malformed('no fingerprint')
-  const candidates = new Set(lines.filter(isUsable).slice(0, CANDIDATES_MAX))
-  const kept = lines.filter((line) => !line.startsWith('a=candidate') || candidates.has(line))
+  const candidates = new Set([...new Set(lines.filter(isUsable))].slice(0, CANDIDATES_MAX))
+  // Each once, at its first place: one that comes again would be probed again.
+  const kept = lines.filter((line) => !line.startsWith('a=candidate') || candidates.delete(line))
   return `${kept.join('\r\n')}\r\n`
 }
 

@@ -1,7 +1,5 @@
 import t from 'tap'
-import { AppError } from '../../../src/base/errors.js'
 import { cleanSdp } from '../../../src/rtc/sdp.js'
-import { Dice, testSeed } from '../../support/dice.js'
 
 const FINGERPRINT = Array.from({ length: 32 }, () => 'AB').join(':')
 const LINES = [
@@ -36,6 +34,11 @@ t.test('candidates that are names or not UDP are left out, and there are at most
   t.notOk(kept.some((line) => line.includes('example') || line.includes('TCP')))
 })
 
+t.test('a candidate that comes again and again comes once', async (t) => {
+  const again = Array.from({ length: 100 }, () => LINES[9] as string)
+  t.equal(cleanSdp(sdpOf([...LINES, ...again])), sdpOf(LINES))
+})
+
 t.test('what is no data-channel description is refused', async (t) => {
   const without = (start: string) => LINES.filter((line) => !line.startsWith(start))
   const wrong = [
@@ -47,23 +50,4 @@ t.test('what is no data-channel description is refused', async (t) => {
     [...LINES, ...Array.from({ length: 200 }, () => 'a=x')],
   ]
   for (const lines of wrong) t.throws(() => cleanSdp(sdpOf(lines)), { code: 'malformed' })
-})
-
-t.test('2,000 mutated descriptions pass or are malformed', async (t) => {
-  const seed = testSeed()
-  t.comment(`SEED=${seed}`)
-  const dice = new Dice(seed)
-  const strange: unknown[] = []
-  for (let i = 0; i < 2_000; i++) {
-    const lines = dice.shuffle(LINES).slice(0, dice.roll(0, LINES.length))
-    const text = [...sdpOf(lines)]
-    for (let n = dice.roll(0, 5); n > 0 && text.length > 0; n--)
-      text[dice.roll(0, text.length - 1)] = dice.pick([' ', '\n', ':', 'x', '='])
-    try {
-      cleanSdp(text.join(''))
-    } catch (error) {
-      if (!(error instanceof AppError && error.code === 'malformed')) strange.push(error)
-    }
-  }
-  t.same(strange, [])
 })
