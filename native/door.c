@@ -106,12 +106,14 @@ static napi_value send_with(napi_env env, napi_callback_info info) {
     return integer(env, EINVAL);
   }
   struct iovec parts[PARTS_MAX] = {{.iov_base = s->out, .iov_len = length}};
+  napi_value buffers[PARTS_MAX];
+  // All elements first: reading one may run JavaScript, which may take away the memory of another, or close the session.
   for (uint32_t i = 0; i < count; i++) {
-    napi_value buffer;
-    if (napi_get_element(env, values[1], i, &buffer) != napi_ok ||
-        napi_get_buffer_info(env, buffer, &parts[i + 1].iov_base, &parts[i + 1].iov_len) != napi_ok) {
-      return integer(env, EINVAL);
-    }
+    if (napi_get_element(env, values[1], i, &buffers[i]) != napi_ok) return integer(env, EINVAL);
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    void **base = &parts[i + 1].iov_base;
+    if (napi_get_buffer_info(env, buffers[i], base, &parts[i + 1].iov_len) != napi_ok) return integer(env, EINVAL);
   }
   return integer(env, session_send(s, parts, (int)count + 1));
 }
@@ -163,6 +165,7 @@ static napi_value attach(napi_env env, napi_callback_info info) {
   struct session *s = calloc(1, sizeof *s);
   if (!s) abort();
   s->env = env;
+  s->fd = -1;  // what is no descriptor is not closed
   napi_create_object(env, &result);
   napi_create_string_utf8(env, "shardrive door", NAPI_AUTO_LENGTH, &label);
   bool fits = napi_get_value_int32(env, values[0], &s->fd) == napi_ok &&
@@ -175,7 +178,7 @@ static napi_value attach(napi_env env, napi_callback_info info) {
   int error = fits ? session_start(s) : EINVAL;
   s->references = 1;
   if (error) {
-    close(s->fd);
+    if (s->fd >= 0) close(s->fd);
     s->closed = true;
     forget_memory(s);
     if (s->to_js) napi_release_threadsafe_function(s->to_js, napi_tsfn_abort);
