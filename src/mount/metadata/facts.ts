@@ -23,5 +23,7 @@ export function getHead(t: Tables): Head | null {
   const bytes = getMeta(t, HEAD)
   if (bytes === null) return null
   const reader = new ByteReader(bytes, 'saved head')
-  return { sequence: reader.u64(), hash: Buffer.from(reader.fixed(32)) }
+  const head = { sequence: reader.u64(), hash: Buffer.from(reader.fixed(32)) }
+  reader.end()
+  return head
 }

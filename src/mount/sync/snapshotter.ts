@@ -63,7 +63,9 @@ export class Snapshotter {
 
   async load(): Promise<void> {
     const saved = await this.parts.ledger.getMeta(COUNTER_KEY)
-    this.logBytes = saved?.length === 8 ? Number(saved.readBigUInt64BE()) : 0
+    const bytes = saved?.length === 8 ? saved.readBigUInt64BE() : 0n
+    // Only a hint of when the next snapshot is due: what no log can be counts from nothing.
+    this.logBytes = bytes <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(bytes) : 0
   }
 
   /** Whether the next cut should keep its state readable. One at a time. */
