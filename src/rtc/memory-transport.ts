@@ -32,6 +32,8 @@ export class MemoryHub {
   private readonly nodes = new Map<PeerId, Node>()
   private readonly silenced = new Set<string>()
   private readonly dead = new Set<PeerId>()
+  /** Dials that wait for a cable. */
+  private readonly waiting = new Set<() => void>()
   private readonly links = new Set<MemoryLink>()
   /** One way, for every frame and every dial. */
   delayMs = 0
@@ -66,6 +68,9 @@ export class MemoryHub {
 
   restore(a: PeerId, b: PeerId): void {
     this.silenced.delete(pairOf(a, b))
+    const waiting = [...this.waiting]
+    this.waiting.clear()
+    for (const wake of waiting) wake()
   }
 
   /** As SIGKILL: nothing leaves the node any more and nobody is told, until a new node takes the id. */
@@ -95,11 +100,6 @@ export class MemoryHub {
     return this.silenced.has(pairOf(a, b))
   }
 
-  /** Dialed while dead: as with a host that a bridge still believes in. */
-  private isSilent(from: PeerId, to: PeerId): boolean {
-    return this.isSilenced(from, to) || this.dead.has(to) || this.dead.has(from)
-  }
-
   forget(link: MemoryLink): void {
     this.links.delete(link)
   }
@@ -108,8 +108,11 @@ export class MemoryHub {
     if (this.delayMs > 0) await this.clock.sleep(2 * this.delayMs, signal)
     else await new Promise((resolve) => setImmediate(resolve))
     signal.throwIfAborted()
-    // A silenced peer never answers: the dial ends by its own deadline.
-    if (this.isSilent(from, to)) return new Promise(() => {})
+    // Each side goes on trying to reach the other; without a cable the dial ends by its own deadline.
+    while (this.isSilenced(from, to)) await new Promise<void>((resolve) => this.waiting.add(resolve))
+    signal.throwIfAborted()
+    // As with a host that a bridge still believes in.
+    if (this.dead.has(to) || this.dead.has(from)) return new Promise(() => {})
     const node = this.nodes.get(to)
     if (node === undefined) throw new AppError('peer-unreachable', 'no such peer', { retry: 'elsewhere' })
     const near = new MemoryLink(this, from, to)

@@ -46,6 +46,19 @@ t.test('a killed node is lost, and found again under the same id', { buffered: t
   await stop()
 })
 
+t.test('a dial without a cable goes on when the cable is in again', { buffered: true }, async (t) => {
+  const { hub, a, b, stop } = await pair()
+  serveEcho(b)
+  hub.silence(a.id, b.id)
+  const asked = a.transport.request(b.id, ECHO)
+  await pause(50)
+  t.equal(a.transport.connected().length, 0)
+  hub.restore(a.id, b.id)
+  await asked
+  t.equal(a.transport.counters.dials, 1)
+  await stop()
+})
+
 t.test('a request that was given up does not end a connection that lives', { buffered: true }, async (t) => {
   const { a, b, stop } = await pair()
   b.transport.serve(() => new Promise(() => {}))
