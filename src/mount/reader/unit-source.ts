@@ -92,6 +92,17 @@ export class UnitSource {
     if (held !== null) return held
     signal.throwIfAborted()
     const joined = this.join(info, units)
+    const isShared = joined.some((one) => isFlight(one) && one.waiters > 1)
+    try {
+      return await this.landed(joined, signal)
+    } catch (error) {
+      // It was begun for others, and hosts may be back since: they are asked on behalf of this reader as well.
+      if (!isShared || signal.aborted || !(error instanceof AppError)) throw error
+    }
+    return this.landed(this.join(info, units), signal)
+  }
+
+  private async landed(joined: readonly (Buffer | Flight)[], signal: AbortSignal): Promise<Buffer[]> {
     try {
       const all = Promise.all(joined.map((one) => (isFlight(one) ? one.landed : one)))
       return await unlessAborted(all, signal)

@@ -162,6 +162,28 @@ t.test('who comes soon after a failure asks again, and waits less long', async (
   t.ok(areRight(await bench.get([4]), [4]))
 })
 
+t.test('who joins what was begun for others and fails asks once for itself', async (t) => {
+  const bench = new Bench()
+  const gone = new AppError('shards-unreachable', 'gone')
+  const ahead = bench.source.fetchAhead(INFO, [1], NEVER)
+  const late = bench.source.read(INFO, [1], NEVER)
+  await turn()
+  bench.fail(1, gone)
+  await t.rejects(ahead, gone)
+  await turn()
+  bench.answer()
+  t.ok(areRight(await late, [1]))
+  const first = bench.source.read(INFO, [2], NEVER)
+  const second = bench.source.read(INFO, [2], NEVER)
+  await turn()
+  bench.fail(2, gone)
+  await t.rejects(first, gone)
+  await turn()
+  bench.fail(2, gone)
+  await t.rejects(second, gone, 'once')
+  t.equal(bench.source.inFlight, 0)
+})
+
 t.test('who leaves does not end what another waits for; the last one does', async (t) => {
   const bench = new Bench()
   const [first, second] = [new AbortController(), new AbortController()]
