@@ -73,6 +73,10 @@ export class HostTrouble {
   private heal(host: BoxHost): void {
     host.liar.lie = 'none'
     host.liar.delayMs = 0
-    this.net.hub.restore(this.reader, host.id)
+    const { hub } = this.net
+    if (!hub.isSilenced(this.reader, host.id)) return
+    hub.restore(this.reader, host.id)
+    // What was sent meanwhile is lost, and a channel that lost something is no more.
+    hub.cut(this.reader, host.id)
   }
 }
