@@ -1,4 +1,5 @@
 /** What `init`, `recover`, `mount --phrase-file` and `up` share: a phrase and a bridge become a device with a drive. */
+import path from 'node:path'
 import { AppError } from '../base/errors.js'
 import { BridgeClient } from '../bridge-client/bridge-client.js'
 import { fetchBridgeInfo } from '../bridge-client/bridge-info.js'
@@ -7,9 +8,8 @@ import { openPhrase } from '../crypto/phrase.js'
 import type { SecretBytes } from '../crypto/secret.js'
 import { type BridgeId, bridgeId, type DriveId } from '../model/ids.js'
 import { type ChainAccess, listDrives } from '../mount/account/account-chain.js'
-import { createAccount, createDrive } from '../mount/account/create-account.js'
-import type { DriveFacts } from '../mount/account/drive-files.js'
-import { prepareStateDir } from '../mount/account/drive-files.js'
+import { type AccountBridge, createAccount, createDrive } from '../mount/account/create-account.js'
+import { type DriveFacts, isUnfinished, prepareStateDir } from '../mount/account/drive-files.js'
 import { joinDrive } from '../mount/account/join-drive.js'
 import { type Revoked, revokeDevice } from '../mount/account/revoke-device.js'
 import { splitRecords } from '../permits/chain-record.js'
@@ -34,7 +34,7 @@ interface AccountParts {
 
 type AccountWork<T> = (parts: AccountParts) => Promise<T>
 
-/** A new account; the phrase was shown to its owner before. */
+/** A new account; the phrase was shown to its owner before. What of it is there already (an attempt was cut short) is taken up. */
 export async function setUpAccount(
   phrase: string,
   options: SetupOptions,
@@ -42,7 +42,7 @@ export async function setUpAccount(
 ): Promise<DriveFacts> {
   const create: AccountWork<DriveFacts> = async (parts) => {
     options.beforeCreate?.()
-    return createAccount(makingOf(options, parts, around))
+    return createAccount({ ...makingOf(options, parts, around), client: accountAccess(parts.client) })
   }
   return withAccount(phrase, options, create, around)
 }
@@ -60,12 +60,13 @@ export async function setUpDrive(
         hint: 'check the phrase; a new account begins with: shardrive init',
       })
     }
-    if (drives.some((one) => one.name === options.driveName)) {
+    // One that we began to make from here is gone on with.
+    if (drives.some((one) => one.name === options.driveName) && !isUnfinished(options.stateDir)) {
       throw new AppError('drive-exists', `this account has a drive '${options.driveName}' already`, {
         hint: 'choose another name, or bring that drive here: shardrive recover --drive NAME',
       })
     }
-    return createDrive(makingOf(options, parts, around))
+    return createDrive({ ...makingOf(options, parts, around), client: accountAccess(parts.client) })
   }
   return withAccount(phrase, options, create, around)
 }
@@ -99,10 +100,19 @@ export async function setUpDevice(
   return withAccount(phrase, options, join, around)
 }
 
-function makingOf(options: SetupOptions, { bridge, client, keys }: AccountParts, { clock, random }: Surroundings) {
-  const { stateDir, bridgeUrl, driveName, passphrase } = options
+function makingOf(options: SetupOptions, { bridge, keys }: AccountParts, { clock, random }: Surroundings) {
+  const { bridgeUrl, driveName, passphrase } = options
+  const stateDir = path.resolve(options.stateDir)
   const secret = passphrase === undefined ? {} : { passphrase }
-  return { stateDir, bridgeUrl, bridge, client, keys, name: driveName, clock, random, ...secret }
+  return { stateDir, bridgeUrl, bridge, keys, name: driveName, clock, random, ...secret }
+}
+
+function accountAccess(client: BridgeClient): AccountBridge {
+  return {
+    ...chainAccess(client),
+    createAccount: (account, recoveryKey) => client.createAccount(account, recoveryKey),
+    createDrive: (genesis, label) => client.createDrive(genesis, label),
+  }
 }
 
 function chainAccess(client: BridgeClient): ChainAccess {

@@ -51,6 +51,12 @@ export function derivePhraseKeys(phraseSeed: SecretBytes): PhraseKeys {
   return { account, recovery, label, wipe }
 }
 
+/** 16 bytes: the same name of the same account gives the same drive, and says nothing to who does not have the key. */
+export function deriveDriveId(labelKey: SecretBytes, name: string): Buffer {
+  const id = hmacSha256(labelKey, 'shardrive/v1/drive', Buffer.from(name, 'utf8'))
+  return wipeAfter([id], () => id.use((bytes) => Buffer.from(bytes.subarray(0, 16))))
+}
+
 export function drawDeviceSeed(random: RandomBytes): SecretBytes {
   return SecretBytes.random(SEED_BYTES, random)
 }

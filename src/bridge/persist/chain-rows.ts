@@ -52,9 +52,11 @@ export class ChainRows {
       const row = Number(lastInsertRowid)
       this.insert(row, genesis)
       this.statements.addDevice.run(idBytes(facts.device), row, nowMs)
+      failpoint('bridge-drive-inside')
       return true
     })
     flushToDisk(this.db)
+    failpoint('bridge-drive-flushed')
     return made
   }
 

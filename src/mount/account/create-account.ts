@@ -1,50 +1,58 @@
-/** `init` and `drive create`: a new account from a new phrase, a new drive, this device as its first. */
+/**
+ * `init`, `up` and `drive create`: a new account, a new drive, this device as its first. A drive's id comes out of its name, under a
+ * key that the bridge does not have: of two attempts to make the drive of a name one makes it, and the other finds it there.
+ */
 import type { Clock } from '../../base/clock.js'
-import type { RandomBytes } from '../../base/random.js'
-import { drawDeviceSeed, drawTermKey, type PhraseKeys } from '../../crypto/keys.js'
-import { type SecretBytes, wipeAfter } from '../../crypto/secret.js'
-import { SigningKey } from '../../crypto/signing-key.js'
-import type { AccountId, DriveId } from '../../model/ids.js'
-import { accountId, type BridgeId, deviceId, driveId } from '../../model/ids.js'
+import { isCode } from '../../base/errors.js'
+import { failpoint } from '../../base/failpoint.js'
+import { deriveDriveId, drawTermKey } from '../../crypto/keys.js'
+import { wipeAfter } from '../../crypto/secret.js'
+import { type AccountId, accountId, type DeviceId, type DriveId, driveId } from '../../model/ids.js'
 import { makeGenesis } from '../../permits/chain-author.js'
 import { sealDriveLabel } from '../../permits/drive-label.js'
-import { type DriveFacts, writeDriveFiles } from './drive-files.js'
+import type { ChainAccess } from './account-chain.js'
+import type { DriveFacts } from './drive-files.js'
+import { addDevice } from './join-drive.js'
+import { makeDevice, type NewDeviceParts } from './new-device.js'
 
 /** The bridge, spoken to with the account key. */
-export interface AccountBridge {
+export interface AccountBridge extends ChainAccess {
   createAccount(account: AccountId, recoveryKey: Uint8Array): Promise<unknown>
+  /** `drive-exists`: of this id, with another first record. */
   createDrive(genesis: Uint8Array, label: Uint8Array): Promise<unknown>
 }
 
-export interface CreateParts {
-  stateDir: string
-  bridgeUrl: string
-  bridge: BridgeId
+export interface CreateParts extends NewDeviceParts {
   client: AccountBridge
-  keys: PhraseKeys
-  name: string
-  passphrase?: SecretBytes
   clock: Clock
-  random: RandomBytes
 }
 
 /** A new account and its first drive. */
 export async function createAccount(parts: CreateParts): Promise<DriveFacts> {
   const { client, keys } = parts
   await client.createAccount(accountId(keys.account.id), keys.recovery.publicKey)
+  failpoint('account-created')
   return createDrive(parts)
 }
 
-/** A drive of an account that exists; this machine is its first device. */
+/** A drive of an account that exists. One of this name that is there already is joined. */
 export async function createDrive(parts: CreateParts): Promise<DriveFacts> {
-  const { client, keys, random } = parts
-  const drive: DriveId = driveId(random(16))
-  const seed = drawDeviceSeed(random)
+  const drive = driveId(deriveDriveId(parts.keys.label, parts.name))
+  return makeDevice(parts, async (device) => {
+    try {
+      await createAtBridge(parts, drive, device)
+    } catch (error) {
+      if (!isCode(error, 'drive-exists')) throw error
+      await addDevice(parts, drive, device)
+    }
+    return drive
+  })
+}
+
+async function createAtBridge(parts: CreateParts, drive: DriveId, device: DeviceId): Promise<void> {
+  const { client, keys, random, name } = parts
   const termKey = drawTermKey(random)
-  return wipeAfter([seed, termKey], async () => {
-    const deviceKey = SigningKey.fromSeed(seed)
-    const device = deviceId(deviceKey.id)
-    deviceKey.wipe()
+  await wipeAfter([termKey], () => {
     const genesis = makeGenesis({
       drive,
       timeMs: parts.clock.nowMs(),
@@ -54,10 +62,6 @@ export async function createDrive(parts: CreateParts): Promise<DriveFacts> {
       termKey,
       labelKey: keys.label,
     })
-    const account = accountId(keys.account.id)
-    await client.createDrive(genesis.encoded, sealDriveLabel(keys.label, drive, parts.name, random))
-    const facts = { bridgeUrl: parts.bridgeUrl, bridge: parts.bridge, account, drive, name: parts.name, device }
-    await writeDriveFiles(parts.stateDir, facts, { seed, labelKey: keys.label }, random, parts.passphrase)
-    return facts
+    return client.createDrive(genesis.encoded, sealDriveLabel(keys.label, drive, name, random))
   })
 }

@@ -61,6 +61,8 @@ export function hasDrive(stateDir: string): boolean {
   return existsSync(path.join(stateDir, DRIVE_FILE))
 }
 
+const UNOPENED = new Set(['passphrase-needed', 'wrong-passphrase', 'state-damaged', 'unsupported-version'])
+
 /** More than all that is written before the account exists: on a full disk nothing is begun. */
 const PROBE_BYTES = 65_536
 
@@ -103,9 +105,8 @@ export function readDriveFacts(stateDir: string): DriveFacts {
 }
 
 /** The key file goes first: a drive.json without a key would be a drive that nobody can open. */
-export async function writeDriveFiles(
+export async function writeDeviceKeys(
   stateDir: string,
-  facts: DriveFacts,
   keys: DeviceKeys,
   random: RandomBytes,
   passphrase?: SecretBytes,
@@ -117,8 +118,29 @@ export async function writeDriveFiles(
     } finally {
       keyFile.fill(0)
     }
-    writeWhole(path.join(stateDir, DRIVE_FILE), `${JSON.stringify({ version: 1, ...facts }, null, 2)}\n`)
   })
+}
+
+/** With it the directory belongs to the drive. */
+export function writeDriveFacts(stateDir: string, facts: DriveFacts): void {
+  const text = `${JSON.stringify({ version: 1, ...facts }, null, 2)}\n`
+  explained(stateDir, () => writeWhole(path.join(stateDir, DRIVE_FILE), text))
+}
+
+/** A key without a drive: an attempt to make or join one was cut short. */
+export function isUnfinished(stateDir: string): boolean {
+  return !hasDrive(stateDir) && existsSync(path.join(stateDir, DEVICE_KEY_FILE))
+}
+
+/** Its keys; null when there are none, or none that can be opened: then nothing is lost with them. */
+export async function loadUnfinishedKeys(stateDir: string, passphrase?: SecretBytes): Promise<DeviceKeys | null> {
+  if (!isUnfinished(stateDir)) return null
+  try {
+    return await readDeviceKeys(stateDir, passphrase)
+  } catch (error) {
+    if (error instanceof AppError && UNOPENED.has(error.code)) return null
+    throw error
+  }
 }
 
 export function deviceKeyNeedsPassphrase(stateDir: string): boolean {

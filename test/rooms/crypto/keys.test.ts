@@ -34,6 +34,7 @@ type Name =
   | 'host'
   | 'pseudonym'
   | 'driveName'
+  | 'driveOfName'
   | 'driveLabel'
 const golden = readVectors<Record<Name, string> & { staged: Sealed; cached: Sealed }>('keys/keys')
 interface Sealed {
@@ -50,6 +51,7 @@ t.test('every key comes out of the phrase and the seeds as written in the format
   t.equal(revealed(keys.deriveRecoverySeed(seed)), golden.recoverySeed)
   t.equal(keys.deriveRecoveryKey(seed).publicKey.toString('hex'), golden.recoveryPublic)
   t.equal(revealed(keys.deriveLabelKey(seed)), golden.labelKey)
+  t.equal(keys.deriveDriveId(keys.deriveLabelKey(seed), golden.driveName).toString('hex'), golden.driveOfName)
   const all = keys.derivePhraseKeys(seed)
   t.equal(all.account.id, golden.accountPublic)
   t.equal(revealed(all.label), golden.labelKey)
