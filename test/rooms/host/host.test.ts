@@ -182,16 +182,6 @@ t.test('deletes from the bridge are carried out and answered', async (t) => {
   await stop()
 })
 
-t.test('what was stored just now is kept, whatever the bridge says, and it is told so', async (t) => {
-  const { host, session, client, stop } = await startHost(t)
-  const target = await putOver(client, host.host, 1, rampBytes(1, 5000))
-  session.listener(token(host.host, 'delete', { target, holder: peerId(bridgeKey.id) }))
-  for (let i = 0; i < 200 && session.answers.length < 1; i++) await pause(10)
-  t.match(session.answers, [{ ok: false, code: 'shard-too-young' }])
-  t.equal((await host.status()).shards, 1)
-  await stop()
-})
-
 t.test('a host without its bridge serves, and registers when the bridge is back', async (t) => {
   const session = new RecordingSession()
   session.down = true
