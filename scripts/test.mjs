@@ -22,13 +22,14 @@ const plans = {
     'test/house',
     'test/vectors',
     'test/rooms',
+    'test/hostile',
     'test/suites',
     'test/model',
     'test/net',
     'test/mount',
     'test/crash',
   ],
-  fast: ['test/house', 'test/vectors', 'test/rooms', 'test/model'],
+  fast: ['test/house', 'test/vectors', 'test/rooms', 'test/hostile', 'test/model'],
   long: ['test/long'],
 }
 /** Their deadlines are real time, so they get the machine for themselves. */

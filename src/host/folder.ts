@@ -96,9 +96,7 @@ export function openHostFolder(dir: string): HostFolder {
       const key = SigningKey.fromSeed(seed)
       const host = hostId(key.publicKey)
       const volumesDir = path.join(dir, 'volumes')
-      if (readOwn(volumesDir, MARK_FILE).toString('latin1').trim() !== host) {
-        throw wrongFolder(volumesDir, 'belongs to another host')
-      }
+      expectOwnVolumes(volumesDir, host)
       const wipe = () => {
         key.wipe()
         seed.wipe()
@@ -111,6 +109,12 @@ export function openHostFolder(dir: string): HostFolder {
       throw error
     }
   })
+}
+
+/** `host-folder-wrong` when the disk that is mounted there is none of this host. */
+export function expectOwnVolumes(volumesDir: string, host: HostId): void {
+  if (readOwn(volumesDir, MARK_FILE).toString('latin1').trim() === host) return
+  throw wrongFolder(volumesDir, 'belongs to another host')
 }
 
 function lock(dir: string): () => void {

@@ -3,13 +3,11 @@ import { codeOf } from '../../../src/base/errors.js'
 import { systemRandom } from '../../../src/base/random.js'
 import { shardTree, verifyLeaves } from '../../../src/crypto/merkle.js'
 import { SigningKey } from '../../../src/crypto/signing-key.js'
-import { bridgeId, hostId, idBytes, peerId, pseudonymId, segmentId, shardId } from '../../../src/model/ids.js'
+import { bridgeId, hostId, peerId, pseudonymId, segmentId, shardId } from '../../../src/model/ids.js'
 import { verifyReceipt } from '../../../src/permits/receipt.js'
 import { decodeToken, type TokenFields } from '../../../src/permits/token.js'
 import { signWitness } from '../../../src/permits/witness.js'
-import { isWireCode } from '../../../src/wire/error-codes.js'
 import * as wire from '../../../src/wire/methods.js'
-import { Dice, testSeed } from '../../support/dice.js'
 import { fixed, NOW_MS, scratchDir } from '../../support/host-folder.js'
 import { HostBench } from '../../support/host-network.js'
 import { rampBytes } from '../../support/ramp.js'
@@ -233,51 +231,5 @@ t.test('a range that the requester has no room for, or that does not exist, is r
   t.equal(await ask(0, 6, 9999), 'malformed')
   t.equal(await ask(5, 1, 9999), 'malformed')
   t.equal(await ask(1919, 1, 9999), 'malformed')
-  await bench.stop()
-})
-
-t.test('seeded noise instead of requests: always a code of the wire, never another failure', async (t) => {
-  const seed = testSeed()
-  t.comment(`SEED=${seed}`)
-  const dice = new Dice(seed)
-  const bench = await HostBench.open(scratchDir(t))
-  const payload = rampBytes(1, 5000)
-  await bench.put(1, payload)
-  const shard = shardId((await shardTree(payload)).id)
-  const get = bench.token({ action: 'get' })
-  const witness = signWitness(
-    { pseudonym: pseudonymId(fixed('drive', 0, 16)), sequence: 1, hash: Buffer.alloc(32), timeMs: NOW_MS },
-    bench.device,
-  )
-  const put = await bench.putToken(2, payload)
-  const heads: [number, Buffer][] = [
-    [METHOD.ping, Buffer.alloc(0)],
-    [METHOD.put, wire.encodeTokenHead(put)],
-    [METHOD.get, wire.encodeGetRequest({ token: get, shard, firstLeaf: 0, leafCount: 5 })],
-    [METHOD.head, wire.encodeHeadRequest({ token: get, shard })],
-    [METHOD.delete, wire.encodeTokenHead(bench.token({ action: 'delete', target: decodeToken(put).target }))],
-    [METHOD.putWitness, wire.encodePutWitnessRequest({ token: get, witness })],
-    [METHOD.getWitness, wire.encodeTokenHead(get)],
-  ]
-  for (const [method, sound] of heads) {
-    for (let round = 0; round < 2_000; round++) {
-      let head: Buffer = Buffer.from(sound)
-      const how = dice.roll(0, 3)
-      if (how === 0) head = dice.bytes(dice.roll(0, 600))
-      if (how === 1) head = head.subarray(0, dice.roll(0, head.length))
-      if (how >= 2)
-        for (let i = dice.roll(1, 4); i > 0 && head.length > 0; i--)
-          head[dice.roll(0, head.length - 1)]! ^= dice.roll(1, 255)
-      if (how === 1 && head.length === sound.length) continue
-      const body = method === METHOD.put ? payload : Buffer.alloc(0)
-      const code = await codeFrom(() => bench.call(method, head, body))
-      // Bits of shard, range and witness lie outside of the token: such a request may be a sound one.
-      if (code !== 'done' && !isWireCode(code)) t.fail(`method ${method}, round ${round}: ${code}`)
-      if (code === 'done' && [METHOD.put, METHOD.delete].includes(method as 2))
-        t.fail(`method ${method} was carried out`)
-    }
-  }
-  t.equal(bench.store.totals().shards, 1)
-  t.ok(idBytes(shard).length === 32)
   await bench.stop()
 })

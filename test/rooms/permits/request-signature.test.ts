@@ -1,11 +1,9 @@
 import t from 'tap'
-import { codeOf } from '../../../src/base/errors.js'
 import { sha256 } from '../../../src/crypto/hash.js'
 import { bridgeId } from '../../../src/model/ids.js'
 import { nonceOf, type SignedRequest, signReply, verifyRequest } from '../../../src/permits/request-signature.js'
 import { HEADER } from '../../../src/wire/api.js'
 import { replyText, requestText } from '../../../src/wire/signed-http.js'
-import { Dice, testSeed } from '../../support/dice.js'
 import { keyOf } from '../../support/secrets.js'
 
 const key = keyOf(1)
@@ -67,9 +65,6 @@ t.test('a clock that is off by more than five minutes is told by how much', asyn
 })
 
 t.test('missing, doubled and misshapen headers are request-unsigned, whatever they hold', async (t) => {
-  const seed = testSeed()
-  t.comment(`SEED=${seed}`)
-  const dice = new Dice(seed)
   const request = signedRequest()
   const names = [HEADER.key, HEADER.time, HEADER.nonce, HEADER.signature]
   for (const name of names) {
@@ -85,24 +80,6 @@ t.test('missing, doubled and misshapen headers are request-unsigned, whatever th
       t.throws(() => verifyRequest({ ...request, headers }, { bridge, nowMs }), { code: 'request-unsigned' })
     }
   }
-  const codes = new Set<string>()
-  for (let i = 0; i < 2_000; i++) {
-    const name = dice.pick(names)
-    const text = Buffer.from(request.headers[name] as string)
-    text[dice.roll(0, text.length - 1)] = dice.roll(32, 126)
-    const value = text.toString()
-    if (value === request.headers[name]) continue
-    try {
-      verifyRequest({ ...request, headers: { ...request.headers, [name]: value } }, { bridge, nowMs })
-      t.fail(`accepted ${name}: ${value}`)
-    } catch (error) {
-      codes.add(codeOf(error))
-    }
-  }
-  t.same(
-    [...codes].filter((code) => !['request-unsigned', 'request-signature', 'clock-skew'].includes(code)),
-    [],
-  )
 })
 
 t.test('a reply is signed only over a proper nonce', async (t) => {

@@ -1,5 +1,4 @@
 import t from 'tap'
-import { codeOf } from '../../../src/base/errors.js'
 import * as ids from '../../../src/model/ids.js'
 import {
   decodeToken,
@@ -10,8 +9,6 @@ import {
   type TokenFields,
   verifyToken,
 } from '../../../src/permits/token.js'
-import { Dice, testSeed } from '../../support/dice.js'
-import { mutate } from '../../support/mutate.js'
 import { keyOf } from '../../support/secrets.js'
 import { hex, readVectors } from '../../support/vectors.js'
 
@@ -61,25 +58,4 @@ t.test('a token for host A is of no use at host B, and a stolen one of no use to
   t.throws(at({ holder: ids.deviceId(keyOf(9).id) }), { code: 'token-other-holder' })
   t.throws(at({ bridge: ids.bridgeId(keyOf(10).id) }), { code: 'token-other-bridge' })
   t.throws(at({ action: 'delete' }), { code: 'token-action' })
-})
-
-t.test('2,000 changed tokens: all refused, each with a code of its own', async (t) => {
-  const seed = testSeed()
-  t.comment(`SEED=${seed}`)
-  const dice = new Dice(seed)
-  const codes = new Set<string>()
-  for (let i = 0; i < 2_000; i++) {
-    const action = dice.pick(['put', 'get', 'delete'] as TokenAction[])
-    const changed = mutate(dice, hex(golden[action].encoded))
-    try {
-      verifyToken(changed, { ...golden.expected, action })
-      t.fail(`accepted: ${changed.toString('hex')}`)
-    } catch (error) {
-      codes.add(codeOf(error))
-    }
-  }
-  t.same(
-    [...codes].filter((code) => !code.startsWith('token-')),
-    [],
-  )
 })

@@ -10,8 +10,8 @@ import { decodeBatch, encodeOperation } from '../../../../src/mount/metadata/ope
 import { KIND, type Operation } from '../../../../src/mount/metadata/operations.js'
 import { openTables, type Tables } from '../../../../src/mount/metadata/tables.js'
 import { Dice, testSeed } from '../../../support/dice.js'
-import { mutate } from '../../../support/mutate.js'
-import { FakeHosts, nextHead, now, scratch } from './support.js'
+import { makeOperation, wholeTree } from '../../../support/operations-of-all-kinds.js'
+import { nextHead, scratch } from './support.js'
 
 const CODES = new Set(['malformed', 'unsupported-version', 'chain-mismatch'])
 const FUZZ = 2_000
@@ -26,70 +26,15 @@ function tablesOf(t: Parameters<typeof scratch>[0]): Tables {
 
 const file = (n: number) => fileId(Buffer.alloc(16, n))
 const name = (text: string) => Buffer.from(text)
-const hosts = new FakeHosts()
-const info = hosts.seal(Buffer.alloc(5_000, 1))
-
-function make(id: FileId, parent: FileId, text: string, mode = 0o100644): Operation {
-  const rest = { uid: 1, gid: 2, rdev: 0, time: now(), target: Buffer.alloc(0) }
-  return { kind: KIND.make, file: id, parent, name: name(text), mode, ...rest }
-}
-
 function batchOf(operations: readonly Operation[]): Buffer {
   const writer = new ByteWriter().u8(1)
   for (const one of operations) encodeOperation(writer, one)
   return Buffer.from(writer.bytes())
 }
 
-/** One of every kind, on files and names of its own. */
-function whole(round: number): Operation[] {
-  const file = (n: number) => fileId(Buffer.from(`${n}`.padEnd(8, '.') + `${round}`.padStart(8, '.')))
-  const inRoot = (text: string) => name(`${text}${round}`)
-  return [
-    make(file(1), ROOT_FILE, `d${round}`, 0o040755),
-    make(file(2), file(1), 'f'),
-    make(file(3), file(1), 'g'),
-    { kind: KIND.segment, info },
-    { kind: KIND.extent, file: file(2), offset: 0, length: 5_000, segment: info.segment, segmentOffset: 0 },
-    { kind: KIND.attributes, file: file(2), size: 5_000, mtime: now(), mode: 0o600, uid: 5 },
-    { kind: KIND.hole, file: file(2), offset: 100, length: 200 },
-    { kind: KIND.allocate, file: file(3), offset: 0, length: 10_000 },
-    { kind: KIND.link, file: file(2), parent: ROOT_FILE, name: inRoot('hard'), time: now() },
-    { kind: KIND.setXattr, file: file(2), name: name('user.x'), value: name('y'), time: now() },
-    { kind: KIND.removeXattr, file: file(2), name: name('user.x'), time: now() },
-    {
-      ...{ kind: KIND.rename, parent: file(1), name: name('g'), newParent: ROOT_FILE, newName: inRoot('h') },
-      ...{ exchange: false, time: now() },
-    },
-    { kind: KIND.unlink, parent: ROOT_FILE, name: inRoot('h'), time: now() },
-    { kind: KIND.reap, file: file(3) },
-  ]
-}
-
-const WHOLE = whole(0)
-
-t.test('a changed batch is refused with a known code or leaves a sound tree, never half of one', (t) => {
-  const seed = testSeed()
-  t.comment(`SEED=${seed}`)
-  const dice = new Dice(seed)
-  const tables = tablesOf(t)
-  let epoch = 0
-  let applied = 0
-  for (let i = 0; i < FUZZ; i++) {
-    const before = tables.inodes.files
-    try {
-      applyBatch(tables, mutate(dice, batchOf(whole(i))), ++epoch, nextHead())
-      applied++
-    } catch (error) {
-      epoch--
-      if (!(error instanceof AppError) || !CODES.has(error.code)) throw error
-      if (tables.inodes.files !== before) t.fail('a refused batch left inodes')
-    }
-    if (i % 200 === 0) t.same(check(tables), [], `sound after ${i}`)
-  }
-  t.same(check(tables), [])
-  t.comment(`${applied} of ${FUZZ} changed batches were still batches`)
-  t.end()
-})
+const WHOLE = wholeTree(0)
+const info = (WHOLE.find((one) => one.kind === KIND.segment) as Extract<Operation, { kind: 11 }>).info
+const make = (id: FileId, parent: FileId, text: string, mode?: number) => makeOperation(id, parent, name(text), mode)
 
 t.test('operations in any order and on any file do not break the ledger', (t) => {
   const seed = testSeed()

@@ -1,0 +1,6 @@
+/** What a host is asked, what lies on its disk, and what it answers. */
+import t from 'tap'
+import { attackAll, planOf } from './attack.js'
+import { hostTargets } from './targets/host.js'
+
+attackAll(t, hostTargets, planOf(process.env))

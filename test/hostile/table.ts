@@ -1,0 +1,34 @@
+/** All targets, in the groups that test files take one each. */
+import type { Target } from './target.js'
+import { bridgeTargets } from './targets/bridge.js'
+import { chainTargets } from './targets/chain.js'
+import { controlTargets } from './targets/control.js'
+import { fileTargets } from './targets/files.js'
+import { hostTargets } from './targets/host.js'
+import { kernelTargets } from './targets/kernel.js'
+import { ledgerTargets } from './targets/ledger.js'
+import { nativeTargets } from './targets/native.js'
+import { permitTargets } from './targets/permits.js'
+import { replyTargets } from './targets/replies.js'
+import { wireTargets } from './targets/wire.js'
+
+export const groups = {
+  /** What peers say on a data channel. */
+  channel: wireTargets,
+  /** What carries a signature or a seal. */
+  signed: [...permitTargets, ...chainTargets],
+  /** What a bridge answers. */
+  replies: replyTargets,
+  /** What a bridge is asked. */
+  bridge: bridgeTargets,
+  /** What a host is asked, what lies on its disk, and what it answers. */
+  host: hostTargets,
+  /** What the ledger is given, and what lies in it. */
+  ledger: ledgerTargets,
+  /** What lies on disk. */
+  files: fileTargets,
+  /** What comes from this machine: requests of the kernel, lines of the control socket. */
+  doors: [...kernelTargets, ...controlTargets],
+  /** The native addons, called with anything. */
+  native: nativeTargets,
+} as const satisfies Record<string, readonly Target[]>

@@ -1,0 +1,336 @@
+/** The bridge's doors: every call of its API, raw HTTP, the messages of sockets. */
+import net from 'node:net'
+import { AppError } from '../../../src/base/errors.js'
+import { Gate } from '../../../src/bridge/api/gate.js'
+import { ROUTES, type Route } from '../../../src/bridge/api/routes.js'
+import { SocketDoor } from '../../../src/bridge/api/socket.js'
+import { Hub, type HubPeer } from '../../../src/bridge/signaling/hub.js'
+import { bridgeId, peerId } from '../../../src/model/ids.js'
+import { decodeGenesis } from '../../../src/permits/chain-bodies.js'
+import { decodeRecord, signRecord } from '../../../src/permits/chain-record.js'
+import { appendRecord } from '../../../src/permits/chain-rules.js'
+import { HEADER } from '../../../src/wire/api.js'
+import { BRIDGE_CODES } from '../../../src/wire/bridge-codes.js'
+import { SOCKET_CLOSE } from '../../../src/wire/socket.js'
+import { capturedLog } from '../../support/captured-log.js'
+import { DrivenClock } from '../../support/driven-clock.js'
+import { mutate } from '../../support/mutate.js'
+import { mutateJson } from '../../support/mutate-json.js'
+import { keyOf, segmentNamed } from '../../support/named.js'
+import { type SharedBridge, sharedBridge } from '../../support/shared-bridge.js'
+import { jsonSamples, type Opened, spoilBytes, type Target } from '../target.js'
+
+const API = ['src/bridge/api/routes.ts', 'src/wire/check.ts']
+const HEX = 'ab'.repeat(32)
+/** `internal` is a fault of the bridge's own, whatever it was asked. */
+const CODES = BRIDGE_CODES.filter((code) => code !== 'internal')
+const nameOf = (route: Route) => `${route.method} ${route.path}`
+const routeOf = (name: string) => ROUTES.find((one) => nameOf(one) === name) as Route
+
+interface Asked {
+  body?: Buffer
+  params?: Record<string, string>
+  query?: Record<string, string>
+  label?: string
+}
+
+function ask(shared: SharedBridge, name: string, key: string, asked: Asked): Promise<object | Buffer> {
+  const { drive, hosts, service } = shared
+  const params = { drive: drive.id as string, host: hosts[0]?.id as string, ...asked.params }
+  const caller = { key: peerId(key), address: '127.0.0.1' }
+  const { body = Buffer.alloc(0), query = {}, label = '' } = asked
+  return routeOf(name).run(service, { caller, params, query, body, label })
+}
+
+type Bodies = (shared: SharedBridge) => { key: string; sound: object }
+
+const one = segmentNamed('placed')
+const device: (sound: object) => Bodies = (sound) => (shared) => ({ key: shared.drive.device.id, sound })
+const JSON_BODIES: Record<string, Bodies> = {
+  'POST /v1/accounts': ({ drive: { account, genesis } }) => ({
+    key: account.id,
+    sound: { account: account.id, recoveryKey: decodeGenesis(genesis.body).recoveryKey.toString('hex') },
+  }),
+  'POST /v1/drives/:drive/heartbeat': device({ term: 1, released: false }),
+  'POST /v1/drives/:drive/place': (shared) => {
+    const { dataShards: k, totalShards: n, paddedLength, shardLength, shards } = segmentNamed('other')
+    return device({ segments: [{ segment: HEX, root: HEX, k, n, paddedLength, shardLength, shards }] })(shared)
+  },
+  'POST /v1/drives/:drive/commit': (shared) =>
+    device({ segment: one.segment, receipts: [shared.receipt.toString('hex')] })(shared),
+  'POST /v1/drives/:drive/locate': device({ segments: [one.segment, HEX] }),
+  'POST /v1/drives/:drive/tokens': (shared) => device({ hosts: [shared.hosts[0]?.id, HEX] })(shared),
+  'POST /v1/drives/:drive/evidence': (shared) =>
+    device({
+      host: shared.hosts[0]?.id,
+      segment: one.segment,
+      index: 3,
+      kind: 'silent',
+      detail: 'silent detail, canary',
+    })(shared),
+  'POST /v1/hosts': ({ hosts: [host] }) => ({
+    key: host?.id as string,
+    sound: { host: host?.id, capacityBytes: 2 ** 40, domain: 'op' },
+  }),
+  'POST /v1/hosts/:host/report': ({ hosts: [host] }) => ({
+    key: host?.id as string,
+    sound: { usedBytes: 1, freeBytes: 2 ** 39, capacityBytes: 2 ** 40 },
+  }),
+}
+
+const SCHEMAS: Record<string, string> = {
+  'POST /v1/accounts': 'AccountRequest',
+  'POST /v1/drives/:drive/heartbeat': 'HeartbeatRequest',
+  'POST /v1/drives/:drive/place': 'PlaceRequest',
+  'POST /v1/drives/:drive/commit': 'CommitRequest',
+  'POST /v1/drives/:drive/locate': 'LocateRequest',
+  'POST /v1/drives/:drive/tokens': 'TokensRequest',
+  'POST /v1/drives/:drive/evidence': 'EvidenceRequest',
+  'POST /v1/hosts': 'HostRequest',
+  'POST /v1/hosts/:host/report': 'HostReport',
+}
+
+/** What a refusal leaves as it was: the database, but for when a device was last seen, which the first call wrote. */
+function common(shared: SharedBridge): Pick<Opened, 'codes' | 'taken' | 'state' | 'said' | 'secrets'> {
+  // A sealed label and a receipt are nobody's business but theirs who sent them.
+  const secrets = [shared.receipt.subarray(0, 64), Buffer.from('silent detail, canary')]
+  return { codes: CODES, taken: 'sometimes', state: () => shared.version(), said: shared.said, secrets }
+}
+
+function jsonCall(name: string, bodies: Bodies): Target {
+  const open = async (): Promise<Opened> => {
+    const shared = await sharedBridge()
+    const { key, sound } = bodies(shared)
+    return {
+      ...common(shared),
+      samples: jsonSamples([sound]),
+      spoil: (dice) => mutateJson(dice, sound),
+      take: (body) => ask(shared, name, key, { body }),
+    }
+  }
+  return { name, of: API, is: [name, `wire/api.ts ${SCHEMAS[name]}`], open }
+}
+
+/** A host's word, changed on its way: counted as nothing. */
+function receipts(): Target {
+  const open = async (): Promise<Opened> => {
+    const shared = await sharedBridge()
+    const send = (receipt: Buffer) => {
+      const body = Buffer.from(JSON.stringify({ segment: one.segment, receipts: [receipt.toString('hex')] }))
+      return ask(shared, 'POST /v1/drives/:drive/commit', shared.drive.device.id, { body })
+    }
+    return { ...common(shared), samples: [shared.receipt], take: send, taken: 'never' }
+  }
+  return { name: 'receipt at the bridge, changed', of: ['src/bridge/contracts/commits.ts'], open }
+}
+
+/** Half of them are changed on their way, half are signed by the device with bodies, kinds and terms of its choosing. */
+function appended(): Target {
+  const name = 'POST /v1/drives/:drive/chain'
+  const open = async (): Promise<Opened> => {
+    const shared = await sharedBridge()
+    const drive = await shared.world.drive('appended to')
+    await drive.claim()
+    const epoch = () => drive.epoch({ confirm: [], retire: [segmentNamed('x').segment] })
+    return {
+      ...common(shared),
+      samples: [epoch().encoded],
+      spoil: (dice) => {
+        const sound = epoch()
+        if (dice.roll(0, 1) === 0) return mutate(dice, sound.encoded)
+        const kind = (dice.roll(0, 3) === 0 ? dice.roll(1, 8) : sound.kind) as typeof sound.kind
+        const writerTerm = dice.roll(0, 7) === 0 ? dice.roll(0, 3) : sound.writerTerm
+        const keyTerm = dice.roll(0, 7) === 0 ? dice.roll(0, 3) : sound.keyTerm
+        const body = mutate(dice, sound.body)
+        return signRecord({ ...sound, body, kind, writerTerm, keyTerm }, drive.device).encoded
+      },
+      take: async (body) => {
+        await ask(shared, name, drive.device.id, { body, params: { drive: drive.id } })
+        drive.state = appendRecord(drive.state, decodeRecord(body))
+      },
+      conclude: async () => {
+        const head = await drive.client.head(drive.id)
+        const same = head.sequence === drive.state.head.sequence && head.hash.equals(drive.state.head.hash)
+        return same ? [] : ['the chain is not what was answered']
+      },
+    }
+  }
+  return { name, of: [...API, 'src/bridge/segments/chains.ts'], is: [name], open }
+}
+
+function created(): Target {
+  const name = 'POST /v1/drives'
+  const open = async (): Promise<Opened> => {
+    const shared = await sharedBridge()
+    const { account, genesis } = shared.drive
+    return {
+      ...common(shared),
+      samples: [genesis.encoded],
+      spoil: (dice, samples) => {
+        if (dice.roll(0, 1) === 0) return spoilBytes(dice, samples)
+        return signRecord({ ...genesis, body: mutate(dice, genesis.body) }, account).encoded
+      },
+      take: (body) => ask(shared, name, account.id, { body, label: 'ab' }),
+    }
+  }
+  return { name, of: [...API, 'src/bridge/accounts/accounts.ts'], is: [name], open }
+}
+
+/** Words of the address: which drive or host, from where; and the label header. */
+function word(
+  name: string,
+  what: 'drive' | 'host' | 'from' | 'label',
+  sound: (shared: SharedBridge) => string,
+): Target {
+  const open = async (): Promise<Opened> => {
+    const shared = await sharedBridge()
+    const { device, account, genesis } = shared.drive
+    return {
+      ...common(shared),
+      samples: [Buffer.from(sound(shared))],
+      take: (input) => {
+        const text = input.toString('latin1')
+        if (what === 'label') return ask(shared, name, account.id, { body: genesis.encoded, label: text })
+        if (what === 'from') return ask(shared, name, device.id, { query: { from: text } })
+        return ask(shared, name, device.id, { params: { [what]: text } })
+      },
+    }
+  }
+  return { name: `${name}, ${what}`, of: API, is: [name], open }
+}
+
+const driveText = (shared: SharedBridge) => shared.drive.id as string
+const words = [
+  word('POST /v1/drives', 'label', () => 'ab'.repeat(40)),
+  word('GET /v1/drives/:drive/chain', 'from', () => '1'),
+  ...['devices', 'head', 'chain', 'health'].map((name) => word(`GET /v1/drives/:drive/${name}`, 'drive', driveText)),
+]
+
+/** Nothing in these calls but who asks. */
+function keyOnly(name: string): Target {
+  const open = async (): Promise<Opened> => {
+    const shared = await sharedBridge()
+    return {
+      ...common(shared),
+      samples: [Buffer.from(shared.drive.device.id, 'hex')],
+      take: (input) => ask(shared, name, input.toString('hex'), {}),
+      // A stranger sees no drives: that is an answer.
+      taken: name === 'GET /v1/space' ? 'never' : 'sometimes',
+      codes: [...CODES],
+    }
+  }
+  return { name: `${name}, key`, of: API, is: [name], open }
+}
+
+const CALLED = `GET /v1/bridge HTTP/1.1\r\nhost: x\r\n${HEADER.nonce}: ${'cd'.repeat(16)}\r\nconnection: close\r\n\r\n`
+const REQUEST = [
+  `POST /v1/drives/${'ab'.repeat(16)}/heartbeat HTTP/1.1`,
+  'host: bridge.example',
+  'content-type: application/json',
+  'content-length: 10',
+  `${HEADER.nonce}: ${'cd'.repeat(16)}`,
+  'connection: close',
+  '',
+  '{"term":1}',
+].join('\r\n')
+
+/** Bytes on the port: each is answered with a status that is no fault of the bridge, or its connection ends. */
+function rawHttp(): Target {
+  const open = async (): Promise<Opened> => {
+    const shared = await sharedBridge()
+    const { port } = shared.world.bridge
+    return {
+      ...common(shared),
+      samples: [Buffer.from(CALLED)],
+      spoil: (dice, samples) => spoilBytes(dice, [...samples, Buffer.from(REQUEST)]),
+      take: async (input) => {
+        const heard = await exchange(port, input)
+        const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(heard)?.[1] ?? 0)
+        if (status >= 500 && status !== 505) throw new Error(heard.slice(0, 300))
+        if (status !== 200) throw new AppError('malformed', `status ${status}`)
+      },
+      conclude: async () => {
+        const { bridge } = await shared.world.client(shared.drive.device).info()
+        return bridge === shared.world.bridge.id ? [] : ['the bridge is another']
+      },
+    }
+  }
+  return { name: 'raw HTTP', of: ['src/bridge/api/server.ts', 'src/bridge/api/address.ts'], open }
+}
+
+function exchange(port: number, input: Buffer): Promise<string> {
+  return new Promise((resolve) => {
+    let heard = ''
+    const socket = net.connect(port, '127.0.0.1')
+    socket.on('data', (chunk) => {
+      heard += chunk.toString('latin1')
+    })
+    socket.on('error', () => undefined)
+    socket.on('close', () => resolve(heard))
+    // Half a request ends with us, not with the bridge's patience.
+    socket.end(input)
+  })
+}
+
+const session = 'ef'.repeat(16)
+const peerMessages: Record<string, object> = {
+  signal: { type: 'signal', to: HEX, session, payload: 'QUJDRA==' },
+  deleted: { type: 'deleted', serial: session, ok: false, code: 'shard-not-found' },
+}
+
+/** A peer's message as its socket hands it over; a bad one ends that socket, with the code that says so. */
+function socketMessage(name: string, message: object): Target {
+  const open = (): Opened => {
+    const clock = new DrivenClock()
+    const { log, text } = capturedLog()
+    const key = keyOf('bridge')
+    const hub = new Hub({ clock })
+    const relayed: string[] = []
+    const peer = (role: HubPeer['role'], id: string): HubPeer => ({
+      ...{ key: peerId(id), role, end: () => undefined },
+      send: (sent) => void relayed.push(JSON.stringify(sent)),
+    })
+    const sender = peer('host', 'cd'.repeat(32))
+    hub.attach(peer('device', HEX))
+    hub.attach(sender)
+    const gate = new Gate({ bridge: bridgeId(key.id), clock })
+    const door = new SocketDoor({
+      ...{ gate, hub, clock, log, key, addressOf: () => '127.0.0.1', roleOf: async () => 'host' as const },
+      onDeleted: (_host, deleted) => void relayed.push(deleted.serial),
+    })
+    const receive = Reflect.get(door, 'receive') as (
+      socket: object,
+      peer: HubPeer,
+      data: Buffer,
+      isBinary: boolean,
+    ) => void
+    return {
+      samples: jsonSamples([message]),
+      spoil: (dice) => mutateJson(dice, message),
+      take: (input) => {
+        let closed = 0
+        const socket = { OPEN: 1, readyState: 1, close: (code: number) => (closed = code), terminate: () => undefined }
+        receive.call(door, socket, sender, input, false)
+        if (closed === SOCKET_CLOSE.malformed) throw new AppError('malformed', 'the line was ended')
+      },
+      codes: ['malformed'],
+      taken: 'sometimes',
+      state: () => String(relayed.length),
+      said: text,
+      conclude: () => (text().includes('socket message failed') ? [text().slice(0, 500)] : []),
+    }
+  }
+  const of = ['src/bridge/api/socket.ts', 'src/bridge/signaling/hub.ts', 'src/wire/check.ts']
+  return { name: `socket message ${name}, from a peer`, of, is: [`PeerMessage ${name}`], open }
+}
+
+export const bridgeTargets: readonly Target[] = [
+  ...Object.entries(JSON_BODIES).map(([name, bodies]) => jsonCall(name, bodies)),
+  receipts(),
+  appended(),
+  created(),
+  ...words,
+  ...['GET /v1/drives', 'GET /v1/space'].map(keyOnly),
+  rawHttp(),
+  ...Object.entries(peerMessages).map(([name, message]) => socketMessage(name, message)),
+]

@@ -1,0 +1,278 @@
+/** Files that a state directory, a host's and a bridge's folder, the runtime directory and a person's home hold. */
+import fs from 'node:fs'
+import net from 'node:net'
+import path from 'node:path'
+import { settleBridge } from '../../../src/app/bridge-settings.js'
+import { readPhrase } from '../../../src/app/phrase-file.js'
+import { listRunningDrives } from '../../../src/app/running-drives.js'
+import { systemRandom } from '../../../src/base/random.js'
+import { loadBridgeKey } from '../../../src/bridge/bridge-key.js'
+import { deviceKeyFileIsProtected } from '../../../src/crypto/device-key-file.js'
+import { openPhrase } from '../../../src/crypto/phrase.js'
+import { expectOwnVolumes, readHostConfig } from '../../../src/host/folder.js'
+import { decodeHostKey, encodeHostKey } from '../../../src/host/host-key.js'
+import { Kept } from '../../../src/host/ledger/kept.js'
+import { hostId, pseudonymId } from '../../../src/model/ids.js'
+import { readDeviceKeys, readDriveFacts } from '../../../src/mount/account/drive-files.js'
+import { parseMountInfo } from '../../../src/mount/fuse/mount-table.js'
+import type { Dice } from '../../support/dice.js'
+import { mutateJson } from '../../support/mutate-json.js'
+import { noiseBytes } from '../../support/noise.js'
+import { scratchFolder } from '../../support/scratch-folder.js'
+import { secretOf } from '../../support/secrets.js'
+import { hex, readVectors } from '../../support/vectors.js'
+import { decoder, type Opened, spoilBytes, type Target } from '../target.js'
+
+interface FileTarget {
+  name: string
+  of: readonly string[]
+  /** In the folder. */
+  file: string
+  sound: unknown[] | Buffer[]
+  read(folder: string, file: string): unknown
+  codes: readonly string[]
+  taken?: Opened['taken']
+  secrets?: readonly Buffer[]
+  prepare?(folder: string): void
+}
+
+/** Written as the input is, then read by whom it belongs to. Values are JSON, buffers are taken as they are. */
+function fileTarget(spec: FileTarget): Target {
+  const isJson = !Buffer.isBuffer(spec.sound[0])
+  const samples = spec.sound.map((one) =>
+    Buffer.isBuffer(one) ? one : Buffer.from(`${JSON.stringify(one, null, 2)}\n`),
+  )
+  const spoil = (dice: Dice) => (isJson ? mutateJson(dice, dice.pick(spec.sound)) : spoilBytes(dice, samples))
+  const open = (): Opened => {
+    const { folder, remove } = scratchFolder()
+    spec.prepare?.(folder)
+    const file = path.join(folder, spec.file)
+    fs.mkdirSync(path.dirname(file), { recursive: true })
+    return {
+      samples,
+      spoil,
+      take: (input) => {
+        fs.writeFileSync(file, input, { mode: 0o600 })
+        return spec.read(folder, file)
+      },
+      codes: spec.codes,
+      taken: spec.taken ?? 'sometimes',
+      secrets: spec.secrets ?? [],
+      close: remove,
+    }
+  }
+  return { name: `file ${spec.name}`, of: spec.of, is: [`file ${spec.name}`], open }
+}
+
+const [id, other] = ['ab'.repeat(32), 'cd'.repeat(32)]
+const NAME = 'canary: the name of a drive'
+const driveJson = {
+  ...{ version: 1, bridgeUrl: 'https://bridge.example.org', bridge: id, account: other },
+  ...{ drive: 'ef'.repeat(16), name: NAME, device: id },
+}
+const hostJson = {
+  ...{ version: 1, bridgeUrl: 'http://127.0.0.1:7400', bridge: id, capacityBytes: 2 ** 40 },
+  ...{ domain: 'operator-7', udpPort: 4_433 },
+}
+const bridgeJson = {
+  ...{ version: 1, listen: '127.0.0.1:7400', policy: 'standard', dataShards: 4, totalShards: 8 },
+  ...{ publicUrl: 'https://bridge.example.org', ice: ['stun:stun.example:3478'] },
+}
+
+interface DeviceKeyVectors {
+  seed: string
+  labelKey: string
+  bare: string
+  protected: string
+  passphrase: string
+}
+const deviceKey = readVectors<DeviceKeyVectors>('device-key/device-key')
+/** Where a device key file says what its passphrase costs. */
+const [COST_FROM, COST_TO] = [6, 14]
+
+/** What a changed file asks of Argon2id is within the limits and may still cost a second: such files are told by their header. */
+async function openProtected(folder: string, file: string): Promise<unknown> {
+  const bytes = fs.readFileSync(file)
+  const sameCost = hex(deviceKey.protected).subarray(COST_FROM, COST_TO).equals(bytes.subarray(COST_FROM, COST_TO))
+  if (!sameCost && deviceKeyFileIsProtected(bytes)) return
+  return readDeviceKeys(folder, secretOf(Buffer.from(deviceKey.passphrase)))
+}
+
+const HOST_SEED = noiseBytes(11, 32)
+const bridgeKeyFile = Buffer.concat([Buffer.from('SDBK\x01', 'latin1'), noiseBytes(12, 32)])
+
+const files = [
+  fileTarget({
+    name: 'drive.json',
+    of: ['src/mount/account/drive-files.ts', 'src/base/folders.ts', 'src/wire/check.ts'],
+    file: 'drive.json',
+    sound: [driveJson],
+    read: readDriveFacts,
+    codes: ['state-damaged'],
+    secrets: [Buffer.from(NAME)],
+  }),
+  fileTarget({
+    name: 'device.key, bare',
+    of: ['src/mount/account/drive-files.ts', 'src/crypto/device-key-file.ts'],
+    file: 'device.key',
+    sound: [hex(deviceKey.bare)],
+    read: (folder) => readDeviceKeys(folder),
+    codes: ['state-damaged', 'unsupported-version', 'passphrase-needed'],
+    secrets: [hex(deviceKey.seed), hex(deviceKey.labelKey)],
+  }),
+  fileTarget({
+    name: 'device.key, protected',
+    of: ['src/crypto/device-key-file.ts'],
+    file: 'device.key',
+    sound: [hex(deviceKey.protected)],
+    read: openProtected,
+    codes: ['state-damaged', 'malformed', 'unsupported-version', 'wrong-passphrase'],
+    secrets: [hex(deviceKey.seed), hex(deviceKey.labelKey)],
+  }),
+  fileTarget({
+    name: 'host.json',
+    of: ['src/host/folder.ts', 'src/base/folders.ts', 'src/wire/check.ts'],
+    file: 'host.json',
+    sound: [hostJson, { ...hostJson, domain: undefined, udpPort: undefined }],
+    read: readHostConfig,
+    codes: ['malformed'],
+  }),
+  fileTarget({
+    name: 'host.key',
+    of: ['src/host/folder.ts', 'src/host/host-key.ts'],
+    file: 'host.key',
+    sound: [encodeHostKey(secretOf(HOST_SEED))],
+    read: (_folder, file) => decodeHostKey(fs.readFileSync(file), file),
+    codes: ['malformed', 'unsupported-version'],
+    secrets: [HOST_SEED],
+  }),
+  fileTarget({
+    name: 'host.id',
+    of: ['src/host/folder.ts'],
+    file: 'host.id',
+    sound: [Buffer.from(`${id}\n`)],
+    read: (folder) => expectOwnVolumes(folder, hostId(id)),
+    codes: ['host-folder-wrong', 'malformed'],
+  }),
+  fileTarget({
+    name: 'bridge.json',
+    of: ['src/app/bridge-settings.ts', 'src/base/folders.ts', 'src/wire/check.ts'],
+    file: 'bridge.json',
+    sound: [bridgeJson, { ...bridgeJson, publicUrl: undefined, ice: undefined }],
+    read: (folder) => settleBridge(folder, {}),
+    codes: ['malformed', 'bridge-url'],
+  }),
+  fileTarget({
+    name: 'bridge.key',
+    of: ['src/bridge/bridge-key.ts', 'src/base/folders.ts'],
+    file: 'bridge.key',
+    sound: [bridgeKeyFile],
+    read: (folder) => loadBridgeKey(folder, systemRandom),
+    codes: ['bridge-key-broken'],
+    secrets: [noiseBytes(12, 32)],
+  }),
+]
+
+/** What a daemon left for commands in another terminal; whatever is in it, they only look for what answers. */
+function announcedDrive(): Target {
+  const open = (): Opened => {
+    const { folder, remove } = scratchFolder()
+    const before = process.env.XDG_RUNTIME_DIR
+    process.env.XDG_RUNTIME_DIR = folder
+    const drives = path.join(folder, 'shardrive', 'drives')
+    fs.mkdirSync(drives, { recursive: true })
+    const control = path.join(folder, 'c.sock')
+    const server = net.createServer((socket) => socket.destroy()).listen(control)
+    const sound = { state: '/home/user/state', mountPoint: '/home/user/drive', control, pid: 7 }
+    return {
+      samples: [Buffer.from(JSON.stringify(sound)), Buffer.from(JSON.stringify({ ...sound, mountPoint: null }))],
+      spoil: (dice) => mutateJson(dice, sound),
+      take: async (input, isSound) => {
+        fs.writeFileSync(path.join(drives, 'one.json'), input)
+        const found = await listRunningDrives()
+        if (isSound && found.length !== 1) throw new Error('not found')
+        if (found.some((one) => one.control !== control)) throw new Error(JSON.stringify(found))
+      },
+      codes: [],
+      taken: 'always',
+      close: () => {
+        server.close()
+        if (before === undefined) delete process.env.XDG_RUNTIME_DIR
+        else process.env.XDG_RUNTIME_DIR = before
+        remove()
+      },
+    }
+  }
+  return { name: 'file of a running drive', of: ['src/app/running-drives.ts'], is: ['file of a running drive'], open }
+}
+
+const PHRASE = readVectors<{ phrase: string }>('keys/keys').phrase
+/** Two words side by side are as good as the whole to one who guesses: none of them is ever said. */
+const PHRASE_SECRETS = [Buffer.from(PHRASE), Buffer.from('abandon abandon abandon')]
+
+const phraseFile = fileTarget({
+  name: 'of the phrase',
+  of: ['src/app/phrase-file.ts', 'src/app/secret-input.ts', 'src/crypto/phrase.ts'],
+  file: 'phrase',
+  sound: [Buffer.from(`${PHRASE}\n`)],
+  read: async (_folder, file) => {
+    // A phrase that is one costs its 2,048 rounds, which is not what is tried here.
+    const text = await readPhrase(file)
+    if (text.trim() !== PHRASE) await openPhrase(text)
+  },
+  codes: ['wrong-phrase', 'secret-unreadable'],
+  secrets: PHRASE_SECRETS,
+})
+
+/** A host's witnesses and serials: a database whose file was damaged anywhere. */
+function keptDatabase(): Target {
+  const open = (): Opened => {
+    const { folder, remove } = scratchFolder()
+    const file = path.join(folder, 'kept.db')
+    const pseudonym = pseudonymId('ab'.repeat(16))
+    const made = Kept.open(file)
+    made.saveWitness(pseudonym, 7, Buffer.alloc(166, 1))
+    made.saveSerials([{ serial: Buffer.alloc(16, 2), expires: 2 ** 50 }], 0)
+    made.close()
+    const sound = fs.readFileSync(file)
+    return {
+      samples: [sound],
+      take: (input) => {
+        for (const suffix of ['-wal', '-shm', '-journal']) fs.rmSync(file + suffix, { force: true })
+        fs.writeFileSync(file, input)
+        const kept = Kept.open(file)
+        try {
+          kept.loadWitness(pseudonym)
+          kept.loadSerials()
+        } finally {
+          kept.close()
+        }
+      },
+      codes: [
+        ...['database-damaged', 'database-foreign', 'database-too-new', 'database-unwritable', 'database-busy'],
+        ...['no-space', 'disk-failing'],
+      ],
+      taken: 'sometimes',
+      close: remove,
+    }
+  }
+  return { name: 'file kept.db', of: ['src/sqlite/open.ts', 'src/host/ledger/kept.ts'], is: ['file kept.db'], open }
+}
+
+/** The kernel writes it, but others choose the paths in it. */
+const mountTable = decoder('mount table', ['src/mount/fuse/mount-table.ts'], {
+  samples: [
+    Buffer.from(
+      '36 35 98:0 / /mnt1 rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n37 36 0:5 / /a\\040b rw - fuse.x x rw\n',
+    ),
+  ],
+  take: (input) => {
+    for (const one of parseMountInfo(input.toString('latin1'))) {
+      if (one.device === undefined || one.mountPoint === undefined) throw new Error('half an entry')
+    }
+  },
+  taken: 'always',
+  codes: [],
+})
+
+export const fileTargets: readonly Target[] = [...files, announcedDrive(), phraseFile, keptDatabase(), mountTable]

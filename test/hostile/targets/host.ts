@@ -1,0 +1,289 @@
+/** A host: what peers ask of it, what lies in its volumes; and what it answers, as a reader takes it. */
+
+import { createHmac } from 'node:crypto'
+import fs from 'node:fs'
+import path from 'node:path'
+import { systemClock } from '../../../src/base/clock.js'
+import { AppError, codeOf } from '../../../src/base/errors.js'
+import { shardTree } from '../../../src/crypto/merkle.js'
+import {
+  CHECKSUM_BYTES,
+  RECORD_HEADER_BYTES,
+  recordBytes,
+  VOLUME_HEADER_BYTES,
+} from '../../../src/host/shards/offsets.js'
+import { decodeRecordHeader, encodeRecordHeader, RECORD_TYPE } from '../../../src/host/shards/record.js'
+import type { PutOrder } from '../../../src/host/shards/shard-store.js'
+import { encodeVolumeHeader, inspectVolumeHeader, volumeKey } from '../../../src/host/shards/volume-header.js'
+import { hostId, pseudonymId, segmentId, shardId } from '../../../src/model/ids.js'
+import { HostScores } from '../../../src/mount/reader/host-scores.js'
+import { ShardReader } from '../../../src/mount/reader/shard-reader.js'
+import { decodeToken } from '../../../src/permits/token.js'
+import { signWitness } from '../../../src/permits/witness.js'
+import { WIRE_CODES } from '../../../src/wire/error-codes.js'
+import * as wire from '../../../src/wire/methods.js'
+import { countersAgree, fixed, NOW_MS, openStore, orderOf, readWhole, volumeFile } from '../../support/host-folder.js'
+import { HostBench } from '../../support/host-network.js'
+import { noiseBytes } from '../../support/noise.js'
+import { rampBytes } from '../../support/ramp.js'
+import { scratchFolder } from '../../support/scratch-folder.js'
+import { secretOf } from '../../support/secrets.js'
+import { decoder, type Opened, spoilBytes, type Target } from '../target.js'
+
+const ENDPOINT = ['src/host/endpoint/endpoint.ts', 'src/host/endpoint/token-desk.ts']
+const CODES = WIRE_CODES.filter((code) => code !== 'internal')
+const payload = rampBytes(1, 5_000)
+const EMPTY = Buffer.alloc(0)
+const { METHOD } = wire
+
+type Heads = (bench: HostBench) => Promise<Buffer>
+
+const heads: Record<keyof typeof METHOD, Heads> = {
+  ping: async () => EMPTY,
+  put: async (bench) => wire.encodeTokenHead(await bench.putToken(1, payload)),
+  get: async (bench) => {
+    const shard = shardId((await shardTree(payload)).id)
+    return wire.encodeGetRequest({ token: bench.token({ action: 'get' }), shard, firstLeaf: 0, leafCount: 5 })
+  },
+  head: async (bench) => {
+    const shard = shardId((await shardTree(payload)).id)
+    return wire.encodeHeadRequest({ token: bench.token({ action: 'get' }), shard })
+  },
+  delete: async (bench) => {
+    const { target } = decodeToken(await bench.putToken(2, payload))
+    return wire.encodeTokenHead(bench.token({ action: 'delete', target }))
+  },
+  putWitness: async (bench) => {
+    const pseudonym = pseudonymId(fixed('drive', 0, 16))
+    const witness = signWitness({ pseudonym, sequence: 1, hash: Buffer.alloc(32), timeMs: NOW_MS }, bench.device)
+    return wire.encodePutWitnessRequest({ token: bench.token({ action: 'get' }), witness })
+  },
+  getWitness: async (bench) => wire.encodeTokenHead(bench.token({ action: 'get' })),
+}
+/** Tokens of these are used once: a second use is refused whatever else is right. */
+const ONCE: readonly string[] = ['put', 'delete']
+
+/** The head is hostile, and of a put the body too: for it the input is head, then body. */
+function request(name: keyof typeof METHOD): Target {
+  const open = async (): Promise<Opened> => {
+    const { folder, remove } = scratchFolder()
+    const bench = await HostBench.open(folder)
+    for (const number of [1, 2]) await bench.put(number, payload)
+    const head = await heads[name](bench)
+    const sound = name === 'put' ? Buffer.concat([head, payload]) : head
+    const { shards, volumeBytes } = bench.store.totals()
+    return {
+      samples: [sound],
+      spoil: (dice, samples) => {
+        const behindToken = head.subarray(wire.TOKEN_BYTES)
+        // A token that is not whole ends it: half of the requests come to what is behind.
+        if (dice.roll(0, 1) === 0 || (behindToken.length === 0 && name !== 'put')) return spoilBytes(dice, samples)
+        const rest = name === 'put' ? payload : behindToken
+        return Buffer.concat([head.subarray(0, wire.TOKEN_BYTES), spoilBytes(dice, [rest])])
+      },
+      take: async (input, isSound) => {
+        const [asked, body] =
+          name === 'put' ? [input.subarray(0, head.length), input.subarray(head.length)] : [input, EMPTY]
+        // Carried out once, it would be refused ever after: what is sound is seen by the gate alone.
+        if (isSound && ONCE.includes(name))
+          bench.endpoint.gate(bench.peer, { method: METHOD[name], head: asked, bodyLength: body.length })
+        else await bench.call(METHOD[name], asked, body)
+      },
+      codes: CODES,
+      taken: ONCE.includes(name) ? 'never' : 'sometimes',
+      conclude: () => {
+        const after = bench.store.totals()
+        return after.shards === shards && after.volumeBytes === volumeBytes ? [] : [JSON.stringify(after)]
+      },
+      close: async () => {
+        await bench.stop()
+        remove()
+      },
+    }
+  }
+  return { name: `host asked to ${name}`, of: ENDPOINT, is: [`endpoint ${name}`], open }
+}
+
+const HOST = hostId(noiseBytes(21, 32))
+const NUMBER = 3
+const key = volumeKey(secretOf(noiseBytes(22, 32)), NUMBER)
+const record = (type: (typeof RECORD_TYPE)[keyof typeof RECORD_TYPE]) =>
+  encodeRecordHeader(
+    {
+      ...{ type, index: 2, shard: shardId(noiseBytes(1, 32)), segment: segmentId(noiseBytes(2, 32)) },
+      ...{ pseudonym: pseudonymId(noiseBytes(3, 16)), length: type === RECORD_TYPE.shard ? 75_776 : 0, generation: 4 },
+      ...{ storedAtMs: NOW_MS, keepUntilMs: 0, serial: noiseBytes(5, 16).toString('hex') as never },
+    },
+    key,
+  )
+
+function checksummed(fields: Buffer): Buffer {
+  return Buffer.concat([fields, createHmac('sha256', key).update(fields).digest().subarray(0, CHECKSUM_BYTES)])
+}
+
+/** No record of ours is null: that is a refusal here. */
+function takeRecord(input: Buffer): void {
+  if (decodeRecordHeader(input, key) === null) throw new AppError('malformed', 'no record')
+}
+
+const recordNames = Object.keys(RECORD_TYPE) as (keyof typeof RECORD_TYPE)[]
+const records = recordNames.flatMap((name) => {
+  const sample = Buffer.from(record(RECORD_TYPE[name]))
+  const of = ['src/host/shards/record.ts']
+  return [
+    decoder(
+      `volume record ${name}, changed`,
+      of,
+      {
+        samples: [sample],
+        spoil: (dice, samples) => spoilBytes(dice, samples).subarray(0, RECORD_HEADER_BYTES),
+        take: takeRecord,
+        codes: ['malformed'],
+      },
+      [`RECORD_TYPE.${name}`],
+    ),
+    // As a newer program, or this one gone mad, would have written it: the checksum fits.
+    decoder(`volume record ${name}, checksummed`, of, {
+      samples: [sample],
+      spoil: (dice) => {
+        const fields = spoilBytes(dice, [sample.subarray(0, RECORD_HEADER_BYTES - CHECKSUM_BYTES)])
+        return checksummed(
+          Buffer.concat([fields, Buffer.alloc(RECORD_HEADER_BYTES)]).subarray(0, RECORD_HEADER_BYTES - CHECKSUM_BYTES),
+        )
+      },
+      take: takeRecord,
+      codes: ['malformed', 'unsupported-version'],
+    }),
+  ]
+})
+
+const volumeHeader = decoder('volume header', ['src/host/shards/volume-header.ts'], {
+  samples: [Buffer.from(encodeVolumeHeader({ host: HOST, number: NUMBER, createdMs: NOW_MS }))],
+  take: (input) => {
+    const state = inspectVolumeHeader(input, HOST, NUMBER)
+    if (state !== 'ours') throw new AppError('malformed', state)
+  },
+  codes: ['malformed', 'unsupported-version'],
+})
+
+interface Stored {
+  order: PutOrder
+  payload: Buffer
+}
+
+/** A whole volume, damaged anywhere: no crash, never a wrong byte, exact counters, and room for what comes. */
+function volumeOnDisk(): Target {
+  const open = async (): Promise<Opened> => {
+    const { folder, remove } = scratchFolder()
+    const made = path.join(folder, 'made')
+    const first = await openStore(made)
+    const stored: Stored[] = []
+    for (const [number, size] of [
+      [1, 30],
+      [2, 90],
+      [3, 13],
+    ] as const) {
+      const one = await orderOf(number, size)
+      await first.put(one.order, one.payload)
+      stored.push(one)
+    }
+    await first.put((await orderOf(2, 90, { generation: 2 })).order, rampBytes(2, 90))
+    await first.stop()
+    const sound = fs.readFileSync(volumeFile(made))
+    const fresh = await orderOf(9, 400)
+    let round = 0
+    const dir = path.join(folder, 'spoilt')
+    fs.mkdirSync(path.join(dir, 'volumes'), { recursive: true })
+    const take = async (input: Buffer): Promise<void> => {
+      fs.writeFileSync(volumeFile(dir), input)
+      const store = await openStore(dir, { inMemory: true })
+      try {
+        for (const { order, payload } of stored) {
+          const got = await readWhole(store, order).catch((error: unknown) => codeOf(error))
+          if (typeof got === 'string' ? got === 'internal' : !got.equals(payload)) throw new Error(`wrong: ${got}`)
+        }
+        await store.put({ ...fresh.order, serial: noiseBytes(++round, 16).toString('hex') as never }, fresh.payload)
+        if (!(await readWhole(store, fresh.order)).equals(fresh.payload)) throw new Error('a new shard')
+        if (!countersAgree(store, dir)) throw new Error(`counters: ${JSON.stringify(store.totals())}`)
+      } finally {
+        await store.stop()
+        // What it may have begun besides.
+        fs.rmSync(volumeFile(dir, 2), { force: true })
+      }
+    }
+    return {
+      samples: [sound],
+      spoil: (dice, samples) => {
+        // Beside the usual changes: one record cut out, or another's bytes in its place.
+        if (dice.roll(0, 4) > 0) return spoilBytes(dice, samples)
+        const at = VOLUME_HEADER_BYTES + dice.pick([0, recordBytes(30), recordBytes(30) + recordBytes(90)])
+        return Buffer.concat([
+          sound.subarray(0, at),
+          dice.bytes(dice.roll(0, 300)),
+          sound.subarray(at + dice.roll(0, 200)),
+        ])
+      },
+      take,
+      codes: ['unsupported-version', 'host-folder-wrong'],
+      // Damage is no refusal: what is whole is served. Only a header of a newer program, or of another host, ends the start.
+      taken: 'mostly',
+      close: remove,
+    }
+  }
+  const of = ['scan', 'recovery', 'record', 'volume-header', 'volume-files'].map((name) => `src/host/shards/${name}.ts`)
+  return { name: 'volume on disk', of, is: ['file volume'], open }
+}
+
+/** A host's answer to a reader: u16 length of the head, head, leaves. Wrong in any byte, it is a lie and not served. */
+function getAnswer(): Target {
+  const open = async (): Promise<Opened> => {
+    const { folder, remove } = scratchFolder()
+    const bench = await HostBench.open(folder)
+    const whole = rampBytes(3, 150_000)
+    await bench.put(3, whole)
+    const shard = shardId((await shardTree(whole)).id)
+    const range = { firstLeaf: 70, leafCount: 5 }
+    const asked = wire.encodeGetRequest({ token: bench.token({ action: 'get' }), shard, ...range })
+    const reply = await bench.call(METHOD.get, asked)
+    const length = Buffer.alloc(2)
+    length.writeUInt16BE(reply.head.length)
+    let answer: Buffer = EMPTY
+    const reader = new ShardReader({
+      peers: {
+        request: async () => {
+          const end = Math.min(answer.length, 2 + (answer.length >= 2 ? answer.readUInt16BE() : 0))
+          return { head: answer.subarray(2, end), body: answer.subarray(end) }
+        },
+      },
+      token: async () => Buffer.alloc(wire.TOKEN_BYTES),
+      report: () => undefined,
+      scores: new HostScores(),
+      clock: systemClock,
+    })
+    const place = { segment: segmentId(noiseBytes(1, 32)), index: 3, shard, shardLength: whole.length, host: HOST }
+    const wanted = whole.subarray(70 * 1_024, 75 * 1_024)
+    return {
+      samples: [Buffer.concat([length, reply.head, reply.body as Buffer])],
+      take: async (input) => {
+        answer = input
+        if (!(await reader.ask(place, range).bytes).equals(wanted)) throw new Error('wrong bytes were served')
+      },
+      codes: ['host-lies'],
+      taken: 'never',
+      close: async () => {
+        await bench.stop()
+        remove()
+      },
+    }
+  }
+  const of = ['src/mount/reader/shard-reader.ts', 'src/crypto/merkle.ts', 'src/wire/methods.ts']
+  return { name: 'answer of a host to a get', of, is: ['shard proof'], open }
+}
+
+export const hostTargets: readonly Target[] = [
+  ...(Object.keys(METHOD) as (keyof typeof METHOD)[]).map(request),
+  ...records,
+  volumeHeader,
+  volumeOnDisk(),
+  getAnswer(),
+]

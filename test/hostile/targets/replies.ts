@@ -1,0 +1,262 @@
+/** A bridge that lies to its clients: every reply of every call, refusals, the exchange around them, the socket, kept tokens. */
+import { systemClock } from '../../../src/base/clock.js'
+import { AppError } from '../../../src/base/errors.js'
+import { silentLog } from '../../../src/base/log.js'
+import { BridgeClient } from '../../../src/bridge-client/bridge-client.js'
+import { fetchBridgeInfo } from '../../../src/bridge-client/bridge-info.js'
+import { BridgeSocket } from '../../../src/bridge-client/bridge-socket.js'
+import { parseBridgeUrl } from '../../../src/bridge-client/bridge-url.js'
+import { GetTokens } from '../../../src/bridge-client/get-tokens.js'
+import { decodeRefusal } from '../../../src/bridge-client/signed-exchange.js'
+import { accountId, bridgeId, driveId, type HostId, hostId, segmentId, shardId } from '../../../src/model/ids.js'
+import { signReply } from '../../../src/permits/request-signature.js'
+import type * as wireApi from '../../../src/wire/api.js'
+import { HEADER } from '../../../src/wire/api.js'
+import { decodeJson } from '../../../src/wire/check.js'
+import { type BridgeMessage, BridgeMessage as BridgeMessages } from '../../../src/wire/socket.js'
+import { mutateJson } from '../../support/mutate-json.js'
+import { keyOf } from '../../support/secrets.js'
+import { hex, readVectors } from '../../support/vectors.js'
+import { decoder, jsonDecoder, jsonSamples, type Opened, spoilBytes, type Target } from '../target.js'
+
+const CLIENT = ['src/bridge-client/bridge-client.ts', 'src/bridge-client/replies.ts', 'src/wire/check.ts']
+const EXCHANGE = ['src/bridge-client/signed-exchange.ts', 'src/bridge-client/bounded-body.ts']
+const bridgeKey = keyOf(2)
+const key = keyOf(1)
+const [id, other] = ['ab'.repeat(32), 'cd'.repeat(32)]
+const drive = driveId('d'.repeat(32))
+const TOKEN = readVectors<{ put: { encoded: string } }>('token/token').put.encoded
+
+const client = new BridgeClient({
+  url: 'http://127.0.0.1:1',
+  bridge: bridgeId(bridgeKey.id),
+  key,
+  // Between attempts nothing is waited for.
+  clock: { ...systemClock, sleep: async () => true },
+})
+
+/** What the bridge answers next; the exchange beneath has targets of its own. */
+let answer: Buffer = Buffer.alloc(0)
+
+type Call = (client: BridgeClient) => Promise<unknown>
+
+function reply(name: string, schema: keyof typeof wireApi, call: Call, bodies: readonly object[]): Target {
+  const open = (): Opened => {
+    const answered = Object.create(client) as BridgeClient
+    Object.defineProperty(answered, 'run', { value: async () => answer })
+    return {
+      samples: jsonSamples(bodies),
+      spoil: (dice) => mutateJson(dice, dice.pick(bodies)),
+      take: (input) => {
+        answer = input
+        return call(answered)
+      },
+      codes: ['malformed'],
+      taken: 'sometimes',
+    }
+  }
+  return { name: `reply ${name}`, of: CLIENT, is: [`wire/api.ts ${schema}`], open }
+}
+
+const head = { sequence: 7, hash: id }
+const placed = {
+  ...{ segment: id, root: other, k: 2, n: 4, paddedLength: 4_096, shardLength: 2_048 },
+  ...{
+    generation: 3,
+    shards: [0, 1, 2, 3].map((index) => ({ index, shard: id, host: index === 0 ? null : other, stored: true })),
+  },
+}
+const grant = {
+  ...{ segment: id, generation: 1, commit: 4 },
+  hosts: [0, 1, 2, 3].map((index) => ({ index, host: other, token: index === 1 ? null : TOKEN })),
+}
+const info = {
+  ...{ bridge: bridgeKey.id, incarnation: 1, time: 1_700_000_000_000, policy: 'standard', version: '0.1.0' },
+  ...{ ice: ['stun:stun.example:3478', 'turn:u:p@turn.example:3478'], scheme: { k: 4, n: 8 } },
+}
+const segment = segmentId(id)
+const entry = {
+  ...{ segment, root: Buffer.alloc(32), dataShards: 2, totalShards: 4, paddedLength: 4_096, shardLength: 2_048 },
+  shards: [0, 1, 2, 3].map(() => shardId(id)),
+}
+const evidence = { host: id, segment: id, index: 1, kind: 'silent', detail: '' } as const
+const report = { usedBytes: 1, freeBytes: 2, capacityBytes: 3 }
+const health = {
+  ...{ segments: 9, full: 8, short: [{ segment: id, stored: 7, n: 8 }], unconfirmed: 1, bytes: 2 ** 40 },
+  ...{ policy: 'standard', durable: true },
+}
+const device = { device: id, addedAt: 5, revoked: false, lastSeenAt: null }
+const writer = { device: id, term: 3, heartbeatAt: 1_700_000_000_000 }
+
+const calls = [
+  reply('info', 'BridgeInfo', (c) => c.info(), [info]),
+  reply('create account', 'AccountReply', (c) => c.createAccount(accountId(id), Buffer.alloc(32)), [{ account: id }]),
+  reply('create drive', 'DriveReply', (c) => c.createDrive(Buffer.alloc(9), Buffer.alloc(9)), [{ drive, head }]),
+  reply('drives', 'DriveList', (c) => c.drives(), [{ drives: [{ drive, label: 'abcd', head, bytes: 5 }] }]),
+  reply('devices', 'DeviceList', (c) => c.devices(drive), [{ devices: [device, { ...device, lastSeenAt: 8 }] }]),
+  reply('head', 'WriterHead', (c) => c.head(drive), [
+    { ...head, writer },
+    { ...head, writer: null },
+  ]),
+  reply('append', 'HeadReply', (c) => c.append(drive, Buffer.alloc(9)), [head]),
+  reply('heartbeat', 'Done', (c) => c.heartbeat(drive, { term: 1 }), [{}]),
+  reply('place', 'PlaceReply', (c) => c.place(drive, [entry]), [{ segments: [grant] }]),
+  reply('commit', 'CommitReply', (c) => c.commit(drive, segment, []), [{ segment: id, stored: 4, committed: true }]),
+  reply('locate', 'LocateReply', (c) => c.locate(drive, [segment]), [{ segments: [placed] }, { segments: [] }]),
+  reply('tokens', 'TokensReply', (c) => c.tokens(drive, [hostId(id)]), [{ tokens: [{ host: id, token: TOKEN }] }]),
+  reply('health', 'HealthReply', (c) => c.health(drive), [health]),
+  reply('evidence', 'Done', (c) => c.evidence(drive, evidence), [{}]),
+  reply('space', 'SpaceReply', (c) => c.space(), [{ totalBytes: 9, freeBytes: 5, hostsOnline: 2, hostsTotal: 3 }]),
+  reply('register host', 'HostReply', (c) => c.registerHost({ host: id, capacityBytes: 1 }), [
+    { host: id, incarnation: 1 },
+  ]),
+  reply('report host', 'Done', (c) => c.reportHost(hostId(id), report), [{}]),
+]
+
+const refusals = [
+  {
+    error: {
+      code: 'head-moved',
+      message: 'other records came first',
+      retry: 'later',
+      details: { sequence: 4, hash: id },
+    },
+  },
+  { error: { code: 'busy', message: 'later', retry: 'later', hint: 'wait' } },
+]
+
+const refusal = jsonDecoder(
+  'refusal of the bridge',
+  [...EXCHANGE, 'src/wire/check.ts'],
+  refusals,
+  (input) => {
+    const { code, message, hint = '', details = {} } = decodeRefusal(input)
+    const words = [code, message, hint, ...Object.keys(details), ...Object.values(details).map(String)]
+    if (words.some((one) => /[\u0000-\u001f\u007f-\u009f]/.test(one))) throw new Error('control characters')
+    if (words.join('').length > 40_000) throw new Error('a refusal of any length')
+  },
+  { is: ['wire/api.ts ErrorReply'] },
+)
+
+const EXCHANGE_CODES = [
+  ...['bridge-signature', 'bridge-unreachable', 'bridge-refused', 'not-a-bridge', 'malformed', 'clock-skew'],
+  ...['head-moved', 'busy'],
+]
+
+/** The whole exchange over a fetch of ours: JSON {status, headers, body}, signed unless it says otherwise. */
+function exchange(name: string, of: readonly string[], body: object, run: () => Promise<unknown>): Target {
+  const sound = { status: 200, time: 'now', signed: true, header: '', body: JSON.stringify(body) }
+  const shapes = [sound, { ...sound, status: 409, body: JSON.stringify(refusals[0]) }]
+  const open = (): Opened => {
+    const realFetch = globalThis.fetch
+    let next: Record<string, unknown> = {}
+    globalThis.fetch = async (_url, init) => {
+      const nonce = new Headers(init?.headers).get(HEADER.nonce) ?? ''
+      const bytes = Buffer.from(String(next.body))
+      const status = Number(next.status)
+      const timeMs = next.time === 'now' ? Date.now() : 0
+      const headers = new Headers(
+        next.signed === true ? signReply({ nonce, status, timeMs, body: bytes }, bridgeKey) : {},
+      )
+      if (typeof next.header === 'string' && next.header !== '') headers.set(HEADER.reply, next.header)
+      if (typeof next.time === 'string' && next.time !== 'now') headers.set(HEADER.bridgeTime, next.time)
+      return new Response(new Uint8Array(bytes), { status, headers })
+    }
+    return {
+      samples: jsonSamples([sound]),
+      spoil: (dice) => {
+        const shape = dice.pick(shapes)
+        if (dice.roll(0, 2) > 0) return Buffer.from(mutateJson(dice, shape))
+        return Buffer.from(JSON.stringify({ ...shape, body: mutateJson(dice, body).toString('latin1') }))
+      },
+      take: async (input) => {
+        try {
+          next = JSON.parse(input.toString('utf8')) as typeof next
+        } catch {
+          throw new AppError('malformed', 'the enemy lost its thread')
+        }
+        if (typeof next !== 'object' || next === null) throw new AppError('malformed', 'the enemy lost its thread')
+        await run()
+      },
+      codes: EXCHANGE_CODES,
+      taken: 'sometimes',
+      close: () => {
+        globalThis.fetch = realFetch
+      },
+    }
+  }
+  return { name, of, open }
+}
+
+const exchanges = [
+  exchange('signed exchange', EXCHANGE, { drives: [] }, () => client.drives()),
+  exchange('who is the bridge', ['src/bridge-client/bridge-info.ts'], info, () =>
+    fetchBridgeInfo({ url: 'http://127.0.0.1:1', clock: systemClock }),
+  ),
+]
+
+const session = 'ef'.repeat(16)
+const messages: Record<string, BridgeMessage> = {
+  hello: { type: 'hello', key: id, role: 'device' },
+  signal: { type: 'signal', to: key.id, from: id, session, payload: 'QUJDRA==' },
+  unreachable: { type: 'unreachable', to: id, session },
+  delete: { type: 'delete', token: TOKEN },
+}
+
+/** Decoded as the line does, then told to the listeners as it is from a live one. */
+function socketMessage(name: string, message: BridgeMessage): Target {
+  const open = (): Opened => {
+    const socket = new BridgeSocket({ client, clock: systemClock })
+    const told: string[] = []
+    socket.onSignal((from, _session, payload) => told.push(`${from} ${payload.length}`))
+    socket.onUnreachable((to) => told.push(to))
+    socket.onDelete((token) => told.push(String(token.length)))
+    const receive = Reflect.get(socket, 'receive') as (message: BridgeMessage) => void
+    return {
+      samples: jsonSamples([message]),
+      spoil: (dice) => mutateJson(dice, message),
+      take: (input) => receive.call(socket, decodeJson(BridgeMessages, input, 'socket message')),
+      codes: ['malformed'],
+      taken: 'sometimes',
+      conclude: () => told.filter((one) => !/^([0-9a-f]{64}|297)( \d+)?$/.test(one)),
+    }
+  }
+  const of = ['src/bridge-client/socket-link.ts', 'src/bridge-client/bridge-socket.ts', 'src/wire/check.ts']
+  return { name: `socket message ${name}, from the bridge`, of, is: [`BridgeMessage ${name}`], open }
+}
+
+const host = hostId(hex(TOKEN).subarray(42, 74))
+/** Rows of a database of ours: what does not read as tokens is as good as none. */
+const keptTokens = decoder('kept tokens', ['src/bridge-client/get-tokens.ts'], {
+  samples: [hex(TOKEN), Buffer.concat([hex(TOKEN), hex(TOKEN)])],
+  spoil: (dice, samples) => spoilBytes(dice, samples),
+  take: async (input) => {
+    const tokens = new GetTokens({
+      fetch: async () => new Map<HostId, Buffer>(),
+      nowMs: () => 1_700_000_000_000,
+      store: { load: async () => input, save: async () => undefined },
+      log: silentLog,
+    })
+    const found = await tokens.token(host, new AbortController().signal)
+    if (!found.subarray(42, 74).equals(hex(host))) throw new Error('a token for another host')
+  },
+  codes: ['unknown-host'],
+})
+
+const address = decoder('address of a bridge', ['src/bridge-client/bridge-url.ts'], {
+  samples: ['https://bridge.example.org', 'http://127.0.0.1:7400', 'http://[::1]:9'].map((text) => Buffer.from(text)),
+  take: (input) => {
+    const url = parseBridgeUrl(input.toString('utf8'))
+    if (url.protocol === 'http:' && !/^(localhost|127\.|\[::1\])/.test(url.hostname)) throw new Error(url.href)
+  },
+  codes: ['bridge-url', 'bridge-insecure'],
+})
+
+export const replyTargets: readonly Target[] = [
+  ...calls,
+  refusal,
+  ...exchanges,
+  ...Object.entries(messages).map(([name, message]) => socketMessage(name, message)),
+  keptTokens,
+  address,
+]
