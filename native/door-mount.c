@@ -121,7 +121,7 @@ napi_value door_receive_descriptor(napi_env env, napi_callback_info info) {
   napi_value arguments[1];
   int32_t socket;
   if (!take_arguments(env, info, arguments, 1)) return NULL;
-  if (napi_get_value_int32(env, arguments[0], &socket) != napi_ok) return bad_argument(env, NULL);
+  if (!descriptor_of(env, arguments[0], &socket)) return bad_argument(env, NULL);
   char byte;
   struct iovec part = {.iov_base = &byte, .iov_len = 1};
   union {
@@ -147,6 +147,6 @@ napi_value door_close_descriptor(napi_env env, napi_callback_info info) {
   napi_value arguments[1];
   int32_t fd;
   if (!take_arguments(env, info, arguments, 1)) return NULL;
-  if (napi_get_value_int32(env, arguments[0], &fd) != napi_ok || fd < 0) return bad_argument(env, NULL);
+  if (!descriptor_of(env, arguments[0], &fd)) return bad_argument(env, NULL);
   return integer(env, close(fd) ? errno : 0);
 }

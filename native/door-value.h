@@ -26,6 +26,15 @@ static inline bool text_of(napi_env env, napi_value value, char *text, size_t si
   return true;
 }
 
+// A descriptor: a whole number from 0 on. N-API itself takes NaN and what is too large for 0, which is standard input.
+static inline bool descriptor_of(napi_env env, napi_value value, int32_t *fd) {
+  double number;
+  if (napi_get_value_double(env, value, &number) != napi_ok) return false;
+  if (!(number >= 0 && number <= INT32_MAX) || number != (double)(int32_t)number) return false;
+  *fd = (int32_t)number;
+  return true;
+}
+
 static inline napi_value integer(napi_env env, int32_t value) {
   napi_value result;
   return napi_create_int32(env, value, &result) == napi_ok ? result : NULL;

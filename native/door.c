@@ -168,7 +168,7 @@ static napi_value attach(napi_env env, napi_callback_info info) {
   s->fd = -1;  // what is no descriptor is not closed
   napi_create_object(env, &result);
   napi_create_string_utf8(env, "shardrive door", NAPI_AUTO_LENGTH, &label);
-  bool fits = napi_get_value_int32(env, values[0], &s->fd) == napi_ok &&
+  bool fits = descriptor_of(env, values[0], &s->fd) &&
               add_memory(s, result, 0, "small", (size_t)SMALL_COUNT * SMALL_SIZE, &s->small) &&
               add_memory(s, result, 1, "large", (size_t)LARGE_COUNT * LARGE_SIZE, &s->large) &&
               add_memory(s, result, 2, "out", OUT_SIZE, &s->out) &&

@@ -8,8 +8,10 @@ const only = process.platform === 'linux' ? {} : { skip: 'there is no native doo
 t.test('what is no descriptor is refused, and nothing is closed for it', only, async (t) => {
   const door = doorAddon()
   const before = fs.fstatSync(0)
-  for (const wrong of ['none', undefined, {}, Symbol('none')]) {
+  for (const wrong of ['none', undefined, {}, Symbol('none'), NaN, 0.5, -1, 1e300, 2 ** 32]) {
     t.throws(() => door.attach(wrong as unknown as number, () => undefined))
+    t.throws(() => door.closeDescriptor(wrong as unknown as number))
+    t.throws(() => door.receiveDescriptor(wrong as unknown as number))
   }
   t.equal(fs.fstatSync(0).ino, before.ino, 'standard input is still what it was')
 })
