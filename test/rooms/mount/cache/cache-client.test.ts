@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -7,6 +7,7 @@ import { silentLog } from '../../../../src/base/log.js'
 import { segmentId } from '../../../../src/model/ids.js'
 import { UNIT_BYTES } from '../../../../src/model/segment.js'
 import { CacheClient, type CacheOptions } from '../../../../src/mount/cache/cache-client.js'
+import { until } from '../../../support/named.js'
 import { noiseBytes } from '../../../support/noise.js'
 import { rampBytes } from '../../../support/ramp.js'
 import { revealed, secretOf } from '../../../support/secrets.js'
@@ -125,7 +126,10 @@ t.test('a disk that is full fails no read', { skip: canMount ? false : 'needs ro
   for (let seed = 0; seed < 20; seed++) cache.put(segmentOf(seed), unitsOf(seed, 16))
   const found = await cache.get(segmentOf(0), [0, 1])
   t.equal(found.length, 2)
-  fs.writeFileSync(path.join(dir, 'other'), Buffer.alloc(1 * MIB))
+  // The wall is met some time after a put: then all of the cache's room goes back.
+  const fits = () =>
+    spawnSync('dd', ['if=/dev/zero', `of=${dir}/other`, 'bs=1M', 'count=1'], { stdio: 'ignore' }).status === 0
+  await until(fits, 20_000)
   const stats = await cache.stats()
   t.ok(stats.fileBytes < 8 * MIB)
   await cache.close()
