@@ -191,8 +191,10 @@ export function decodeRefusal(body: Uint8Array): AppError {
   const { error } = decodeJson(ErrorReply, body, 'refusal of the bridge')
   const { code, retry, hint, details } = error
   if (!isBridgeCode(code)) {
-    const hint = 'update shardrive: this bridge knows failures that this program does not'
-    return new AppError('bridge-refused', `the bridge answered ${code}: ${plain(error.message)}`, { retry, hint })
+    return new AppError('bridge-refused', `the bridge answered ${code}: ${plain(error.message)}`, {
+      retry,
+      hint: 'update shardrive: this bridge knows failures that this program does not',
+    })
   }
   return new AppError(code, plain(error.message), {
     retry,
