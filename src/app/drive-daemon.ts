@@ -51,9 +51,9 @@ export async function mountDrive(options: MountOptions): Promise<RunningMount> {
 
 async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log: Log): Promise<RunningMount> {
   const { identity, network, storage, sync, files } = drive
+  const { mountPoint } = door
   const stateDir = path.resolve(options.stateDir)
-  const { clock } = REAL_SURROUNDINGS
-  const statusParts = { identity, network, storage, sync, mountPoint: door.mountPoint, clock }
+  const statusParts = { identity, network, storage, sync, mountPoint, clock: REAL_SURROUNDINGS.clock }
   const status = new DriveStatus(statusParts)
   let requestStop: () => void = () => {}
   const asked = new Promise<void>((resolve) => {
@@ -63,7 +63,7 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
   const drained = new Promise<number>((resolve) => {
     tellDrained = resolve
   })
-  let unmounting: Promise<unknown> = Promise.resolve()
+  let unmounting: Promise<boolean> = Promise.resolve(false)
   const socket = controlSocketOf(stateDir)
   prepareSocketFolder(socket)
   const control = await ControlServer.listen(
@@ -72,9 +72,8 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
       ...statusParts,
       status,
       unmountIfIdle: () => {
-        const idle = door.unmountIfIdle()
-        unmounting = idle.catch(() => undefined)
-        return idle
+        unmounting = door.unmountIfIdle()
+        return unmounting
       },
       endDrive: () => {
         requestStop()
@@ -84,13 +83,13 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
     log,
   )
   try {
-    announceDrive({ state: stateDir, mountPoint: door.mountPoint, control: socket, pid: process.pid })
+    announceDrive({ state: stateDir, mountPoint, control: socket, pid: process.pid })
   } catch (error) {
     // Commands find the drive by --state then.
     log.warn({ err: error }, 'the drive is not listed among those that are mounted here')
   }
   const space = setInterval(() => void files.refreshSpace(), SPACE_EVERY_MS)
-  log.info({ mount: door.mountPoint, drive: identity.facts.drive }, 'the drive is mounted')
+  log.info({ mount: mountPoint, drive: identity.facts.drive }, 'the drive is mounted')
   let end: string = 'asked'
   void door.ended.then((how) => {
     end = how
@@ -108,7 +107,7 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
       clearInterval(space)
       withdrawDrive(stateDir)
       // The kernel lets the drive go before it answers: who asked for that is not cut off in between.
-      await unmounting
+      await unmounting.catch(() => undefined)
       await control.stop()
       await drive.close()
     }

@@ -2,5 +2,6 @@
 import t from 'tap'
 import { attackAll, planOf } from './attack.js'
 import { hostTargets } from './targets/host.js'
+import { volumeTargets } from './targets/volumes.js'
 
-attackAll(t, hostTargets, planOf(process.env))
+attackAll(t, [...hostTargets, ...volumeTargets], planOf(process.env))

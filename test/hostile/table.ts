@@ -1,6 +1,7 @@
 /** All targets, in the groups that test files take one each. */
 import type { Target } from './target.js'
 import { bridgeTargets } from './targets/bridge.js'
+import { bridgeDoorTargets } from './targets/bridge-doors.js'
 import { chainTargets } from './targets/chain.js'
 import { controlTargets } from './targets/control.js'
 import { fileTargets } from './targets/files.js'
@@ -10,6 +11,7 @@ import { ledgerTargets } from './targets/ledger.js'
 import { nativeTargets } from './targets/native.js'
 import { permitTargets } from './targets/permits.js'
 import { replyTargets } from './targets/replies.js'
+import { storeStartTargets, volumeTargets } from './targets/volumes.js'
 import { wireTargets } from './targets/wire.js'
 
 export const groups = {
@@ -20,9 +22,9 @@ export const groups = {
   /** What a bridge answers. */
   replies: replyTargets,
   /** What a bridge is asked. */
-  bridge: bridgeTargets,
+  bridge: [...bridgeTargets, ...bridgeDoorTargets],
   /** What a host is asked, what lies on its disk, and what it answers. */
-  host: hostTargets,
+  host: [...hostTargets, ...volumeTargets],
   /** What the ledger is given, and what lies in it. */
   ledger: ledgerTargets,
   /** What lies on disk. */
@@ -32,3 +34,6 @@ export const groups = {
   /** The native addons, called with anything. */
   native: nativeTargets,
 } as const satisfies Record<string, readonly Target[]>
+
+/** For the long tests alone: each input costs milliseconds. */
+export const slowTargets: readonly Target[] = storeStartTargets

@@ -1,6 +1,5 @@
 /** A shard store on a folder of the test, and orders for it: all from numbers, so that a run can be repeated. */
 import fs from 'node:fs'
-import os from 'node:os'
 import path from 'node:path'
 import { silentLog } from '../../src/base/log.js'
 import { sha256 } from '../../src/crypto/hash.js'
@@ -11,6 +10,7 @@ import { Kept } from '../../src/host/ledger/kept.js'
 import { type PutOrder, ShardStore, type StoreOptions } from '../../src/host/shards/shard-store.js'
 import { hostId, pseudonymId, segmentId, serialId, shardId } from '../../src/model/ids.js'
 import { rampBytes } from './ramp.js'
+import { scratchFolder } from './scratch-folder.js'
 
 export const HOST_SEED = Buffer.alloc(32, 7)
 export const NOW_MS = 1_800_000_000_000
@@ -53,13 +53,11 @@ export async function openStore(
   }
 }
 
-/** A folder in memory where the system has one: many small stores cost no waiting for a disk. Gone with the test. */
+/** Gone with the test. */
 export function scratchDir(t: { teardown(work: () => void): void }): string {
-  const root = fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir()
-  // Begins like the run's folder for temporary files: what a killed test leaves is found by it.
-  const dir = fs.mkdtempSync(path.join(root, `${path.basename(os.tmpdir())}-`))
-  t.teardown(() => fs.rmSync(dir, { recursive: true, force: true }))
-  return dir
+  const { folder, remove } = scratchFolder()
+  t.teardown(remove)
+  return folder
 }
 
 /** 32 bytes that only this name and number give. */

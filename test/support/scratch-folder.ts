@@ -5,6 +5,7 @@ import path from 'node:path'
 
 export function scratchFolder(): { folder: string; remove(): void } {
   const root = fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir()
-  const folder = fs.mkdtempSync(path.join(root, 'shardrive-hostile-'))
+  // Begins like the run's folder for temporary files: what a killed test leaves is found by it.
+  const folder = fs.mkdtempSync(path.join(root, `${path.basename(os.tmpdir())}-`))
   return { folder, remove: () => fs.rmSync(folder, { recursive: true, force: true }) }
 }

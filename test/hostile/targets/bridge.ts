@@ -1,22 +1,13 @@
-/** The bridge's doors: every call of its API, raw HTTP, the messages of sockets. */
-import net from 'node:net'
-import { AppError } from '../../../src/base/errors.js'
-import { Gate } from '../../../src/bridge/api/gate.js'
+/** Every call of the bridge's API: its body, the words of its address, who asks. */
 import { ROUTES, type Route } from '../../../src/bridge/api/routes.js'
-import { SocketDoor } from '../../../src/bridge/api/socket.js'
-import { Hub, type HubPeer } from '../../../src/bridge/signaling/hub.js'
-import { bridgeId, peerId } from '../../../src/model/ids.js'
+import { peerId } from '../../../src/model/ids.js'
 import { decodeGenesis } from '../../../src/permits/chain-bodies.js'
 import { decodeRecord, signRecord } from '../../../src/permits/chain-record.js'
 import { appendRecord } from '../../../src/permits/chain-rules.js'
-import { HEADER } from '../../../src/wire/api.js'
 import { BRIDGE_CODES } from '../../../src/wire/bridge-codes.js'
-import { SOCKET_CLOSE } from '../../../src/wire/socket.js'
-import { capturedLog } from '../../support/captured-log.js'
-import { DrivenClock } from '../../support/driven-clock.js'
 import { mutate } from '../../support/mutate.js'
 import { mutateJson } from '../../support/mutate-json.js'
-import { keyOf, segmentNamed } from '../../support/named.js'
+import { segmentNamed } from '../../support/named.js'
 import { type SharedBridge, sharedBridge } from '../../support/shared-bridge.js'
 import { jsonSamples, type Opened, spoilBytes, type Target } from '../target.js'
 
@@ -222,108 +213,6 @@ function keyOnly(name: string): Target {
   return { name: `${name}, key`, of: API, is: [name], open }
 }
 
-const CALLED = `GET /v1/bridge HTTP/1.1\r\nhost: x\r\n${HEADER.nonce}: ${'cd'.repeat(16)}\r\nconnection: close\r\n\r\n`
-const REQUEST = [
-  `POST /v1/drives/${'ab'.repeat(16)}/heartbeat HTTP/1.1`,
-  'host: bridge.example',
-  'content-type: application/json',
-  'content-length: 10',
-  `${HEADER.nonce}: ${'cd'.repeat(16)}`,
-  'connection: close',
-  '',
-  '{"term":1}',
-].join('\r\n')
-
-/** Bytes on the port: each is answered with a status that is no fault of the bridge, or its connection ends. */
-function rawHttp(): Target {
-  const open = async (): Promise<Opened> => {
-    const shared = await sharedBridge()
-    const { port } = shared.world.bridge
-    return {
-      ...common(shared),
-      samples: [Buffer.from(CALLED)],
-      spoil: (dice, samples) => spoilBytes(dice, [...samples, Buffer.from(REQUEST)]),
-      take: async (input) => {
-        const heard = await exchange(port, input)
-        const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(heard)?.[1] ?? 0)
-        if (status >= 500 && status !== 505) throw new Error(heard.slice(0, 300))
-        if (status !== 200) throw new AppError('malformed', `status ${status}`)
-      },
-      conclude: async () => {
-        const { bridge } = await shared.world.client(shared.drive.device).info()
-        return bridge === shared.world.bridge.id ? [] : ['the bridge is another']
-      },
-    }
-  }
-  return { name: 'raw HTTP', of: ['src/bridge/api/server.ts', 'src/bridge/api/address.ts'], open }
-}
-
-function exchange(port: number, input: Buffer): Promise<string> {
-  return new Promise((resolve) => {
-    let heard = ''
-    const socket = net.connect(port, '127.0.0.1')
-    socket.on('data', (chunk) => {
-      heard += chunk.toString('latin1')
-    })
-    socket.on('error', () => undefined)
-    socket.on('close', () => resolve(heard))
-    // Half a request ends with us, not with the bridge's patience.
-    socket.end(input)
-  })
-}
-
-const session = 'ef'.repeat(16)
-const peerMessages: Record<string, object> = {
-  signal: { type: 'signal', to: HEX, session, payload: 'QUJDRA==' },
-  deleted: { type: 'deleted', serial: session, ok: false, code: 'shard-not-found' },
-}
-
-/** A peer's message as its socket hands it over; a bad one ends that socket, with the code that says so. */
-function socketMessage(name: string, message: object): Target {
-  const open = (): Opened => {
-    const clock = new DrivenClock()
-    const { log, text } = capturedLog()
-    const key = keyOf('bridge')
-    const hub = new Hub({ clock })
-    const relayed: string[] = []
-    const peer = (role: HubPeer['role'], id: string): HubPeer => ({
-      ...{ key: peerId(id), role, end: () => undefined },
-      send: (sent) => void relayed.push(JSON.stringify(sent)),
-    })
-    const sender = peer('host', 'cd'.repeat(32))
-    hub.attach(peer('device', HEX))
-    hub.attach(sender)
-    const gate = new Gate({ bridge: bridgeId(key.id), clock })
-    const door = new SocketDoor({
-      ...{ gate, hub, clock, log, key, addressOf: () => '127.0.0.1', roleOf: async () => 'host' as const },
-      onDeleted: (_host, deleted) => void relayed.push(deleted.serial),
-    })
-    const receive = Reflect.get(door, 'receive') as (
-      socket: object,
-      peer: HubPeer,
-      data: Buffer,
-      isBinary: boolean,
-    ) => void
-    return {
-      samples: jsonSamples([message]),
-      spoil: (dice) => mutateJson(dice, message),
-      take: (input) => {
-        let closed = 0
-        const socket = { OPEN: 1, readyState: 1, close: (code: number) => (closed = code), terminate: () => undefined }
-        receive.call(door, socket, sender, input, false)
-        if (closed === SOCKET_CLOSE.malformed) throw new AppError('malformed', 'the line was ended')
-      },
-      codes: ['malformed'],
-      taken: 'sometimes',
-      state: () => String(relayed.length),
-      said: text,
-      conclude: () => (text().includes('socket message failed') ? [text().slice(0, 500)] : []),
-    }
-  }
-  const of = ['src/bridge/api/socket.ts', 'src/bridge/signaling/hub.ts', 'src/wire/check.ts']
-  return { name: `socket message ${name}, from a peer`, of, is: [`PeerMessage ${name}`], open }
-}
-
 export const bridgeTargets: readonly Target[] = [
   ...Object.entries(JSON_BODIES).map(([name, bodies]) => jsonCall(name, bodies)),
   receipts(),
@@ -331,6 +220,4 @@ export const bridgeTargets: readonly Target[] = [
   created(),
   ...words,
   ...['GET /v1/drives', 'GET /v1/space'].map(keyOnly),
-  rawHttp(),
-  ...Object.entries(peerMessages).map(([name, message]) => socketMessage(name, message)),
 ]

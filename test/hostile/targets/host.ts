@@ -1,19 +1,11 @@
 /** A host: what peers ask of it, what lies in its volumes; and what it answers, as a reader takes it. */
 
 import { createHmac } from 'node:crypto'
-import fs from 'node:fs'
-import path from 'node:path'
 import { systemClock } from '../../../src/base/clock.js'
-import { AppError, codeOf } from '../../../src/base/errors.js'
+import { AppError } from '../../../src/base/errors.js'
 import { shardTree } from '../../../src/crypto/merkle.js'
-import {
-  CHECKSUM_BYTES,
-  RECORD_HEADER_BYTES,
-  recordBytes,
-  VOLUME_HEADER_BYTES,
-} from '../../../src/host/shards/offsets.js'
+import { CHECKSUM_BYTES, RECORD_HEADER_BYTES } from '../../../src/host/shards/offsets.js'
 import { decodeRecordHeader, encodeRecordHeader, RECORD_TYPE } from '../../../src/host/shards/record.js'
-import type { PutOrder } from '../../../src/host/shards/shard-store.js'
 import { encodeVolumeHeader, inspectVolumeHeader, volumeKey } from '../../../src/host/shards/volume-header.js'
 import { hostId, pseudonymId, segmentId, shardId } from '../../../src/model/ids.js'
 import { HostScores } from '../../../src/mount/reader/host-scores.js'
@@ -22,7 +14,7 @@ import { decodeToken } from '../../../src/permits/token.js'
 import { signWitness } from '../../../src/permits/witness.js'
 import { WIRE_CODES } from '../../../src/wire/error-codes.js'
 import * as wire from '../../../src/wire/methods.js'
-import { countersAgree, fixed, NOW_MS, openStore, orderOf, readWhole, volumeFile } from '../../support/host-folder.js'
+import { fixed, NOW_MS } from '../../support/host-folder.js'
 import { HostBench } from '../../support/host-network.js'
 import { noiseBytes } from '../../support/noise.js'
 import { rampBytes } from '../../support/ramp.js'
@@ -166,74 +158,6 @@ const volumeHeader = decoder('volume header', ['src/host/shards/volume-header.ts
   codes: ['malformed', 'unsupported-version'],
 })
 
-interface Stored {
-  order: PutOrder
-  payload: Buffer
-}
-
-/** A whole volume, damaged anywhere: no crash, never a wrong byte, exact counters, and room for what comes. */
-function volumeOnDisk(): Target {
-  const open = async (): Promise<Opened> => {
-    const { folder, remove } = scratchFolder()
-    const made = path.join(folder, 'made')
-    const first = await openStore(made)
-    const stored: Stored[] = []
-    for (const [number, size] of [
-      [1, 30],
-      [2, 90],
-      [3, 13],
-    ] as const) {
-      const one = await orderOf(number, size)
-      await first.put(one.order, one.payload)
-      stored.push(one)
-    }
-    await first.put((await orderOf(2, 90, { generation: 2 })).order, rampBytes(2, 90))
-    await first.stop()
-    const sound = fs.readFileSync(volumeFile(made))
-    const fresh = await orderOf(9, 400)
-    let round = 0
-    const dir = path.join(folder, 'spoilt')
-    fs.mkdirSync(path.join(dir, 'volumes'), { recursive: true })
-    const take = async (input: Buffer): Promise<void> => {
-      fs.writeFileSync(volumeFile(dir), input)
-      const store = await openStore(dir, { inMemory: true })
-      try {
-        for (const { order, payload } of stored) {
-          const got = await readWhole(store, order).catch((error: unknown) => codeOf(error))
-          if (typeof got === 'string' ? got === 'internal' : !got.equals(payload)) throw new Error(`wrong: ${got}`)
-        }
-        await store.put({ ...fresh.order, serial: noiseBytes(++round, 16).toString('hex') as never }, fresh.payload)
-        if (!(await readWhole(store, fresh.order)).equals(fresh.payload)) throw new Error('a new shard')
-        if (!countersAgree(store, dir)) throw new Error(`counters: ${JSON.stringify(store.totals())}`)
-      } finally {
-        await store.stop()
-        // What it may have begun besides.
-        fs.rmSync(volumeFile(dir, 2), { force: true })
-      }
-    }
-    return {
-      samples: [sound],
-      spoil: (dice, samples) => {
-        // Beside the usual changes: one record cut out, or another's bytes in its place.
-        if (dice.roll(0, 4) > 0) return spoilBytes(dice, samples)
-        const at = VOLUME_HEADER_BYTES + dice.pick([0, recordBytes(30), recordBytes(30) + recordBytes(90)])
-        return Buffer.concat([
-          sound.subarray(0, at),
-          dice.bytes(dice.roll(0, 300)),
-          sound.subarray(at + dice.roll(0, 200)),
-        ])
-      },
-      take,
-      codes: ['unsupported-version', 'host-folder-wrong'],
-      // Damage is no refusal: what is whole is served. Only a header of a newer program, or of another host, ends the start.
-      taken: 'mostly',
-      close: remove,
-    }
-  }
-  const of = ['scan', 'recovery', 'record', 'volume-header', 'volume-files'].map((name) => `src/host/shards/${name}.ts`)
-  return { name: 'volume on disk', of, is: ['file volume'], open }
-}
-
 /** A host's answer to a reader: u16 length of the head, head, leaves. Wrong in any byte, it is a lie and not served. */
 function getAnswer(): Target {
   const open = async (): Promise<Opened> => {
@@ -284,6 +208,5 @@ export const hostTargets: readonly Target[] = [
   ...(Object.keys(METHOD) as (keyof typeof METHOD)[]).map(request),
   ...records,
   volumeHeader,
-  volumeOnDisk(),
   getAnswer(),
 ]
