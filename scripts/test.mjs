@@ -34,8 +34,7 @@ const plans = {
 }
 /** Their deadlines are real time, so they get the machine for themselves. */
 const alone = /^dist-test\/test\/(?:(?:crash|long)\/|mount\/(?:hosts-|full-disk))/
-/** One more than the processors: a third of the time of these files is waiting. */
-const jobs = Math.min(5, os.availableParallelism() + 1)
+const jobs = Math.max(1, Math.min(4, os.availableParallelism()))
 /** Real processes, or a whole network in one. */
 const slow = /^dist-test\/test\/(?:mount|crash|net)\//
 /** Far above what a sound file needs, so that one that hangs is named while somebody still waits. */

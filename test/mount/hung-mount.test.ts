@@ -31,7 +31,7 @@ t.test('the next mount ends what a killed daemon left hanging, and who waited is
 
 t.test('an ordinary user does so through the control files of the kernel', { skip }, async (t) => {
   const place = mountPlace(t, USER)
-  const { asUser } = await mountNamespace(t, `mountpoint -q ${control} || mount -t fusectl none ${control}`)
+  const { asUser } = await mountNamespace(t, place, `mountpoint -q ${control} || mount -t fusectl none ${control}`)
   const { asking, dead } = await hangMount(t, place, asUser(USER))
   const next = startDoor(t, [place], { prefix: asUser(USER) })
   t.match(await next.next(), { ready: place })
@@ -45,7 +45,7 @@ t.test('an ordinary user does so through the control files of the kernel', { ski
 
 t.test('without them it is told that this takes root, and what to type', { skip }, async (t) => {
   const place = mountPlace(t, USER)
-  const { asUser, inside } = await mountNamespace(t, `mount -t tmpfs none ${control}`)
+  const { asUser, inside } = await mountNamespace(t, place, `mount -t tmpfs none ${control}`)
   const { asking, dead } = await hangMount(t, place, asUser(USER))
   t.match(await startDoor(t, [place], { prefix: asUser(USER) }).next(), {
     failed: 'mountpoint-busy',

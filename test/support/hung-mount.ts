@@ -49,18 +49,21 @@ function waitsInKernel(pid: number): boolean {
   )
 }
 
-/** A mount namespace that ends with the test; `script` prepares it. Whatever hangs in it at the end is ended by force. */
+/**
+ * A mount namespace that ends with the test; `script` prepares it. What hangs at `place` in it at the end is ended by force, and
+ * nothing else: it holds a copy of every mount of this machine, and force ends the original as well.
+ */
 export async function mountNamespace(
   t: Teardown,
+  place: string,
   script: string,
 ): Promise<{ inside: Prefix; asUser(uid: number): Prefix }> {
   const words = ['--mount', '--propagation', 'private', 'sh', '-ec', `${script}\necho ready\nexec sleep 1000`]
   const keeper: ChildProcess = spawn('unshare', words, { stdio: ['ignore', 'pipe', 'inherit'] })
   const inside = ['nsenter', `--mount=/proc/${keeper.pid}/ns/mnt`]
   t.teardown(async () => {
-    const force =
-      'for place in $(awk \'$3 == "fuse.shardrive" {print $2}\' /proc/mounts); do umount -f "$place"; umount -l "$place"; done'
-    await run(inside[0] as string, [...inside.slice(1), 'sh', '-c', force])
+    const force = 'while grep -q " $0 fuse.shardrive " /proc/mounts; do umount -f "$0"; umount -l "$0" || exit; done'
+    await run(inside[0] as string, [...inside.slice(1), 'sh', '-c', force, place])
     keeper.kill('SIGKILL')
   })
   await new Promise((resolve, reject) => {

@@ -67,7 +67,7 @@ export const command: Command<UpArguments> = {
       scheme: args.scheme,
       hostBytes,
       say: (line) => terminal.say(`  ${line}`),
-      ended: (what, again) => terminal.say(`${what}; to bring it back: ${typed} ${again}`),
+      ended: (what, again) => terminal.warn(`${what}; to bring it back: ${typed} ${again}`),
     })
     const { facts } = network
     if (args.readyFile !== undefined) writeFileSync(args.readyFile, `${JSON.stringify(facts)}\n`, { mode: 0o600 })
