@@ -20,6 +20,13 @@ export function compiledTests(name) {
     .map((one) => path.join('dist-test', one.replace(/\.ts$/, '.js')))
 }
 
+/** Real processes, or a whole network in one. */
+export const slow = /^dist-test\/test\/(?:mount|crash|net)\//
+/** Far above what a sound file needs, so that one that hangs is named while somebody still waits. */
+export const deadlineMsOf = (file) => (file.includes('/long/') ? 3_600_000 : slow.test(file) ? 300_000 : 120_000)
+/** Of tap itself, which then says what was under way. */
+export const tapTimeoutOf = (file) => String(deadlineMsOf(file) / 1000 - 10)
+
 if (process.argv[1] === import.meta.filename) {
   await tell(async () => {
     const names = process.argv.slice(2).filter((word) => !word.startsWith('-'))
@@ -30,6 +37,7 @@ if (process.argv[1] === import.meta.filename) {
       if (names.length > 1 || !names[0].endsWith('.ts')) say(`\n${file}`)
       const ended = spawnSync(process.execPath, ['--enable-source-maps', ...flags, file], {
         cwd: root,
+        env: { TAP_TIMEOUT: tapTimeoutOf(file), ...process.env },
         stdio: 'inherit',
       })
       if (ended.status !== 0) process.exitCode = 1

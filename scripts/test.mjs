@@ -11,7 +11,7 @@ import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { compiledTests } from './one-test.mjs'
+import { compiledTests, deadlineMsOf, slow, tapTimeoutOf } from './one-test.mjs'
 import { setUp } from './setup.mjs'
 import { root, run, SetupFailure, say, seconds, tell } from './steps/console.mjs'
 import { clearRunFolder, makeRunFolder } from './steps/leftovers.mjs'
@@ -35,11 +35,6 @@ const plans = {
 /** Their deadlines are real time, so they get the machine for themselves. */
 const alone = /^dist-test\/test\/(?:(?:crash|long)\/|mount\/(?:hosts-|full-disk))/
 const jobs = Math.max(1, Math.min(4, os.availableParallelism()))
-/** Real processes, or a whole network in one. */
-const slow = /^dist-test\/test\/(?:mount|crash|net)\//
-/** Far above what a sound file needs, so that one that hangs is named while somebody still waits. */
-const deadlineMsOf = (file) => (file.includes('/long/') ? 3_600_000 : slow.test(file) ? 300_000 : 120_000)
-
 /** What waits for real clocks, processes and sockets can fail on a machine that was busy elsewhere: it gets up to two more runs, and
  * the end of the report names it. What fails each time has failed. */
 const timed = /^dist-test\/test\/(?:mount|crash|net)\/|^dist-test\/test\/rooms\/rtc\//
@@ -117,7 +112,7 @@ function runFile(file) {
     ...process.env,
     TMPDIR: folder,
     TAP: '1',
-    TAP_TIMEOUT: String(fileDeadlineMs / 1000 - 10),
+    TAP_TIMEOUT: tapTimeoutOf(file),
     NODE_ENV: 'test',
   }
   const child = spawn(process.execPath, ['--enable-source-maps', file], {

@@ -35,9 +35,9 @@ const CACHE_UNITS_MAX = 32
 /** Reads that go to the network at once; more wait. Far below the kernel's background limit of 256. */
 const NETWORK_READS_MAX = 64
 /**
- * Who wants a unit that could not be had so lately waits less long for it than the first one did. The kernel asks for a page of
- * a failed readahead once more, one process after the other: each would wait as long as the first, and a reader of many pages
- * for ever. It is asked for all the same: the hosts may be back.
+ * Who wants a unit that could not be had so lately waits less long for it than the first one did, and who comes after him is
+ * told at once. The kernel asks for a page of a failed readahead once more, one process after the other: if each of them
+ * waited, the last would wait for ever. After this it is asked for anew: the hosts may be back.
  */
 const FAILED_MS = 3_000
 const FAILED_MAX = 8_192
@@ -49,6 +49,12 @@ const ENTRY_BYTES = 256
 interface Held {
   bytes: Buffer
   wasRead: boolean
+}
+
+interface Failed {
+  error: AppError
+  /** It was asked for once more since it failed at first. */
+  wasAskedAgain: boolean
 }
 
 export interface UnitSourceOptions {
@@ -63,7 +69,7 @@ export class UnitSource {
   private readonly memory: LRUCache<string, Held>
   private readonly turns = new Turns(NETWORK_READS_MAX)
   private readonly flying = new Map<string, Flight>()
-  private readonly failed: LRUCache<string, AppError>
+  private readonly failed: LRUCache<string, Failed>
   private readonly againMs: number
   /** Called when a unit goes from memory that was fetched and never read: there is too little memory for so much ahead. */
   onWaste: () => void = () => {}
@@ -91,6 +97,7 @@ export class UnitSource {
     const held = this.peek(info, units)
     if (held !== null) return held
     signal.throwIfAborted()
+    this.refuse(info, units)
     const joined = this.join(info, units)
     const isShared = joined.some((one) => isFlight(one) && one.waiters > 1)
     try {
@@ -99,7 +106,17 @@ export class UnitSource {
       // It was begun for others, and hosts may be back since: they are asked on behalf of this reader as well.
       if (!isShared || signal.aborted || !(error instanceof AppError)) throw error
     }
+    this.refuse(info, units)
     return this.landed(this.join(info, units), signal)
+  }
+
+  /** Throws when one of them was asked for twice in vain just now, and nobody is asking. */
+  private refuse(info: SegmentInfo, units: readonly number[]): void {
+    for (const unit of units) {
+      const key = unitKey(info.segment, unit)
+      const failed = this.failed.get(key)
+      if (failed?.wasAskedAgain && !this.memory.has(key) && !this.flying.has(key)) throw failed.error
+    }
   }
 
   private async landed(joined: readonly (Buffer | Flight)[], signal: AbortSignal): Promise<Buffer[]> {
@@ -142,7 +159,8 @@ export class UnitSource {
   gaveUp(info: SegmentInfo, units: readonly number[], error: AppError): void {
     for (const unit of units) {
       const key = unitKey(info.segment, unit)
-      if (!this.memory.has(key)) this.failed.set(key, error)
+      if (this.memory.has(key)) continue
+      this.failed.set(key, { error, wasAskedAgain: this.failed.has(key) })
     }
   }
 
@@ -189,7 +207,7 @@ export class UnitSource {
       }
     }
     if (missing.length > 0) {
-      const failures = missing.flatMap((unit) => this.failed.get(unitKey(info.segment, unit)) ?? [])
+      const failures = missing.flatMap((unit) => this.failed.get(unitKey(info.segment, unit))?.error ?? [])
       const flights = this.launch(makeLoad(info, missing, { isAhead: false, failure: failures[0] }))
       for (const [at, unit] of missing.entries()) found.set(unit, flights[at] as Flight)
     }
