@@ -141,7 +141,7 @@ t.test('a failure reaches those who wait for that unit and nobody else', async (
   t.equal(bench.source.inFlight, 0)
 })
 
-t.test('who comes soon after a failure asks again and waits less long; the next is told at once, for a time', async (t) => {
+t.test('who comes soon after a failure asks again, less long; the next is told at once, for a time', async (t) => {
   // A read's time limit keeps no process alive; a mount does.
   const alive = setInterval(() => {}, 1_000)
   t.teardown(() => clearInterval(alive))
