@@ -13,7 +13,6 @@ import type { DriveStorage } from './drive-storage.js'
 import { KnownHealth } from './known-health.js'
 
 export interface FileSystemOptions {
-  stateDir: string
   clock: Clock
   log: Log
   fsyncStored: boolean
@@ -38,11 +37,7 @@ export async function openFileSystem(
 ): Promise<DriveFileSystem> {
   const { ledger, reader } = storage
   const { clock, log } = options
-  const space = new StagingSpace({
-    folder: options.stateDir,
-    reusableBytes: () => ledger.progress().reusableBytes,
-    monotonicMs: () => clock.monotonicMs(),
-  })
+  const space = new StagingSpace({ room: () => ledger.room(), monotonicMs: () => clock.monotonicMs() })
   let vfs: Vfs | null = null
   const staging = new Staging({ ledger, space, written: (ino, writes, result) => vfs?.written(ino, writes, result) })
   ledger.beforeCalls(() => staging.flush())

@@ -1,6 +1,6 @@
 /**
  * A drive without a network, as a process of its own: ledger, vfs and door. `node vfs-child.js STATE MOUNT`; says "ready" on
- * stdout, unmounts and closes at SIGTERM. Bytes are staged and stay so: there are no hosts to read from.
+ * stdout and why it is read-only when that changes, unmounts and closes at SIGTERM. Bytes are staged and stay so: there are no hosts to read from.
  */
 import path from 'node:path'
 import { systemClock } from '../../src/base/clock.js'
@@ -26,12 +26,9 @@ async function readStaged(ledger: Ledger, ino: number, offset: number, size: num
 async function main(state: string, mountPoint: string): Promise<void> {
   const log = openLog('vfs-child')
   const stagedKey = SecretBytes.take(Buffer.alloc(32, 9))
-  const ledger = await openLedger({ file: path.join(state, 'ledger.db'), stagedKey })
-  const space = new StagingSpace({
-    folder: state,
-    reusableBytes: () => ledger.progress().reusableBytes,
-    monotonicMs: () => performance.now(),
-  })
+  const events = { readOnly: (reason: string | null) => void process.stdout.write(`read-only: ${reason}\n`) }
+  const ledger = await openLedger({ file: path.join(state, 'ledger.db'), stagedKey, events })
+  const space = new StagingSpace({ room: () => ledger.room(), monotonicMs: () => performance.now() })
   let vfs: Vfs | null = null
   const staging = new Staging({
     ledger,

@@ -165,6 +165,7 @@ const rest: Record<string, Answer> = {
         for (const [key, value] of entries) facts.putMeta(t, key, value === null ? null : bufferOf(value))
       }, durable),
     ),
+  room: (s) => s.room(),
   setReadOnly: (s, _t, reason: string | null) => s.setReadOnly(reason),
   check: (s) => s.run('read', (t) => check(t)),
 }

@@ -27,7 +27,7 @@ interface Waiting {
 
 const NO_PROGRESS: Progress = {
   ...{ openBytes: 0, openOperations: 0, openOperationBytes: 0, pendingEpochs: 0, pendingBytes: 0 },
-  ...{ oldestUnpublishedMs: null, files: 0, reusableBytes: 0, publishedEpoch: 0, newestPending: null },
+  ...{ oldestUnpublishedMs: null, files: 0, publishedEpoch: 0, newestPending: null },
 }
 
 export class LedgerChannel {

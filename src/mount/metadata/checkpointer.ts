@@ -1,65 +1,52 @@
 /**
  * Moves the write-ahead log into the database file on a thread of its own: the disk flushes that this needs take longer than
  * everything else the ledger does with staged bytes, and nobody has to wait for them. Runs in a worker of the ledger's
- * worker; one message in (now), one out (frames in the log). A commit goes on beside it; SQLite sees to that.
+ * worker; one message in (now), one out (done). A commit goes on beside it; SQLite sees to that.
  */
 import { parentPort, Worker, workerData } from 'node:worker_threads'
 import { openDatabase } from '../../sqlite/open.js'
 import { LEDGER_KIND, LEDGER_MIGRATIONS } from './schema.js'
 
-interface CheckpointRow {
-  busy: number
-  log: number
-  checkpointed: number
-}
-
 export class Checkpointer {
   private readonly file: string
   /** Started when the log first grows: most drives of tests and many of people never need it. */
   private worker: Worker | null = null
-  private running = false
-  private frames = 0
-  private moved: () => void = () => {}
+  private busy = false
+  private broken = false
 
   constructor(file: string) {
     this.file = file
   }
 
-  /** Starts one unless one is running. `moved`: all that was committed before is in the database file. */
-  begin(moved: () => void): void {
-    if (this.running) return
-    this.running = true
-    this.moved = moved
+  get running(): boolean {
+    return this.busy
+  }
+
+  /** Starts one unless one is running. False when there is no thread to do it. */
+  begin(): boolean {
+    if (this.busy || this.broken) return !this.broken
+    this.busy = true
     this.worker ??= this.start()
     this.worker.postMessage(null)
+    return true
   }
 
   private start(): Worker {
     const worker = new Worker(new URL(import.meta.url), { workerData: { checkpoint: this.file } })
     worker.unref()
-    worker.on('message', ([frames, whole]: [number, boolean]) => {
-      this.running = false
-      this.frames = frames
-      if (whole) this.moved()
+    worker.on('message', () => {
+      this.busy = false
     })
     // Without it the log grows until the ledger itself moves it.
     worker.on('error', () => {
-      this.running = true
+      this.busy = false
+      this.broken = true
     })
     return worker
   }
 
-  /** Frames in the log at the end of the last one; 0 while one is running. */
-  get logFrames(): number {
-    return this.running ? 0 : this.frames
-  }
-
-  /** The log starts anew. */
-  reset(): void {
-    this.frames = 0
-  }
-
   async end(): Promise<void> {
+    this.broken = true
     await this.worker?.terminate()
   }
 }
@@ -73,13 +60,11 @@ if (parentPort !== null && data?.checkpoint !== undefined) {
     cacheBytes: 1024 * 1024,
   })
   port.on('message', () => {
-    let answer: [number, boolean] = [0, false]
     try {
-      const row = (db.pragma('wal_checkpoint(PASSIVE)') as CheckpointRow[])[0]
-      if (row !== undefined && row.log >= 0) answer = [row.log, row.checkpointed === row.log]
+      db.pragma('wal_checkpoint(PASSIVE)')
     } catch {
       // A full or failing disk: the ledger's own commits will meet it and say so.
     }
-    port.postMessage(answer)
+    port.postMessage(null)
   })
 }

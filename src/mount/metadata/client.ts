@@ -4,6 +4,7 @@ import type { SegmentId } from '../../model/ids.js'
 import type { SegmentInfo } from '../../model/segment.js'
 import type { BatchChanges } from './batch-changes.js'
 import { LedgerChannel, type LedgerOptions } from './channel.js'
+import type { LedgerRoom } from './disk-room.js'
 import type { AttributeParts, Ledger, MakeParts, RangeParts, WriteParts } from './ledger.js'
 import * as pack from './packing.js'
 import type * as rows from './types.js'
@@ -213,6 +214,10 @@ export class LedgerClient implements Ledger {
   putMeta(entries: Readonly<Record<string, Buffer | null>>, durable = false): Promise<void> {
     const packed = Object.entries(entries).map(([key, value]) => [key, value && own(value)])
     return this.call('putMeta', [packed, durable])
+  }
+  /** Does not flush: what is not handed over is the asker's to count. */
+  room(): Promise<LedgerRoom> {
+    return this.channel.call('room', []) as Promise<LedgerRoom>
   }
   progress(): rows.Progress {
     return this.channel.progress

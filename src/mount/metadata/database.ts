@@ -5,7 +5,7 @@
  * were kept, in memory, with the same ids. So nothing acknowledged is lost, and reads go on as before.
  */
 import { assert } from '../../base/assert.js'
-import { AppError } from '../../base/errors.js'
+import { AppError, isCode } from '../../base/errors.js'
 import type { Database, Statement } from '../../sqlite/driver.js'
 import { sqliteFailure } from '../../sqlite/failures.js'
 import { flushToDisk, openDatabase } from '../../sqlite/open.js'
@@ -22,11 +22,12 @@ export interface WriteBack {
 /** Measured on 2 cores of Zen 4 (400 MiB in rows of 1 MiB, CPU: 4 KiB pages 1,050 ms, 16 KiB 680, 32 KiB 530, 64 KiB 420;
  *  an fsync of seven scattered rows: 0.57, 0.61 and 0.71 ms for the last three). */
 export const PAGE_BYTES = 32_768
+/** A page in the write-ahead log. */
+export const FRAME_BYTES = PAGE_BYTES + 24
 /** The log keeps this much of its file when it starts anew: growing a file costs more than overwriting it. */
-const WAL_FILE_BYTES = 256 * 1024 * 1024
-const CACHE_BYTES = 64 * 1024 * 1024
-/** Steps kept for replay; more than this and the group commits. */
-const STEPS_MAX = 20_000
+export const LOG_BYTES_KEPT = 64 * 1024 * 1024
+/** The pages of an open group, and as much again: trees stay here, staged rows pass through. */
+const CACHE_BYTES = 32 * 1024 * 1024
 
 export class LedgerDatabase {
   readonly db: Database
@@ -36,6 +37,10 @@ export class LedgerDatabase {
   private readonly statements = new Map<string, Statement>()
   /** Something is committed that a power loss may take back. */
   private unsynced = true
+  /** After each COMMIT, between two groups. */
+  onCommitted: () => void = () => {}
+  /** The disk is full, nothing is open: called before the same is tried once more. */
+  makeRoom: () => void = () => {}
 
   constructor(file: string) {
     this.file = file
@@ -45,7 +50,7 @@ export class LedgerDatabase {
       pageSizeBytes: PAGE_BYTES,
       incrementalVacuum: true,
       cacheBytes: CACHE_BYTES,
-      walBytesMax: WAL_FILE_BYTES,
+      walBytesMax: LOG_BYTES_KEPT,
     })
     this.db.pragma('cache_spill = OFF')
     // Checkpoints are the service's to time: most run on another thread.
@@ -71,8 +76,9 @@ export class LedgerDatabase {
     return this.steps.length > 0
   }
 
-  get groupFull(): boolean {
-    return this.steps.length >= STEPS_MAX
+  /** Kept to be done again. */
+  get groupSteps(): number {
+    return this.steps.length
   }
 
   /**
@@ -101,44 +107,63 @@ export class LedgerDatabase {
   /** Throws `no-space` and keeps everything when the disk is full: call again later. */
   commit(): void {
     if (!this.db.inTransaction) return
-    try {
-      this.flush()
-      this.db.exec('COMMIT')
-    } catch (error) {
-      const failure = sqliteFailure(error)
-      this.rebuild()
-      throw failure
-    }
+    this.twice(
+      () => this.end(),
+      () => this.replay(),
+    )
     this.unsynced ||= this.steps.length > 0
     this.steps = []
     this.tellCommitted()
+  }
+
+  private end(): void {
+    this.flush()
+    this.db.exec('COMMIT')
+  }
+
+  /** Once more when the disk is full and the log gave room. Before that, and after the last failure, everything is rolled back and
+   *  then built again. */
+  private twice(work: () => void, build: () => void): void {
+    for (let left = 1; ; left--) {
+      try {
+        work()
+        return
+      } catch (error) {
+        const failure = sqliteFailure(error)
+        this.rollback()
+        const again = left > 0 && isCode(failure, 'no-space')
+        if (again) this.makeRoom()
+        build()
+        if (!again) throw failure
+      }
+    }
   }
 
   /** COMMIT, then everything so far onto the disk. Costs nothing when nothing happened since the last time. */
   sync(): void {
     this.commit()
     if (!this.unsynced) return
-    flushToDisk(this.db)
+    this.twice(
+      () => flushToDisk(this.db),
+      () => {},
+    )
     this.unsynced = false
   }
 
   /** A transaction of its own, after everything before it. Nothing of it stays when it throws. */
   alone<T>(work: () => T, durable: boolean): T {
     this.commit()
-    let result: T
-    this.db.exec('BEGIN IMMEDIATE')
-    try {
+    let result: T | undefined
+    const whole = () => {
+      this.db.exec('BEGIN IMMEDIATE')
       result = work()
-      this.flush()
-      this.db.exec('COMMIT')
-    } catch (error) {
-      this.rollback()
-      throw sqliteFailure(error)
+      this.end()
     }
-    this.tellCommitted()
+    this.twice(whole, () => {})
     this.unsynced = true
+    this.tellCommitted()
     if (durable) this.sync()
-    return result
+    return result as T
   }
 
   /** Ends a transaction that others began by hand. */
@@ -148,15 +173,15 @@ export class LedgerDatabase {
 
   /** Commits a transaction that others began by hand, durably. */
   settle(): void {
-    this.flush()
-    this.db.exec('COMMIT')
-    this.tellCommitted()
+    this.end()
     this.unsynced = true
+    this.tellCommitted()
     this.sync()
   }
 
   private tellCommitted(): void {
     for (const one of this.writeBacks) one.committed?.()
+    this.onCommitted()
   }
 
   private rollback(): void {
@@ -166,15 +191,36 @@ export class LedgerDatabase {
 
   private rebuild(): void {
     this.rollback()
+    this.replay()
+  }
+
+  private replay(): void {
     if (this.steps.length === 0) return
     this.db.exec('BEGIN IMMEDIATE')
     for (const work of this.steps) work()
   }
 
-  /** Moves what is left in the log; the next commit starts it anew, when nobody reads from it. Between groups. `wait`: for a
-   *  checkpoint of another thread. */
-  checkpoint(wait: boolean): void {
-    if (!this.db.inTransaction) this.db.pragma(`wal_checkpoint(${wait ? 'RESTART' : 'PASSIVE'})`)
+  /** Moves what is left in the log; the next commit starts it anew, when nobody reads from it. Between groups. PASSIVE waits for
+   *  nobody. */
+  checkpoint(mode: 'PASSIVE' | 'RESTART' | 'TRUNCATE'): void {
+    if (!this.db.inTransaction) this.db.pragma(`wal_checkpoint(${mode})`)
+  }
+
+  /** Frames in the log since it began anew, and how many of them are in the database file. Between groups. */
+  logFrames(): { all: number; moved: number } {
+    const row = this.sql<[], { log: number; checkpointed: number }>('PRAGMA wal_checkpoint(NOOP)').get()
+    return { all: Math.max(0, row?.log ?? 0), moved: Math.max(0, row?.checkpointed ?? 0) }
+  }
+
+  /** With what the open group has done. */
+  pages(): { pages: number; freePages: number } {
+    const count = (name: string) => this.db.pragma(name, { simple: true }) as number
+    return { pages: count('page_count'), freePages: count('freelist_count') }
+  }
+
+  /** Free pages leave the end of the file, at most so many; between groups. */
+  vacuum(pages: number): void {
+    if (!this.db.inTransaction) this.db.pragma(`incremental_vacuum(${pages})`)
   }
 
   close(): void {
@@ -185,10 +231,6 @@ export class LedgerDatabase {
       // The disk is full: everything is in the log, and the next open finds it there.
     }
     this.db.close()
-  }
-
-  freelistBytes(): number {
-    return (this.db.pragma('freelist_count', { simple: true }) as number) * PAGE_BYTES
   }
 }
 

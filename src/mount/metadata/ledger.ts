@@ -18,6 +18,7 @@ import type { Head } from '../../model/chain.js'
 import type { SegmentId } from '../../model/ids.js'
 import type { SegmentInfo } from '../../model/segment.js'
 import type { BatchChanges } from './batch-changes.js'
+import type { LedgerRoom } from './disk-room.js'
 import type {
   Changed,
   Cut,
@@ -195,6 +196,8 @@ export interface Ledger extends LedgerTree, LedgerReading, LedgerEpochs, LedgerC
   getMeta(key: string): Promise<Buffer | null>
   putMeta(entries: Readonly<Record<string, Buffer | null>>, durable?: boolean): Promise<void>
   progress(): Progress
+  /** What the disk has for more staged bytes, when all rows that were handed over before are counted. */
+  room(): Promise<LedgerRoom>
   /** null: writable. Else why not, in words for a person. The ledger itself sets it when its disk is full. */
   readOnlyReason(): string | null
   setReadOnly(reason: string | null): Promise<void>

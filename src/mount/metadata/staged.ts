@@ -11,6 +11,7 @@ import { AT_REST_OVERHEAD, openStaged, sealStaged } from '../../crypto/at-rest.j
 import type { SecretBytes } from '../../crypto/secret.js'
 import type { Counters } from './counters.js'
 import { damaged, type LedgerDatabase, type WriteBack } from './database.js'
+import { rowDiskBytes } from './disk-room.js'
 import { RecentRows } from './recent-rows.js'
 
 export const STAGED_ROW_BYTES_MAX = 1024 * 1024
@@ -33,6 +34,7 @@ export class StagedRows implements WriteBack {
   /** Rows that are in no table yet. */
   private readonly fresh = new Map<number, Buffer>()
   private freshSize = 0
+  private freshDiskSize = 0
   /** Rows that are in a table and in no COMMIT yet. */
   private readonly flushed = new Map<number, Buffer>()
   private recent: RecentRows
@@ -63,11 +65,17 @@ export class StagedRows implements WriteBack {
     return this.freshSize
   }
 
+  /** What they will take inside the database. */
+  get freshDiskBytes(): number {
+    return this.freshDiskSize
+  }
+
   /** `bytes` is kept. Inside a step. */
   append(bytes: Buffer): number {
     const id = this.counters.take('staged')
     this.fresh.set(id, bytes)
     this.freshSize += bytes.length
+    this.freshDiskSize += rowDiskBytes(bytes.length)
     this.openBytes += bytes.length
     return id
   }
@@ -103,6 +111,7 @@ export class StagedRows implements WriteBack {
     if (fresh !== undefined) {
       this.fresh.delete(id)
       this.freshSize -= fresh.length
+      this.freshDiskSize -= rowDiskBytes(fresh.length)
     } else {
       this.flushed.delete(id)
       this.database.sql('DELETE FROM staged WHERE id = ?').run(id)
@@ -131,6 +140,7 @@ export class StagedRows implements WriteBack {
     }
     this.fresh.clear()
     this.freshSize = 0
+    this.freshDiskSize = 0
   }
 
   committed(): void {
@@ -142,6 +152,7 @@ export class StagedRows implements WriteBack {
   drop(): void {
     this.fresh.clear()
     this.freshSize = 0
+    this.freshDiskSize = 0
     this.flushed.clear()
     this.recent = new RecentRows(this.releaseBytes)
     this.load()

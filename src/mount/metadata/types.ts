@@ -156,9 +156,6 @@ export interface Progress {
   readonly oldestUnpublishedMs: number | null
   /** Names are files too: rows of the inode table. */
   readonly files: number
-  /** What new staged rows need not take from the disk: free pages inside the database, less what is committed or accepted
-   *  and not in its file yet. May be negative. */
-  readonly reusableBytes: number
   /** Epoch of the last published state; 0 before the first. */
   readonly publishedEpoch: number
   /** Epoch of the last cut that is not published yet; null when there is none. */

@@ -140,10 +140,16 @@ async function writeReserved(
   reserved: void | Promise<void>,
 ): Promise<number> {
   await reserved
-  for (let gate = s.table.get(ino)?.resizing; gate; gate = s.table.get(ino)?.resizing) await gate
-  const entry = await s.entry(ino)
-  if (entry === null) throw new AppError('stale', 'the file is gone')
-  refuseFailed(entry)
+  let entry: Entry | null
+  try {
+    for (let gate = s.table.get(ino)?.resizing; gate; gate = s.table.get(ino)?.resizing) await gate
+    entry = await s.entry(ino)
+    if (entry === null) throw new AppError('stale', 'the file is gone')
+    refuseFailed(entry)
+  } catch (error) {
+    s.parts.staging.forgo(data.length)
+    throw error
+  }
   return stage(s, entry, offset, data, options)
 }
 
@@ -153,7 +159,10 @@ function stage(s: VfsState, entry: Entry, offset: number, data: Buffer, options:
   const time = s.time()
   const { length } = data
   // What is acknowledged here must be what the ledger takes: it would refuse it when nobody listens any more.
-  if (at + length > FILE_BYTES_MAX) throw new AppError('file-too-large', 'beyond the largest file')
+  if (at + length > FILE_BYTES_MAX) {
+    s.parts.staging.forgo(length)
+    throw new AppError('file-too-large', 'beyond the largest file')
+  }
   const waits = s.parts.staging.add(entry.inode.ino, at, data, time, options.killSuidGid)
   s.table.wrote(entry, at + length, time)
   return waits === undefined ? length : waits.then(() => length)

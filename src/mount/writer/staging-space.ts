@@ -1,14 +1,13 @@
 /**
- * How much may still be staged on this disk: free space at the last look, less what is on its way to the disk, less what was
- * promised since, less a floor that stays free: for everybody else, and so that deleting works when nothing else does.
+ * How much may still be staged on this disk. The ledger says what the disk has beyond everything that it was handed; what was
+ * promised since, or is not handed over yet, is counted here, and a floor stays free: for everybody else, for what publishing
+ * writes, and so that deleting works when nothing else does. So a full disk is told before a write is acknowledged.
  */
-import fsp from 'node:fs/promises'
+import { type LedgerRoom, rowDiskBytes } from '../metadata/disk-room.js'
 
 export interface StagingSpaceParts {
-  /** Any path on the disk of the state directory. */
-  readonly folder: string
-  /** Progress.reusableBytes of the ledger. */
-  readonly reusableBytes: () => number
+  /** Answered behind everything that the ledger was handed before. */
+  readonly room: () => Promise<LedgerRoom>
   readonly monotonicMs: () => number
 }
 
@@ -17,8 +16,6 @@ export interface StagingSpaceOptions {
   readonly floorBytes?: number
 }
 
-/** Bytes go to the ledger's log first and then to its database file: for a while they are there twice. */
-const COPIES = 2
 const LOOK_MS = 1_000
 /** Look again after so many promised bytes, at the latest. */
 const LOOK_BYTES = 64 * 1024 * 1024
@@ -30,29 +27,31 @@ export class StagingSpace {
   private readonly parts: StagingSpaceParts
   private readonly floorBytes: number | undefined
   private left = 0
-  private sinceLook = 0
+  /** Since the ledger was asked last. */
+  private promised = 0
   private lookedMs = Number.NEGATIVE_INFINITY
   private looking: Promise<void> | null = null
-  private inFlightBytes: () => number = () => 0
+  private waitingBytes: () => number = () => 0
 
   constructor(parts: StagingSpaceParts, options: StagingSpaceOptions = {}) {
     this.parts = parts
     this.floorBytes = options.floorBytes
   }
 
-  /** Bytes that were promised and that the ledger does not know of yet. */
-  watch(inFlightBytes: () => number): void {
-    this.inFlightBytes = inFlightBytes
+  /** Disk bytes of what was promised and not handed to the ledger yet. */
+  watch(waitingBytes: () => number): void {
+    this.waitingBytes = waitingBytes
   }
 
-  /** Promises bytes; false: look again with refresh(), and then it is full. Looks again by itself now and then. */
+  /** Promises room for a row of so many bytes; false: look again with refresh(), and then it is full. Looks by itself now and
+   *  then. */
   take(bytes: number): boolean {
-    const old = this.parts.monotonicMs() - this.lookedMs > LOOK_MS || this.sinceLook > LOOK_BYTES
-    if (old) void this.refresh()
-    const needed = bytes * COPIES
+    const old = this.parts.monotonicMs() - this.lookedMs > LOOK_MS || this.promised > LOOK_BYTES
+    if (old) this.refresh().catch(() => undefined)
+    const needed = rowDiskBytes(bytes)
     if (needed > this.left) return false
     this.left -= needed
-    this.sinceLook += bytes
+    this.promised += needed
     return true
   }
 
@@ -65,10 +64,17 @@ export class StagingSpace {
 
   private async look(): Promise<void> {
     this.lookedMs = this.parts.monotonicMs()
-    this.sinceLook = 0
-    const disk = await fsp.statfs(this.parts.folder)
-    const total = disk.blocks * disk.bsize
-    const floor = this.floorBytes ?? Math.min(FLOOR_BYTES_MAX, Math.max(FLOOR_BYTES_MIN, total * FLOOR_SHARE))
-    this.left = disk.bavail * disk.bsize + this.parts.reusableBytes() - floor - COPIES * this.inFlightBytes()
+    this.promised = 0
+    const waiting = this.waitingBytes()
+    const room = await this.parts.room()
+    this.left = this.freeBytes(room) - waiting - this.promised
+  }
+
+  private freeBytes({ totalBytes, availableBytes, owedBytes, spareBytes }: LedgerRoom): number {
+    const floor = this.floorBytes ?? Math.min(FLOOR_BYTES_MAX, Math.max(FLOOR_BYTES_MIN, totalBytes * FLOOR_SHARE))
+    const free = availableBytes - owedBytes
+    // Somebody else took what was counted on: room inside the database helps nobody whose log cannot grow.
+    if (free < 0) return 0
+    return spareBytes + Math.max(0, free - floor)
   }
 }

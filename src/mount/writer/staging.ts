@@ -7,6 +7,7 @@
  * are handed over and not yet answered, then writes wait; what was acknowledged is in the ledger or reported by `written`.
  */
 import { AppError } from '../../base/errors.js'
+import { rowDiskBytes } from '../metadata/disk-room.js'
 import type { WriteParts } from '../metadata/ledger.js'
 import type { Changed, FileTime, Inode } from '../metadata/types.js'
 import type { StagingSpace } from './staging-space.js'
@@ -43,26 +44,34 @@ export class Staging {
   /** Room of a row that was handed over as a copy: for the next one. */
   private spare: Uint8Array<ArrayBuffer> | null = null
   private postedBytes = 0
+  /** On the disk, of writes that are reserved and not added yet. */
+  private reservedBytes = 0
   private readonly waiting: (() => void)[] = []
   private timer: NodeJS.Timeout | null = null
 
   constructor(parts: StagingParts) {
     this.parts = parts
-    parts.space.watch(() => this.postedBytes + (this.row?.length ?? 0))
+    parts.space.watch(() => this.reservedBytes + (this.row === null ? 0 : rowDiskBytes(this.row.length)))
   }
 
   /**
    * Reserves what a write of `bytes` needs; a promise when that has to be looked up. Call it before the write is
-   * visible anywhere, then add().
+   * visible anywhere, then add() or forgo().
    */
   reserve(bytes: number): void | Promise<void> {
     const quota = this.parts.quota?.take(bytes)
-    if (quota === undefined && this.parts.space.take(bytes)) return
-    return this.reserveSlowly(bytes, quota)
+    if (quota === undefined && this.parts.space.take(bytes)) this.reservedBytes += rowDiskBytes(bytes)
+    else return this.reserveSlowly(bytes, quota)
+  }
+
+  /** A write that was reserved does not come. */
+  forgo(bytes: number): void {
+    this.reservedBytes -= rowDiskBytes(bytes)
   }
 
   /** Takes the bytes (a copy is made before it returns) after reserve(). A promise: acknowledge when it resolves. */
   add(ino: number, offset: number, data: Uint8Array, time: FileTime, killSuidGid: boolean): void | Promise<void> {
+    this.forgo(data.length)
     const row = this.row
     if (row !== null && (row.ino !== ino || row.offset + row.length !== offset)) this.flush()
     for (let done = 0; done < data.length; ) {
@@ -102,6 +111,7 @@ export class Staging {
         })
       }
     }
+    this.reservedBytes += rowDiskBytes(bytes)
   }
 
   /** Bytes taken into the open row. */

@@ -10,7 +10,7 @@ import { keyOf } from '../../../support/named.js'
 
 const progress = {
   ...{ openBytes: 0, openOperations: 0, openOperationBytes: 0, pendingEpochs: 0, pendingBytes: 0 },
-  ...{ oldestUnpublishedMs: null, files: 1, reusableBytes: 0, publishedEpoch: 0 },
+  ...{ oldestUnpublishedMs: null, files: 1, publishedEpoch: 0 },
   newestPending: null as number | null,
 }
 

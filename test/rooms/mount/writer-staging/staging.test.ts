@@ -1,5 +1,5 @@
-import os from 'node:os'
 import t from 'tap'
+import type { LedgerRoom } from '../../../../src/mount/metadata/disk-room.js'
 import type { WriteParts } from '../../../../src/mount/metadata/ledger.js'
 import type { Changed, Inode } from '../../../../src/mount/metadata/types.js'
 import { POSTED_BYTES_MAX, Staging } from '../../../../src/mount/writer/staging.js'
@@ -146,16 +146,77 @@ t.test('a write without room is refused before it is acknowledged, and so is one
   await t.rejects(Promise.resolve(strict.reserve(1)), { code: 'quota-exceeded' })
 })
 
-t.test('room is what the disk has, and what the ledger can use again, above the floor', async (t) => {
-  const parts = { folder: os.tmpdir(), reusableBytes: () => 0, monotonicMs: () => 0 }
-  const space = new StagingSpace(parts)
-  t.notOk(space.take(1), 'nobody looked yet')
+/** A disk as the ledger tells it; the answer to room() comes when the test says. */
+function spaceOf(room: Partial<LedgerRoom>, floorBytes = 10 * MIB) {
+  const disk = { totalBytes: 1_000 * MIB, availableBytes: 0, owedBytes: 0, spareBytes: 0, ...room }
+  const held: (() => void)[] = []
+  const state = { isHeld: false }
+  const ask = () =>
+    new Promise<LedgerRoom>((resolve) => {
+      if (state.isHeld) held.push(() => resolve(disk))
+      else resolve(disk)
+    })
+  return { space: new StagingSpace({ room: ask, monotonicMs: () => 0 }, { floorBytes }), held, state }
+}
+
+/** Rows of 1 MiB that are promised. */
+function promisedRows(space: StagingSpace): number {
+  let rows = 0
+  while (space.take(MIB)) rows++
+  return rows
+}
+
+t.test('room is what the disk has beyond what it owes and the floor, and free pages of the ledger', async (t) => {
+  const fresh = spaceOf({ availableBytes: 500 * MIB })
+  t.notOk(fresh.space.take(1), 'nobody looked yet')
+  const rows = async (room: Partial<LedgerRoom>) => {
+    const { space } = spaceOf(room)
+    await space.refresh()
+    return promisedRows(space)
+  }
+  // A row of 1 MiB may take 34 pages of 32 KiB.
+  t.equal(await rows({ availableBytes: 110 * MIB }), 94)
+  t.equal(await rows({ availableBytes: 110 * MIB, owedBytes: 50 * MIB }), 47)
+  t.equal(await rows({ availableBytes: 9 * MIB }), 0, 'the floor')
+  t.equal(await rows({ availableBytes: 9 * MIB, spareBytes: 50 * MIB }), 47, 'pages that are there need no disk')
+  t.equal(await rows({ availableBytes: 9 * MIB, spareBytes: 50 * MIB, owedBytes: 10 * MIB }), 0, 'but the log does')
+})
+
+t.test(
+  'what is promised while the ledger is asked, or was not handed over before, is not promised twice',
+  async (t) => {
+    const { space, held, state } = spaceOf({ availableBytes: 110 * MIB })
+    let waiting = 0
+    space.watch(() => waiting)
+    await space.refresh()
+    for (let rows = 0; rows < 40; rows++) t.ok(space.take(MIB))
+    state.isHeld = true
+    waiting = 20 * MIB
+    const looked = space.refresh()
+    for (let rows = 0; rows < 10; rows++) t.ok(space.take(MIB))
+    for (const answer of held) answer()
+    await looked
+    // 100 MiB less 20 less ten rows: the forty from before are the ledger's to count.
+    t.equal(promisedRows(space), 65)
+  },
+)
+
+t.test('small writes cost what their facts cost', async (t) => {
+  const { space } = spaceOf({ availableBytes: 11 * MIB })
   await space.refresh()
-  t.ok(space.take(1))
-  const none = new StagingSpace(parts, { floorBytes: 2 ** 60 })
-  await none.refresh()
-  t.notOk(none.take(1))
-  const again = new StagingSpace({ ...parts, reusableBytes: () => 2 ** 60 }, { floorBytes: 2 ** 60 })
-  await again.refresh()
-  t.ok(again.take(MIB))
+  let writes = 0
+  while (space.take(1)) writes++
+  t.ok(writes > 900 && writes < 1_024, `${writes} rows of a byte in a mebibyte`)
+})
+
+t.test('a write that was reserved and does not come leaves its room', async (t) => {
+  const { space } = spaceOf({ availableBytes: 13 * MIB })
+  const { ledger } = slowLedger()
+  const staging = new Staging({ ledger, space, written: () => {} })
+  for (let times = 0; times < 10; times++) {
+    await staging.reserve(MIB)
+    staging.forgo(MIB)
+    await space.refresh()
+  }
+  t.equal(promisedRows(space), 2)
 })
