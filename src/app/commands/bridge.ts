@@ -5,6 +5,7 @@ import { openLog } from '../../base/log.js'
 import type { Scheme } from '../../model/segment.js'
 import type { BridgeSettings } from '../bridge-settings.js'
 import type { Arguments, Command, CommandGroup } from '../command.js'
+import { tuneAllocator } from '../memory.js'
 import { followParent, leaveParent, tellParent } from '../parent.js'
 import { listenForStop } from '../stop.js'
 import { reportOf, type Terminal } from '../terminal.js'
@@ -54,6 +55,7 @@ export function parseScheme(text: string): Scheme {
 async function runUntilStopped(args: Arguments<RunArguments>, terminal: Terminal): Promise<void> {
   const stop = listenForStop()
   const gone = new Promise<void>((resolve) => followParent(resolve))
+  tuneAllocator()
   const { runBridge } = await import('../bridge-process.js')
   const said: BridgeSettings = {
     ...(args.listen === undefined ? {} : { listen: args.listen }),

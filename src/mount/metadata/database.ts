@@ -223,6 +223,11 @@ export class LedgerDatabase {
     if (!this.db.inTransaction) this.db.pragma(`incremental_vacuum(${pages})`)
   }
 
+  /** Pages in memory: after a flood most of them are of rows that are gone. */
+  forgetPages(): void {
+    this.db.pragma('shrink_memory')
+  }
+
   close(): void {
     assert(!this.db.inTransaction, 'ledger closed with an open transaction')
     try {

@@ -1,6 +1,6 @@
 /**
  * Keeps the write-ahead log short: moves it into the database file, on a thread of its own as long as that keeps up, and here when it
- * does not. After a flood of staged rows it gives log and free pages back to the disk.
+ * does not. After a flood of staged rows it gives log and free pages back to the disk, and then memory to the system.
  *
  * Promises: between two groups the log has room for the next one below its bound, as long as the database file may grow
  * (disk-room.ts counts that growth as taken). Exports of snapshots hold the log; they are given up before the disk gets short.
@@ -24,6 +24,8 @@ export interface LogKeeperParts {
   readonly database: LedgerDatabase
   readonly room: DiskRoom
   readonly views: SnapshotViews
+  /** Freed memory back to the system. */
+  readonly trim: () => void
 }
 
 export class LogKeeper {
@@ -33,6 +35,7 @@ export class LogKeeper {
   private readonly groupBytes: number
   /** There is something to give back. */
   untidy = true
+  private gaveBack = false
 
   constructor(parts: LogKeeperParts) {
     this.parts = parts
@@ -69,6 +72,10 @@ export class LogKeeper {
       // A full or failing disk is told by the next commit, and tidied behind it.
       this.untidy = false
     }
+    if (this.untidy || !this.gaveBack) return
+    this.gaveBack = false
+    this.parts.database.forgetPages()
+    this.parts.trim()
   }
 
   /** Whether there is more to do. */
@@ -76,6 +83,7 @@ export class LogKeeper {
     const { database, room, views } = this.parts
     if (database.pages().freePages * PAGE_BYTES > FREE_BYTES_KEPT) {
       database.vacuum(VACUUM_PAGES)
+      this.gaveBack = true
       return true
     }
     if (this.checkpointer.running) return true
@@ -84,6 +92,7 @@ export class LogKeeper {
     const { all, moved } = database.logFrames()
     if (all > moved && this.checkpointer.begin()) return true
     if (isLong) this.move('TRUNCATE')
+    this.gaveBack = true
     return false
   }
 

@@ -22,6 +22,13 @@ const CUT_ROWS_MAX = 32_768
 /** Between two steps of giving back what a flood of writes has left behind. */
 const TIDY_MS = 100
 
+export interface ServiceOptions {
+  /** Freed memory back to the system, when a flood of writes is over. */
+  readonly trim?: () => void
+  /** Tests: instead of the size of the disk. */
+  readonly diskBytes?: number
+}
+
 export class LedgerService {
   readonly tables: Tables
   readonly views: SnapshotViews
@@ -40,13 +47,14 @@ export class LedgerService {
   }
   private readonly changedReason: (reason: string | null) => void
 
-  constructor(tables: Tables, changedReason: (reason: string | null) => void, options: { diskBytes?: number } = {}) {
+  constructor(tables: Tables, changedReason: (reason: string | null) => void, options: ServiceOptions = {}) {
     this.tables = tables
     this.changedReason = changedReason
     this.views = new SnapshotViews(tables)
     const { database } = tables
     this.disk = new DiskRoom(database, options.diskBytes)
-    this.keeper = new LogKeeper({ database, room: this.disk, views: this.views })
+    const { trim = () => {} } = options
+    this.keeper = new LogKeeper({ database, room: this.disk, views: this.views, trim })
     database.onCommitted = () => this.keeper.committed()
     database.makeRoom = () => this.keeper.makeRoom()
     this.countPending()

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
-import { release } from '../../addon/memory.js'
+import { memoryAddon, release } from '../../addon/memory.js'
 import { assert } from '../../base/assert.js'
 import { AppError } from '../../base/errors.js'
 import { type RandomBytes, systemRandom } from '../../base/random.js'
@@ -43,7 +43,7 @@ class LedgerWorker {
     const key = SecretBytes.take(options.key)
     const random = options.seed === null ? pooledRandom() : seededRandom(options.seed)
     const tables = openTables({ file: options.file, key, random, nowMs: Date.now, release })
-    this.service = new LedgerService(tables, () => this.answer())
+    this.service = new LedgerService(tables, () => this.answer(), { trim: () => memoryAddon().trim() })
     port.on('message', (calls: Call[]) => this.take(calls))
     this.answer()
   }

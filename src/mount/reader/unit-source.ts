@@ -28,8 +28,8 @@ export interface UnitNetwork {
   warm?(info: SegmentInfo): Promise<void>
 }
 
-/** Enough for what readahead brings before it is read; the kernel's page cache and the disk cache do the rest. */
-export const MEMORY_BYTES = 64 * 1_048_576
+/** Two readers with the largest window ahead, or more with smaller ones; the kernel's page cache and the disk cache do the rest. */
+export const MEMORY_BYTES = 32 * 1_048_576
 /** Units asked of the disk cache at once: an answer of 2 MiB, so that the first ones need not wait for the last. */
 const CACHE_UNITS_MAX = 32
 /** Reads that go to the network at once; more wait. Far below the kernel's background limit of 256. */

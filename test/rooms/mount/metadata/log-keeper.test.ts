@@ -24,7 +24,9 @@ function serviceOf(t: Parameters<typeof scratch>[0], diskBytes: number) {
   let drawn = 0
   const random = (size: number) => Buffer.alloc(size, ++drawn)
   const tables = openTables({ file, key: SecretBytes.take(Buffer.alloc(32, 7)), random, nowMs: Date.now })
-  const service = new LedgerService(tables, () => {}, { diskBytes })
+  const state = { trims: 0 }
+  const trim = () => void state.trims++
+  const service = new LedgerService(tables, () => {}, { diskBytes, trim })
   const parts = { parent: ROOT, name: Buffer.from('a'), mode: FILE, uid: 0, gid: 0, time: now() }
   const ino = mutations.make(tables, parts).inodes[0]?.ino ?? 0
   const writeRow = (at: number) => {
@@ -34,7 +36,7 @@ function serviceOf(t: Parameters<typeof scratch>[0], diskBytes: number) {
   }
   const call = (method: string, ...args: unknown[]) => CALLS[method]?.(service, [], ...(args as never[]))
   const logBytes = () => sizeOf(`${file}-wal`)
-  return { service, tables, writeRow, call, logBytes, fileBytes: () => sizeOf(file) + logBytes() }
+  return { service, tables, state, writeRow, call, logBytes, fileBytes: () => sizeOf(file) + logBytes() }
 }
 
 t.test('the log stays below its bound, whatever is written', async (t) => {
@@ -90,6 +92,19 @@ t.test('an export holds the log for a while, and is given up before the log is f
   t.notOk(service.views.any)
   t.throws(() => call('exportPiece', cut.epoch), { code: 'no-such-epoch' })
   t.ok(logBytes() <= 5 * bytesMax)
+  await service.close()
+})
+
+t.test('memory goes back when a flood is over', async (t) => {
+  const { service, tables, state, writeRow } = serviceOf(t, 192 * MIB)
+  const rows = LOG_BYTES_KEPT / MIB + 10
+  for (let at = 0; at < rows; at++) writeRow(at)
+  service.sync()
+  t.equal(state.trims, 0)
+  mutations.setAttributes(tables, { ino: 2, size: 0, time: now() })
+  service.sync()
+  service.settle()
+  await until(() => state.trims > 0, 60_000)
   await service.close()
 })
 
