@@ -8,6 +8,7 @@ import { linkSignal } from '../../base/linked-signal.js'
 import type { SegmentId } from '../../model/ids.js'
 import type { SegmentInfo } from '../../model/segment.js'
 import { type Flight, isFlight, type Load, makeLoad, unitKey } from './flight.js'
+import { RecentFailures } from './recent-failures.js'
 import { Turns, unlessAborted } from './waiting.js'
 
 export interface UnitCache {
@@ -34,14 +35,7 @@ export const MEMORY_BYTES = 32 * 1_048_576
 const CACHE_UNITS_MAX = 32
 /** Reads that go to the network at once; more wait. Far below the kernel's background limit of 256. */
 const NETWORK_READS_MAX = 64
-/**
- * Who wants a unit that could not be had so lately waits less long for it than the first one did, and who comes after him is
- * told at once. The kernel asks for a page of a failed readahead once more, one process after the other: if each of them
- * waited, the last would wait for ever. After this it is asked for anew: the hosts may be back.
- */
-const FAILED_MS = 3_000
-const FAILED_MAX = 8_192
-/** For a dial with a lost handshake flight, and an answer. */
+/** What was asked for in vain just now gets so long: a dial with a lost handshake flight, and an answer. */
 const AGAIN_MS = 2_000
 /** What an empty unit costs: its key and its entry. */
 const ENTRY_BYTES = 256
@@ -49,12 +43,6 @@ const ENTRY_BYTES = 256
 interface Held {
   bytes: Buffer
   wasRead: boolean
-}
-
-interface Failed {
-  error: AppError
-  /** It was asked for once more since it failed at first. */
-  wasAskedAgain: boolean
 }
 
 export interface UnitSourceOptions {
@@ -69,7 +57,7 @@ export class UnitSource {
   private readonly memory: LRUCache<string, Held>
   private readonly turns = new Turns(NETWORK_READS_MAX)
   private readonly flying = new Map<string, Flight>()
-  private readonly failed: LRUCache<string, Failed>
+  private readonly failed: RecentFailures
   private readonly againMs: number
   /** Called when a unit goes from memory that was fetched and never read: there is too little memory for so much ahead. */
   onWaste: () => void = () => {}
@@ -78,7 +66,7 @@ export class UnitSource {
     this.cache = parts.cache
     this.network = parts.network
     this.againMs = options.againMs ?? AGAIN_MS
-    this.failed = new LRUCache({ max: FAILED_MAX, ttl: options.failedMs ?? FAILED_MS })
+    this.failed = new RecentFailures(options.failedMs)
     this.memory = new LRUCache({
       maxSize: options.memoryBytes ?? MEMORY_BYTES,
       // A unit has memory of its own: what is counted here is what is held.
@@ -114,8 +102,8 @@ export class UnitSource {
   private refuse(info: SegmentInfo, units: readonly number[]): void {
     for (const unit of units) {
       const key = unitKey(info.segment, unit)
-      const failed = this.failed.get(key)
-      if (failed?.wasAskedAgain && !this.memory.has(key) && !this.flying.has(key)) throw failed.error
+      const refusal = this.failed.refusalOf(key)
+      if (refusal !== undefined && !this.memory.has(key) && !this.flying.has(key)) throw refusal
     }
   }
 
@@ -144,7 +132,7 @@ export class UnitSource {
   /** Brings units into memory for who will read them. Resolves when they are there; rejects as `read`. */
   async fetchAhead(info: SegmentInfo, units: readonly number[], signal: AbortSignal): Promise<void> {
     const missing = units.filter(
-      (unit) => !this.isNear(info.segment, unit) && !this.failed.has(unitKey(info.segment, unit)),
+      (unit) => !this.isNear(info.segment, unit) && this.failed.of(unitKey(info.segment, unit)) === undefined,
     )
     if (missing.length === 0) return
     const flights = this.launch(makeLoad(info, missing, { isAhead: true }))
@@ -159,8 +147,7 @@ export class UnitSource {
   gaveUp(info: SegmentInfo, units: readonly number[], error: AppError): void {
     for (const unit of units) {
       const key = unitKey(info.segment, unit)
-      if (this.memory.has(key)) continue
-      this.failed.set(key, { error, wasAskedAgain: this.failed.has(key) })
+      if (!this.memory.has(key)) this.failed.add(key, error)
     }
   }
 
@@ -207,7 +194,7 @@ export class UnitSource {
       }
     }
     if (missing.length > 0) {
-      const failures = missing.flatMap((unit) => this.failed.get(unitKey(info.segment, unit))?.error ?? [])
+      const failures = missing.flatMap((unit) => this.failed.of(unitKey(info.segment, unit)) ?? [])
       const flights = this.launch(makeLoad(info, missing, { isAhead: false, failure: failures[0] }))
       for (const [at, unit] of missing.entries()) found.set(unit, flights[at] as Flight)
     }

@@ -55,7 +55,8 @@ t.test('the log stays below its bound, whatever is written', async (t) => {
 t.test('what the disk owes for is all that was accepted and is not in its files yet', async (t) => {
   const { service, writeRow, fileBytes } = serviceOf(t, 192 * MIB)
   const inAll = () => service.room().owedBytes + fileBytes()
-  const before = inAll()
+  // The first rows take pages that are free already.
+  const before = inAll() - service.room().spareBytes
   for (let at = 0; at < 40; at++) {
     writeRow(at)
     const more = inAll() - before

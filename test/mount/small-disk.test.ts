@@ -1,4 +1,4 @@
-// Small disks under the state directory: a writer is told that they are full before its bytes are taken, the drive never turns
+// A small disk under the state directory: a writer is told that it is full before its bytes are taken, the drive never turns
 // read-only for it, and what was taken is there afterwards.
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -12,10 +12,13 @@ import { startDrive, type VfsMount } from './vfs-mount.js'
 
 const skip = noSmallDisks()
 const MIB = 1_048_576
-/** Left to everybody else, and what the log may have: a sixth and an eighth of the smallest of these. */
+const DISK_MIB = 192
+/** Left to everybody else, and what the log may have: a sixth and an eighth of it. */
 const FLOOR_BYTES = 32 * MIB
 const LOG_SHARE = 1 / 8
 const USABLE_SHARE = 0.6
+/** What making a full disk's last bytes durable may give back: the end of a group. */
+const MORE_MIB_MAX = 8
 t.setTimeout(240_000)
 
 interface SmallDisk {
@@ -30,6 +33,8 @@ async function diskOf(t: Test, sizeBytes: number): Promise<SmallDisk> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'shardrive-small-'))
   const state = path.join(folder, 'state')
   fs.mkdirSync(state)
+  // Undone in reverse: the drive, the disk, the folder.
+  t.teardown(() => fs.rmSync(folder, { recursive: true, force: true }))
   mountSmallDisk(t, state, sizeBytes)
   const disk: SmallDisk = {
     ...{ folder, state, drive: await startDrive(folder) },
@@ -39,10 +44,7 @@ async function diskOf(t: Test, sizeBytes: number): Promise<SmallDisk> {
       return lines
     },
   }
-  t.teardown(async () => {
-    await disk.drive.stop()
-    fs.rmSync(folder, { recursive: true, force: true })
-  })
+  t.teardown(async () => void (await disk.drive.stop()))
   return disk
 }
 
@@ -124,61 +126,60 @@ async function fillsWithFiles(t: Test, disk: SmallDisk, sizeBytes: number, roomB
   fs.rmSync(ballast)
 }
 
-for (const size of [192, 512]) {
-  t.test(`a disk of ${size} MiB`, { skip, timeout: 230_000 }, async (t) => {
-    const disk = await diskOf(t, size * MIB)
-    const inMount = (name: string) => path.join(disk.drive.mount, name)
+t.test('a disk of 192 MiB', { skip, timeout: 230_000 }, async (t) => {
+  const disk = await diskOf(t, DISK_MIB * MIB)
+  const inMount = (name: string) => path.join(disk.drive.mount, name)
 
-    await t.test('small files, of which most is what is known of them', async (t) => {
-      await fillsWithFiles(t, disk, 400, FLOOR_BYTES + size * MIB * LOG_SHARE + 2 * MIB)
-    })
-
-    await t.test('files that have a page of the database each', async (t) => {
-      await fillsWithFiles(t, disk, 17_000, FLOOR_BYTES + size * MIB * LOG_SHARE + 24 * MIB)
-    })
-
-    let pieces = 0
-    await t.test('a stream that nobody makes durable is told where the disk ends', async (t) => {
-      pieces = fillStream(inMount('stream'), 1)
-      t.comment(`${pieces} MiB were taken`)
-      t.ok(pieces >= size * USABLE_SHARE)
-      fs.mkdirSync(inMount('a folder needs little'))
-      t.notOk(taken(() => fs.writeFileSync(inMount('more'), rampBytes(2, MIB))))
-      t.same(await disk.again(), [], 'never read-only, and fsck finds nothing')
-      t.ok(streamIsThere(inMount('stream'), 1, pieces))
-    })
-
-    await t.test('what is deleted is room for others', { skip: size > 192 }, async (t) => {
-      for (const name of ['stream', 'more']) fs.rmSync(inMount(name))
-      const again = fillStream(inMount('second'), 1_000)
-      t.comment(`${again} MiB were taken`)
-      t.ok(again >= pieces * 0.9)
-      t.same(await disk.again(), [], 'never read-only, and fsck finds nothing')
-      t.ok(streamIsThere(inMount('second'), 1_000, again))
-    })
-
-    await t.test('somebody else takes all of it, and gives it back', async (t) => {
-      for (const name of ['stream', 'second']) fs.rmSync(inMount(name), { force: true })
-      const fd = fs.openSync(inMount('going on'), 'w')
-      const write = (piece: number) => taken(() => fs.writeSync(fd, rampBytes(7 + piece, MIB), 0, MIB, piece * MIB))
-      t.ok(write(0))
-      fs.fsyncSync(fd)
-      const ballast = path.join(disk.state, 'ballast')
-      spawnSync('dd', ['if=/dev/zero', `of=${ballast}`, 'bs=64k'], { stdio: 'ignore' })
-      let pieces = 1
-      while (write(pieces)) pieces++
-      // What the ledger said last is a second old at most, or so many bytes.
-      t.comment(`${pieces - 1} MiB were taken before the disk was looked at`)
-      t.ok(pieces <= 64)
-      fs.rmSync(ballast)
-      await until(async () => write(pieces), 30_000)
-      fs.fsyncSync(fd)
-      fs.closeSync(fd)
-      t.same(
-        (await disk.again()).filter((line) => line.startsWith('finding')),
-        [],
-      )
-      t.ok(streamIsThere(inMount('going on'), 7, pieces + 1))
-    })
+  await t.test('small files, of which most is what is known of them', async (t) => {
+    await fillsWithFiles(t, disk, 400, FLOOR_BYTES + DISK_MIB * MIB * LOG_SHARE + 2 * MIB)
   })
-}
+
+  await t.test('files that have a page of the database each', async (t) => {
+    await fillsWithFiles(t, disk, 17_000, FLOOR_BYTES + DISK_MIB * MIB * LOG_SHARE + 24 * MIB)
+  })
+
+  let pieces = 0
+  await t.test('a stream that nobody makes durable is told where the disk ends', async (t) => {
+    pieces = fillStream(inMount('stream'), 1)
+    t.comment(`${pieces} MiB were taken`)
+    t.ok(pieces >= DISK_MIB * USABLE_SHARE)
+    fs.mkdirSync(inMount('a folder needs little'))
+    const more = fillStream(inMount('more'), 900)
+    t.ok(more <= MORE_MIB_MAX, `${more} MiB more`)
+    t.same(await disk.again(), [], 'never read-only, and fsck finds nothing')
+    t.ok(streamIsThere(inMount('stream'), 1, pieces))
+  })
+
+  await t.test('what is deleted is room for others', async (t) => {
+    for (const name of ['stream', 'more']) fs.rmSync(inMount(name))
+    const again = fillStream(inMount('second'), 1_000)
+    t.comment(`${again} MiB were taken`)
+    t.ok(again >= pieces * 0.9)
+    t.same(await disk.again(), [], 'never read-only, and fsck finds nothing')
+    t.ok(streamIsThere(inMount('second'), 1_000, again))
+  })
+
+  await t.test('somebody else takes all of it, and gives it back', async (t) => {
+    for (const name of ['stream', 'second']) fs.rmSync(inMount(name), { force: true })
+    const fd = fs.openSync(inMount('going on'), 'w')
+    const write = (piece: number) => taken(() => fs.writeSync(fd, rampBytes(7 + piece, MIB), 0, MIB, piece * MIB))
+    t.ok(write(0))
+    fs.fsyncSync(fd)
+    const ballast = path.join(disk.state, 'ballast')
+    spawnSync('dd', ['if=/dev/zero', `of=${ballast}`, 'bs=64k'], { stdio: 'ignore' })
+    let pieces = 1
+    while (write(pieces)) pieces++
+    // What the ledger said last is a second old at most, or so many bytes.
+    t.comment(`${pieces - 1} MiB were taken before the disk was looked at`)
+    t.ok(pieces <= 64)
+    fs.rmSync(ballast)
+    await until(async () => write(pieces), 30_000)
+    fs.fsyncSync(fd)
+    fs.closeSync(fd)
+    t.same(
+      (await disk.again()).filter((line) => line.startsWith('finding')),
+      [],
+    )
+    t.ok(streamIsThere(inMount('going on'), 7, pieces + 1))
+  })
+})
