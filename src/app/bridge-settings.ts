@@ -1,13 +1,13 @@
 /** What a bridge was told at its starts, kept in its folder as bridge.json. */
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import Type from 'typebox'
 import { AppError, isCode } from '../base/errors.js'
 import { readSmall, writeWhole } from '../base/folders.js'
 import type { BridgeConfig } from '../bridge/config.js'
 import { parseBridgeUrl } from '../bridge-client/bridge-url.js'
 import { Policy } from '../wire/api.js'
 import { decodeJson } from '../wire/check.js'
+import { Type } from '../wire/schema.js'
 
 const BridgeJson = Type.Object(
   {

@@ -8,12 +8,12 @@ import { lstatSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { connect } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
-import Type, { type Static } from 'typebox'
 import { AppError } from '../base/errors.js'
 import { explained, makeFolder, readSmall } from '../base/folders.js'
 import { isDying } from '../base/process-state.js'
 import { SOCKET_PATH_MAX } from '../mount/control/server.js'
 import { decodeJson } from '../wire/check.js'
+import { type Static, Type } from '../wire/schema.js'
 import { standardPaths } from './paths.js'
 
 /** A place on this machine: the control socket's is connected to as it stands there, and a bare number would be a port. */

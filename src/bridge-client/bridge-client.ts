@@ -6,7 +6,7 @@
  * What the bridge says is checked for shape and that it answers what was asked; whether it is true (roots, chains,
  * tokens, receipts) is for the caller to verify with permits and segment.
  */
-import type { Static, TSchema } from 'typebox'
+
 import type { Clock } from '../base/clock.js'
 import { AppError } from '../base/errors.js'
 import { hexOf } from '../base/hex.js'
@@ -17,6 +17,7 @@ import { type AccountId, type BridgeId, type DriveId, driveId, type HostId, type
 import type { PlacementGrant } from '../model/segment.js'
 import * as api from '../wire/api.js'
 import { decodeJson } from '../wire/check.js'
+import type { Static, TSchema } from '../wire/schema.js'
 import { BridgeClock } from './bridge-clock.js'
 import { type BridgeUrlOptions, parseBridgeUrl } from './bridge-url.js'
 import * as replies from './replies.js'

@@ -5,7 +5,6 @@
  */
 import fs from 'node:fs'
 import path from 'node:path'
-import Type, { type Static } from 'typebox'
 import { AppError, isCode } from '../base/errors.js'
 import { explained, makeFolder, readSmall, writeWhole } from '../base/folders.js'
 import type { RandomBytes } from '../base/random.js'
@@ -15,6 +14,7 @@ import { type HostId, hostId } from '../model/ids.js'
 import { lockFolder } from '../sqlite/lock.js'
 import { Hex32 } from '../wire/api.js'
 import { decodeJson } from '../wire/check.js'
+import { type Static, Type } from '../wire/schema.js'
 import { decodeHostKey, encodeHostKey } from './host-key.js'
 
 export const HostConfig = Type.Object(

@@ -1,10 +1,11 @@
 /** What a verified chain says, and the same as JSON. Values are never changed in place: each record gives a new state. */
-import Type, { type Static } from 'typebox'
+
 import { hexOf } from '../base/hex.js'
 import type { Head } from '../model/chain.js'
 import { type AccountId, accountId, type DeviceId, type DriveId, deviceId, driveId } from '../model/ids.js'
 import { Count, Hex16, Hex32 } from '../wire/api.js'
 import { decodeJson } from '../wire/check.js'
+import { closed, type Static, Type } from '../wire/schema.js'
 import type { Features } from './chain-bodies.js'
 
 export interface ChainDevice {
@@ -50,7 +51,6 @@ export function isLive(state: ChainState, device: string): boolean {
   return state.devices.get(device as DeviceId)?.revokedSequence === null
 }
 
-const closed = <T extends Type.TProperties>(properties: T) => Type.Object(properties, { additionalProperties: false })
 const Wrap = Type.String({ pattern: '^[0-9a-f]{160}$' })
 const Wraps = Type.Array(Type.Tuple([Count, Wrap]))
 const Bits = Type.String({ pattern: '^[0-9a-f]{16}$' })

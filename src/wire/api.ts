@@ -4,10 +4,7 @@
  * lower-case hex of exact length, integers are safe and unsigned. Tokens, receipts and records travel as in
  * docs/format.md: hex inside JSON, raw as `application/octet-stream`.
  */
-import Type, { type Static, type TProperties } from 'typebox'
-
-/** Every body is closed: an unknown field is an error and never silently dropped. */
-const closed = <T extends TProperties>(properties: T) => Type.Object(properties, { additionalProperties: false })
+import { closed, type Static, type TSchema, Type } from './schema.js'
 
 const hex = (bytes: number) => Type.String({ pattern: `^[0-9a-f]{${bytes * 2}}$` })
 export const Hex16 = hex(16)
@@ -19,7 +16,7 @@ export const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER
 const U32 = Type.Integer({ minimum: 0, maximum: 0xffffffff })
 const ShardCount = Type.Integer({ minimum: 1, maximum: 255 })
 const ShardIndex = Type.Integer({ minimum: 0, maximum: 254 })
-const nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 
 /** Limits of one message; the bridge refuses more, and the client splits. */
 export const API_LIMITS = {

@@ -5,30 +5,39 @@
  * The library's own list of errors is not asked for: it looks at every item of a list that is wrong altogether, which takes
  * seconds and hundreds of megabytes for a body of 1 MiB that anybody can send.
  */
-import type { Static, TSchema } from 'typebox'
-import { Compile } from 'typebox/compile'
+import { Ajv } from 'ajv'
 import { AppError } from '../base/errors.js'
+import type { Static, TSchema } from './schema.js'
 
-interface Compiled {
-  Check(value: unknown): boolean
-}
-const compiled = new WeakMap<TSchema, Compiled>()
+/** Strict: a keyword that the validator does not know is a fault of ours; schemas are not checked against the schema of schemas,
+ *  which would be compiled first. `ownProperties`: nothing is inherited. */
+const validator = new Ajv({
+  strict: true,
+  meta: false,
+  validateSchema: false,
+  allowUnionTypes: true,
+  ownProperties: true,
+  messages: false,
+  addUsedSchema: false,
+})
+const compiled = new WeakMap<TSchema, (value: unknown) => boolean>()
 
 /** What of a schema leads to a place within it. */
 interface Shape {
   properties?: Record<string, TSchema>
   required?: readonly string[]
   additionalProperties?: unknown
-  items?: TSchema
+  /** Of every item, or of each item of a tuple. */
+  items?: TSchema | TSchema[]
 }
 
 function fits(schema: TSchema, value: unknown): boolean {
   let checker = compiled.get(schema)
   if (checker === undefined) {
-    checker = Compile(schema) as unknown as Compiled
+    checker = validator.compile(schema)
     compiled.set(schema, checker)
   }
-  return checker.Check(value)
+  return checker(value)
 }
 
 /** The value, typed, when it fits the schema; otherwise `malformed`. */
@@ -50,12 +59,17 @@ export function decodeJson<T extends TSchema>(schema: T, text: Uint8Array | stri
   return checkValue(schema, value, what)
 }
 
+/** For what is beyond the end of a tuple: its length is the fault. */
+const ANYTHING: TSchema = {}
+
 /** Down to the first part that does not fit although what is around it does; no deeper than the schema is. */
 function firstFault(schema: TSchema, value: unknown, place: string): string {
   const { properties = {}, items } = schema as Shape
   if (items !== undefined && Array.isArray(value)) {
-    const at = value.findIndex((one) => !fits(items, one))
-    if (at >= 0) return firstFault(items, value[at], `${place}/${at}`)
+    const itemAt = (at: number) => (Array.isArray(items) ? items[at] : items)
+    const at = value.findIndex((one, at) => !fits(itemAt(at) ?? ANYTHING, one))
+    const item = itemAt(at)
+    if (at >= 0 && item !== undefined) return firstFault(item, value[at], `${place}/${at}`)
   } else if (typeof value === 'object' && value !== null) {
     for (const [name, one] of Object.entries(properties)) {
       if (!Object.hasOwn(value, name)) continue

@@ -2,8 +2,9 @@
  * Messages of the bridge's WebSocket (docs/protocol.md section 2): JSON text, at most 64 KiB, one object each. The
  * payload of a signal is a signed description in base64, opaque to the bridge.
  */
-import Type, { type Static } from 'typebox'
+
 import { Hex16, Hex32, TokenHex } from './api.js'
+import { type Static, Type } from './schema.js'
 
 export const SOCKET_PATH = '/v1/socket'
 export const SOCKET_LIMITS = {

@@ -1,10 +1,11 @@
 /** The table of calls: path, what the body must be, and which method of the service answers. */
-import type { TSchema } from 'typebox'
+
 import { AppError } from '../../base/errors.js'
 import { driveId, hostId } from '../../model/ids.js'
 import { joinRecords } from '../../permits/chain-record.js'
 import * as api from '../../wire/api.js'
 import { decodeJson } from '../../wire/check.js'
+import type { Static, TSchema } from '../../wire/schema.js'
 import type { BridgeService, Caller } from './service.js'
 
 export interface CallInput {
@@ -38,7 +39,7 @@ function postBytes(path: string, run: Route['run']): Route {
 function postJson<T extends TSchema>(
   path: string,
   schema: T,
-  run: (service: BridgeService, input: CallInput, request: import('typebox').Static<T>) => Promise<object>,
+  run: (service: BridgeService, input: CallInput, request: Static<T>) => Promise<object>,
 ): Route {
   const decodeAndRun: Route['run'] = (service, input) =>
     run(service, input, decodeJson(schema, input.body, `POST ${path}`))

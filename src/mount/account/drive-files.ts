@@ -4,7 +4,6 @@
  */
 import { existsSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import Type, { type Static } from 'typebox'
 import { AppError, isCode } from '../../base/errors.js'
 import { explained, makeFolder, readSmall, writeWhole } from '../../base/folders.js'
 import type { RandomBytes } from '../../base/random.js'
@@ -27,6 +26,7 @@ import {
 } from '../../model/ids.js'
 import { Hex16, Hex32 } from '../../wire/api.js'
 import { decodeJson } from '../../wire/check.js'
+import { type Static, Type } from '../../wire/schema.js'
 
 const DriveJson = Type.Object(
   {

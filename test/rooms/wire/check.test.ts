@@ -1,7 +1,7 @@
 import t from 'tap'
-import Type from 'typebox'
 import { PlaceRequest } from '../../../src/wire/api.js'
 import { checkValue, decodeJson } from '../../../src/wire/check.js'
+import { Type } from '../../../src/wire/schema.js'
 
 const HEX = 'ab'.repeat(32)
 const segment = { segment: HEX, root: HEX, k: 1, n: 2, paddedLength: 1, shardLength: 1, shards: [HEX, HEX] }
@@ -31,6 +31,10 @@ t.test('the first fault is named by the schema, and nothing that was sent is sho
     messageOf(() => decodeJson(PlaceRequest, '{"secret"', 'call')),
     'call: not JSON',
   )
+  const pairs = Type.Object({ pairs: Type.Array(Type.Tuple([Type.String(), Type.Number()])) })
+  const ofPairs = (...list: unknown[]) => messageOf(() => checkValue(pairs, { pairs: list }, 'call'))
+  t.equal(ofPairs(['a', 1], ['b', 'secret']), 'call: /pairs/1/1 is not what it may be')
+  t.equal(ofPairs(['a', 1, 'secret']), 'call: /pairs/0 is not what it may be')
   const named = Type.Object({ named: Type.Record(Type.String(), Type.Number()) })
   t.equal(
     messageOf(() => checkValue(named, { named: { secret: 'x' } }, 'call')),
