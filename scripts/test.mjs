@@ -2,8 +2,8 @@
 //
 // Why not `tap run`: it loads a TypeScript loader and two more into each file, 0.6 s a file that these compiled
 // files have no use for. Each file is a tap program that runs by itself; this starts them, reads their TAP,
-// and adds up. Files run a few at a time (they wait more than they compute); those that kill parts of a network or fill
-// a disk and look at what that costs run alone, after them.
+// and adds up. Files run a few at a time: those with whole networks of processes need a core or more each, the others wait
+// more than they compute. Those that kill hosts or fill a disk and look at what that costs run alone, after them.
 //
 //   npm test                       everything but test/long
 //   npm test -- test/mount x.test.ts    only these, with set-up, without types and lint
@@ -33,8 +33,10 @@ const plans = {
   long: ['test/long'],
 }
 /** Their deadlines are real time, so they get the machine for themselves. */
-const alone = /^dist-test\/test\/(?:(?:crash|long)\/|mount\/(?:hosts-|full-disk))/
-const jobs = Math.max(1, Math.min(4, os.availableParallelism()))
+const alone = /^dist-test\/test\/(?:long\/|mount\/(?:hosts-|full-disk))/
+/** A dozen processes each. */
+const heavy = /^dist-test\/test\/(?:mount|crash)\//
+const cores = Math.min(4, os.availableParallelism())
 /** What waits for real clocks, processes and sockets can fail on a machine that was busy elsewhere: it gets up to two more runs, and
  * the end of the report names it. What fails each time has failed. */
 const timed = /^dist-test\/test\/(?:mount|crash|net)\/|^dist-test\/test\/rooms\/rtc\//
@@ -81,14 +83,19 @@ async function check(name, args) {
 async function runAll(files, checks) {
   process.on('SIGINT', () => stopAll(130))
   process.on('SIGTERM', () => stopAll(143))
+  const task = (file) => () => runSteadily(file)
+  const together = files.filter((file) => !alone.test(file))
+  const networks = together.filter((file) => heavy.test(file)).map(task)
   // The long ones first, so that none is left over at the end with nobody beside it.
-  const together = files.filter((file) => !alone.test(file)).sort((a, b) => slow.test(b) - slow.test(a))
-  const tasks = [...checks, ...together.map((file) => () => runSteadily(file))]
+  const light = together.filter((file) => !heavy.test(file)).sort((a, b) => slow.test(b) - slow.test(a))
+  const others = [...checks, ...light.map(task)]
   const results = []
-  const work = async () => {
-    for (let task = tasks.shift(); task !== undefined; task = tasks.shift()) results.push(await task())
+  const work = async (...queues) => {
+    const next = () => queues.find((queue) => queue.length > 0)?.shift()
+    for (let task = next(); task !== undefined; task = next()) results.push(await task())
   }
-  await Promise.all(Array.from({ length: jobs }, work))
+  const lanes = Array.from({ length: cores }, (_, lane) => (lane % 2 === 0 ? [networks, others] : [others, networks]))
+  await Promise.all([...lanes, [others]].map((queues) => work(...queues)))
   for (const file of files.filter((one) => alone.test(one))) results.push(await runSteadily(file))
   return results
 }

@@ -8,8 +8,8 @@ import { PlanWork } from '../support/plan-work.js'
 import { isAlive, until } from '../support/programs.js'
 
 const seed = testSeed()
-const files = 400
-const largeBytesMax = 3_000_000
+const files = 250
+const largeBytesMax = 2_000_000
 
 t.test(`a bridge that is killed under a writer is waited for and nothing is lost (SEED=${seed})`, async (t) => {
   const lab = new Lab(t)
@@ -39,7 +39,7 @@ t.test(`a bridge that is killed under a writer is waited for and nothing is lost
 
 t.test(`hosts that are killed under a writer are missed by nobody (SEED=${seed})`, async (t) => {
   const lab = new Lab(t)
-  const { facts: network } = await lab.up()
+  const { facts: network } = await lab.up({ hosts: 8 })
   const { state, hosts } = network
   const mount = lab.made('mnt')
   const drive = await lab.mount({ mount, state })

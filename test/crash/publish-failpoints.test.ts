@@ -22,7 +22,7 @@ t.test('a drive that dies while it publishes loses nothing and publishes nothing
   for (const [number, point] of POINTS.entries()) {
     const folder = `at-${point}`
     const dying = await lab.mount({ mount, state, env: { SHARDRIVE_FAILPOINT: point } })
-    const work = new PlanWork(lab, { seed: 100 + number, folder, files: 60, largeBytesMax: 3_000_000 })
+    const work = new PlanWork(lab, { seed: 100 + number, folder, files: 40, largeBytesMax: 1_000_000 })
     work.start(lab, mount)
     await work.end()
     const asked = lab.shardrive(['sync', '--state', state, '--timeout', '60'])

@@ -5,7 +5,7 @@ import { Lab } from '../support/drive-process.js'
 import { PlanWork } from '../support/plan-work.js'
 import { sleep } from '../support/programs.js'
 
-const RECOVERIES = 4
+const RECOVERIES = 3
 const seed = testSeed()
 
 t.test(`a recovery finds a state that existed, at any moment of writing (SEED=${seed})`, async (t) => {
@@ -14,7 +14,7 @@ t.test(`a recovery finds a state that existed, at any moment of writing (SEED=${
   const { facts: network } = await lab.up()
   const mount = lab.made('mnt')
   const drive = await lab.mount({ mount, state: network.state })
-  const work = new PlanWork(lab, { seed, folder: 'work', files: 100_000, largeBytesMax: 4_000_000 })
+  const work = new PlanWork(lab, { seed, folder: 'work', files: 100_000, largeBytesMax: 2_000_000 })
   work.start(lab, mount)
   let stored = 0
   for (let round = 1; round <= RECOVERIES; round++) {

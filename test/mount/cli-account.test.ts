@@ -9,7 +9,7 @@ import { expectRefusal, expectRefusalOf, OTHER_UID } from '../support/cli-refusa
 import { Lab } from '../support/drive-process.js'
 
 const lab = new Lab(t)
-const up = await lab.up({ hosts: 4, words: ['--scheme', '2/4'] })
+const up = await lab.up()
 const { bridge, phraseFile, state } = up.facts
 const words = fs.readFileSync(phraseFile, 'utf8').trim().split(' ')
 

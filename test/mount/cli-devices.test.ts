@@ -9,7 +9,7 @@ import { until } from '../support/programs.js'
 const skip = noMounts()
 const lab = new Lab(t)
 const main = lab.path('main-mnt')
-const up = await lab.up({ mount: main, hosts: 4, words: ['--scheme', '2/4'] })
+const up = await lab.up({ mount: main })
 const { bridge, phraseFile, state } = up.facts
 const withPhrase = ['--phrase-file', phraseFile]
 

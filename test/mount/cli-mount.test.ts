@@ -11,7 +11,7 @@ const skip = noMounts()
 const isRoot = process.geteuid?.() === 0
 const lab = new Lab(t)
 const main = lab.path('main-mnt')
-const up = await lab.up({ mount: main, hosts: 4, words: ['--scheme', '2/4'] })
+const up = await lab.up({ mount: main })
 const { bridge, phraseFile } = up.facts
 const state = lab.path('second')
 await lab.facts('recover', '--bridge', bridge, '--state', state, '--phrase-file', phraseFile)

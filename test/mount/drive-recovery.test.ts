@@ -2,5 +2,5 @@ import { recoveryTest } from '../support/recovery-scenario.js'
 
 recoveryTest({
   trees: ['src', 'test', 'docs', 'package.json'],
-  ...{ randomBytes: 64 * 1_048_576, smallFiles: 1_500, recoveries: 3, readers: 3 },
+  ...{ randomBytes: 32 * 1_048_576, smallFiles: 800, recoveries: 2, readers: 3 },
 })

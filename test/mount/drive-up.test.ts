@@ -5,15 +5,19 @@ import { Lab, type NetworkFacts } from '../support/drive-process.js'
 import { sleep, until } from '../support/programs.js'
 
 /** Ready, used, ended by `name` sent to whom a terminal would send it: nothing is left, and the files come back. */
-for (const name of ['SIGTERM', 'SIGINT'] as const) {
+for (const [name, count] of [
+  ['SIGTERM', 8],
+  ['SIGINT', 4],
+] as const) {
   t.test(`up ends whole by ${name}, and brings everything back`, async (t) => {
     const lab = new Lab(t)
     const mount = lab.path('mnt')
     const readyFile = lab.path('ready.json')
-    const first = await lab.up({ mount, ownGroup: name === 'SIGINT', words: ['--ready-file', readyFile] })
+    const hosts = count === 4 ? {} : { hosts: count }
+    const first = await lab.up({ mount, ...hosts, ownGroup: name === 'SIGINT', words: ['--ready-file', readyFile] })
     const facts: NetworkFacts = first.facts
     t.same(JSON.parse(fs.readFileSync(readyFile, 'utf8')), facts)
-    t.equal(facts.hosts.length, 8)
+    t.equal(facts.hosts.length, count)
     t.equal(fs.statSync(facts.phraseFile).mode & 0o777, 0o600)
     t.notMatch(fs.readdirSync(facts.state), ['phrase.txt'])
     t.same(lab.mounts(), [mount])
@@ -27,7 +31,7 @@ for (const name of ['SIGTERM', 'SIGINT'] as const) {
     t.same(lab.mounts(), [], 'no mount is left')
     t.notOk(fs.existsSync(mount), 'a mount point that up made is gone')
 
-    const again = await lab.up({ mount })
+    const again = await lab.up({ mount, ...hosts })
     t.equal(again.facts.bridge, facts.bridge)
     t.same(again.facts.hosts.map((host) => host.id).sort(), facts.hosts.map((host) => host.id).sort())
     t.equal(await lab.sh('cat a/b && sha256sum -c --quiet a/sum', { cwd: mount }), 'hello\n')
@@ -53,7 +57,7 @@ t.test('a program that works on the drive does not keep up from ending', async (
 t.test('a part that ends by itself is told, with the command that brings it back', async (t) => {
   const lab = new Lab(t)
   const mount = lab.made('mnt')
-  const up = await lab.up({ mount, hosts: 4, words: ['--scheme', '2/4'] })
+  const up = await lab.up({ mount })
   const [host] = up.facts.hosts
   process.kill(host?.pid as number, 'SIGKILL')
   await lab.sh(`umount ${mount}`)

@@ -21,7 +21,7 @@ t.test('a full disk under the state directory', { skip, timeout: 270_000 }, asyn
   const disk = fs.mkdtempSync(path.join(os.tmpdir(), 'shardrive-disk-'))
   t.teardown(() => fs.rmSync(disk, { recursive: true, force: true }))
   mountSmallDisk(t, disk, DISK)
-  const network = await HostsProcess.start(t, { stateDir: disk })
+  const network = await HostsProcess.start(t, { stateDir: disk, hosts: 4, scheme: '2/4' })
   const { mount } = network.facts
   const inMount = (name: string) => path.join(mount, name)
   const early = rampBytes(1, 16 * MIB)

@@ -15,7 +15,7 @@ t.setTimeout(280_000)
 type Tap = Pick<typeof t, 'match'>
 
 t.test('a drive without its bridge', { skip, timeout: 270_000 }, async (t) => {
-  const network = await HostsProcess.start(t)
+  const network = await HostsProcess.start(t, { hosts: 4, scheme: '2/4' })
   const { mount, state } = network.facts
   const inMount = (name: string) => path.join(mount, name)
   const stored = rampBytes(1, 24 * MIB)

@@ -11,7 +11,7 @@ import { rampBytes } from '../support/ramp.js'
 
 const skip = noMounts()
 const MIB = 1_048_576
-const LARGE = 96 * MIB
+const LARGE = 64 * MIB
 const SEED = 4_711
 
 t.setTimeout(280_000)

@@ -81,8 +81,7 @@ t.test(
 t.test('up comes back after everything was killed, also over a mount that hangs', { skip }, async (t) => {
   const lab = new Lab(t)
   const mount = lab.made('mnt')
-  const small = { mount, hosts: 4, words: ['--scheme', '2/4'] }
-  const first = await lab.up(small)
+  const first = await lab.up({ mount })
   await lab.sh('echo kept > a; sync a', { cwd: mount })
   for (const { pid } of await lab.processes()) killQuietly(pid)
   await first.exited
@@ -90,7 +89,7 @@ t.test('up comes back after everything was killed, also over a mount that hangs'
   t.same(lab.mounts(), [mount], 'its mount is left behind')
   await hangMount(t, mount)
   t.same(lab.mounts(), [mount], 'and one that hangs took its place')
-  const again = await lab.up(small)
+  const again = await lab.up({ mount })
   t.equal(await lab.sh('cat a', { cwd: mount }), 'kept\n')
   t.equal(await again.stop(), 0)
   t.same(lab.mounts(), [])

@@ -13,6 +13,8 @@ import { firstLine, killQuietly, PROGRAM_MS, type Ran, readProc, runProgram, sle
 
 const MAIN = path.resolve('dist/main.js')
 const MARK = 'SHARDRIVE_TEST_LAB'
+/** Enough for what a drive does; each host is a process that has to start. */
+const FEW_HOSTS = ['--hosts', '4', '--scheme', '2/4']
 const READY_MS = 90_000
 const END_MS = 40_000
 
@@ -133,13 +135,17 @@ export class Lab {
     return folder
   }
 
-  /** `shardrive up`; ready. Without `mount` only the network. `ownGroup`: a process group of its own, as a terminal gives it. */
+  /**
+   * `shardrive up`; ready. Without `mount` only the network. Few hosts, unless `hosts` is given: then with the scheme that a user gets.
+   * `ownGroup`: a process group of its own, as a terminal gives it.
+   */
   async up(
     options: { mount?: string; hosts?: number; dir?: string; ownGroup?: boolean; words?: string[] } = {},
   ): Promise<Running & { facts: NetworkFacts & Record<string, unknown> }> {
-    const { mount, hosts = 8, dir = this.path('up'), ownGroup = false, words: more = [] } = options
+    const { mount, hosts, dir = this.path('up'), ownGroup = false, words: more = [] } = options
     const where = mount === undefined ? ['--no-mount'] : [mount]
-    const words = ['up', ...where, '--dir', dir, '--hosts', String(hosts), '--json', ...more]
+    const size = hosts === undefined ? FEW_HOSTS : ['--hosts', String(hosts)]
+    const words = ['up', ...where, '--dir', dir, ...size, '--json', ...more]
     const child = spawn(process.execPath, [MAIN, ...words], {
       env: this.env,
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -5,6 +5,7 @@ import { differences, type Manifest, manifestOf } from './drive-manifest.js'
 import { Lab, type NetworkFacts } from './drive-process.js'
 
 export interface RecoverySizes {
+  hosts?: number
   /** Folders of this repository that are copied in. */
   trees: readonly string[]
   randomBytes: number
@@ -71,7 +72,7 @@ async function recoverAndRead(
 export function recoveryTest(sizes: RecoverySizes): void {
   t.test('a drive recovered from its phrase is, byte for byte, what it was', async (t) => {
     const lab = new Lab(t)
-    const { facts: network } = await lab.up()
+    const { facts: network } = await lab.up(sizes.hosts === undefined ? {} : { hosts: sizes.hosts })
     const mount = lab.made('mnt')
     const first = await lab.mount({ mount, state: network.state })
     await fill(lab, mount, sizes)
