@@ -235,7 +235,16 @@ async function child(): Promise<void> {
     const kept = Kept.open(':memory:')
     const host = hostId(key.id)
     const seed = SecretBytes.take(Buffer.alloc(32, 10 + at))
-    const parts = { volumesDir, indexFile: ':memory:', host, seed, kept, log: silentLog, nowMs: Date.now }
+    const parts = {
+      volumesDir,
+      indexFile: ':memory:',
+      host,
+      seed,
+      kept,
+      log: silentLog,
+      nowMs: Date.now,
+      ownMs: Date.now,
+    }
     const store = await ShardStore.open(parts, { capacityBytes: 2 ** 33, diskFloorBytes: 0 })
     const endpoint = new Endpoint({ store, kept, key, bridge: bridgeId(bridge.id), nowMs: Date.now, log: silentLog })
     const transport = transportOf(key, process)

@@ -43,7 +43,7 @@ export async function mountDrive(options: MountOptions): Promise<RunningMount> {
     drive.showOn(door)
     return await serve(options, drive, door, log)
   } catch (error) {
-    await door?.unmount()
+    await door?.unmount().catch((failed: unknown) => log.error({ err: failed }, 'the mount stays'))
     await drive.close()
     throw error
   }

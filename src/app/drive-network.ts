@@ -85,8 +85,8 @@ export class DriveNetwork {
     }
   }
 
-  locate(segments: readonly SegmentId[], signal: AbortSignal): Promise<Placement[]> {
-    return this.client.locate(this.drive, segments, { signal })
+  locate(segments: readonly SegmentId[], options: { totalShards?: number; signal: AbortSignal }): Promise<Placement[]> {
+    return this.client.locate(this.drive, segments, options)
   }
 
   tokens(hosts: readonly HostId[], signal: AbortSignal): Promise<Map<HostId, Buffer>> {

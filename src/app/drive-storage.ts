@@ -62,7 +62,7 @@ export async function openStorage(
     log,
   })
   const terms = new DeviceTerms(deviceId(identity.device.id), identity.box)
-  const placements = new Placements({ ledger, locate: (segments, signal) => network.locate(segments, signal) })
+  const placements = new Placements({ ledger, locate: (segments, options) => network.locate(segments, options) })
   const scores = new HostScores()
   const shards = new ShardReader({
     peers: network.peers,

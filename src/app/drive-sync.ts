@@ -127,7 +127,7 @@ async function findHosts(
     if (newest.length >= SEGMENTS_LOCATED) break
   }
   if (newest.length === 0) return
-  const located = await network.locate(newest.slice(0, SEGMENTS_LOCATED), signal)
+  const located = await network.locate(newest.slice(0, SEGMENTS_LOCATED), { signal })
   const hosts = located.flatMap((one) => one.shards.flatMap(({ host }) => (host === null ? [] : [host])))
   await saveHosts(storage.ledger, [...new Set(hosts)])
 }

@@ -167,9 +167,10 @@ export class BridgeClient {
     segments: readonly SegmentId[],
     options: CallOptions & { totalShards?: number } = {},
   ): Promise<replies.LocatedSegment[]> {
-    const { locateSegmentsMax, locateShardsMax } = api.API_LIMITS
+    const { locateSegmentsMax, locateShardsMax, shardsMax } = api.API_LIMITS
+    const { totalShards = shardsMax } = options
     const found: replies.LocatedSegment[] = []
-    for (const batch of replies.batches(segments, locateSegmentsMax, locateShardsMax, () => options.totalShards ?? 1)) {
+    for (const batch of replies.batches(segments, locateSegmentsMax, locateShardsMax, () => totalShards)) {
       const reply = await this.post(`/v1/drives/${drive}/locate`, { segments: batch }, api.LocateReply, options)
       found.push(...replies.located(batch, reply))
     }

@@ -96,8 +96,9 @@ export class Host {
       kept = Kept.open(folder.keptFile)
       const { volumesDir, indexFile, seed, config } = folder
       const { reportMs: _, ...storeOptions } = options
+      const clocks = { nowMs: () => Math.floor(session.nowMs()), ownMs: () => Math.floor(parts.clock.nowMs()) }
       const store = await ShardStore.open(
-        { volumesDir, indexFile, host: folder.host, seed, kept, log, nowMs: () => Math.floor(session.nowMs()) },
+        { volumesDir, indexFile, host: folder.host, seed, kept, log, ...clocks },
         { ...storeOptions, capacityBytes: config.capacityBytes },
       )
       const host = new Host(parts, kept, store, options)

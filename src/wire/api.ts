@@ -6,18 +6,6 @@
  */
 import { closed, type Static, type TSchema, Type } from './schema.js'
 
-const hex = (bytes: number) => Type.String({ pattern: `^[0-9a-f]{${bytes * 2}}$` })
-export const Hex16 = hex(16)
-export const Hex32 = hex(32)
-export const TokenHex = hex(297)
-export const ReceiptHex = hex(258)
-/** Safe unsigned integer. */
-export const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
-const U32 = Type.Integer({ minimum: 0, maximum: 0xffffffff })
-const ShardCount = Type.Integer({ minimum: 1, maximum: 255 })
-const ShardIndex = Type.Integer({ minimum: 0, maximum: 254 })
-const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
-
 /** Limits of one message; the bridge refuses more, and the client splits. */
 export const API_LIMITS = {
   jsonBytesMax: 1_048_576,
@@ -31,10 +19,24 @@ export const API_LIMITS = {
   locateShardsMax: 16_384,
   tokenHostsMax: 256,
   receiptsMax: 255,
+  /** Of one segment. */
+  shardsMax: 255,
   healthShortMax: 1_000,
   labelBytesMax: 1_024,
   clockSkewMs: 300_000,
 } as const
+
+const hex = (bytes: number) => Type.String({ pattern: `^[0-9a-f]{${bytes * 2}}$` })
+export const Hex16 = hex(16)
+export const Hex32 = hex(32)
+export const TokenHex = hex(297)
+export const ReceiptHex = hex(258)
+/** Safe unsigned integer. */
+export const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+const U32 = Type.Integer({ minimum: 0, maximum: 0xffffffff })
+const ShardCount = Type.Integer({ minimum: 1, maximum: API_LIMITS.shardsMax })
+const ShardIndex = Type.Integer({ minimum: 0, maximum: API_LIMITS.shardsMax - 1 })
+const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 
 export const HEADER = {
   key: 'shardrive-key',

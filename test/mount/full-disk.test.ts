@@ -27,7 +27,8 @@ t.test('a full disk under the state directory', { skip, timeout: 270_000 }, asyn
   const early = rampBytes(1, 16 * MIB)
   await writeFile(inMount('early'), early)
   t.equal((await network.command(['sync', '--complete'])).status, 0)
-  for (const at of [0, 1, 2]) await network.killHost(at)
+  // Two of four can be read from and are too few to store on.
+  for (const at of [0, 1]) await network.killHost(at)
   const ballast = (name: string) => path.join(disk, `ballast ${name}`)
   // Tens of megabytes are enough to fill.
   fs.writeFileSync(ballast('a'), Buffer.alloc(64 * MIB))
@@ -88,7 +89,7 @@ t.test('a full disk under the state directory', { skip, timeout: 270_000 }, asyn
   })
 
   await t.test('hosts return: the drive drains, and there is room again', async (t) => {
-    for (const at of [0, 1, 2]) await network.startHost(at)
+    for (const at of [0, 1]) await network.startHost(at)
     const tookMs = await timed(async () => t.match(await network.command(['sync', '--timeout', '90']), { status: 0 }))
     t.comment(`drained in ${tookMs} ms`)
     t.match(await network.status(), { local: { bytes: 0 }, trouble: null })

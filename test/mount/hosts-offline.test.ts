@@ -66,7 +66,7 @@ t.test('a drive without its bridge', { skip, timeout: 270_000 }, async (t) => {
       local: { bytes: 0 },
       trouble: null,
       bridge: { connected: true },
-      hosts: { online: 8 },
+      hosts: { online: 4 },
     })
   })
 

@@ -17,6 +17,8 @@ export const NOW_MS = 1_800_000_000_000
 
 export interface TestStoreOptions {
   nowMs?: () => number
+  /** The host's own clock; the bridge's when not given. */
+  ownMs?: () => number
   /** Index and kept facts are not on disk: as if they had been lost, and quicker. */
   inMemory?: boolean
   hostSeed?: Buffer
@@ -27,7 +29,7 @@ export async function openStore(
   dir: string,
   options: Partial<StoreOptions> & TestStoreOptions = {},
 ): Promise<ShardStore> {
-  const { nowMs = () => NOW_MS, inMemory = false, hostSeed = HOST_SEED, ...rest } = options
+  const { nowMs = () => NOW_MS, ownMs = nowMs, inMemory = false, hostSeed = HOST_SEED, ...rest } = options
   const seed = SecretBytes.take(Buffer.from(hostSeed))
   const host = hostId(SigningKey.fromSeed(seed).publicKey)
   const volumesDir = path.join(dir, 'volumes')
@@ -41,6 +43,7 @@ export async function openStore(
     kept,
     log: silentLog,
     nowMs,
+    ownMs,
   }
   try {
     const store = await ShardStore.open(parts, { capacityBytes: 2 ** 31, diskFloorBytes: 0, youngMs: 0, ...rest })

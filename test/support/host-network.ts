@@ -52,7 +52,7 @@ export class HostBench {
     const clock = { nowMs: NOW_MS }
     const parts = { volumesDir, indexFile: path.join(dir, 'index.db'), host: hostId(hostKey.id), seed, kept }
     const store = await ShardStore.open(
-      { ...parts, log: silentLog, nowMs: () => clock.nowMs },
+      { ...parts, log: silentLog, nowMs: () => clock.nowMs, ownMs: () => clock.nowMs },
       { capacityBytes: 2 ** 31, diskFloorBytes: 0, youngMs: 0, ...options },
     )
     return new HostBench(hostKey, kept, store, clock)

@@ -195,11 +195,10 @@ async function startInBackground(
 
 function readiness(child: ChildProcess, logFile: string, terminal: Terminal): Promise<Record<string, unknown>> {
   return new Promise((resolve, reject) => {
-    child.once('exit', (code) =>
-      reject(
-        new AppError('child-failed', `the daemon ended at its start (exit ${code})`, { hint: `its log: ${logFile}` }),
-      ),
-    )
+    const ended = (how: string) =>
+      reject(new AppError('child-failed', `the daemon ${how}`, { hint: `its log: ${logFile}` }))
+    child.once('error', (error: NodeJS.ErrnoException) => ended(`could not be started (${error.code})`))
+    child.once('exit', (code) => ended(`ended at its start (exit ${code})`))
     child.on('message', (message: ChildMessage) => {
       if (message.said !== undefined) terminal.warn(message.said)
       else if (message.ready !== undefined) resolve(message.ready)

@@ -33,8 +33,10 @@ export interface StoreParts {
   seed: SecretBytes
   kept: SerialKeeper
   log: Log
-  /** Bridge time. */
+  /** Bridge time: tokens end by it. */
   nowMs: () => number
+  /** This machine's own: how old a shard is, whatever time a bridge says it is. */
+  ownMs: () => number
 }
 
 export interface StoreOptions {
@@ -142,7 +144,7 @@ export class ShardStore {
       if (!before) throw notFound()
       if (before.shard !== order.shard) throw mismatch('another shard has this place')
       refuseOlder(order, before)
-      if (this.parts.nowMs() - before.storedAtMs < this.youngMs) throw tooYoung()
+      if (this.parts.ownMs() - before.storedAtMs < this.youngMs) throw tooYoung()
       await this.append(RECORD_TYPE.deleted, order, NOTHING, NOTHING)
     })
   }
@@ -233,8 +235,8 @@ export class ShardStore {
 
   private async append(type: RecordType, order: PutOrder, payload: Buffer, subtrees: Buffer): Promise<void> {
     const { serialExpiresMs, ...fields } = order
-    const nowMs = this.parts.nowMs()
-    const record = { ...fields, type, length: payload.length, storedAtMs: nowMs, keepUntilMs: 0 }
+    const storedAtMs = this.parts.ownMs()
+    const record = { ...fields, type, length: payload.length, storedAtMs, keepUntilMs: 0 }
     const release = type !== RECORD_TYPE.deleted ? await this.space.reserve(recordBytes(payload.length)) : () => {}
     try {
       await this.appender.append({ record, payload, subtrees, serialExpiresMs })

@@ -36,6 +36,8 @@ export class LogKeeper {
   /** There is something to give back. */
   untidy = true
   private gaveBack = false
+  /** What had been moved when the last checkpoint of a tidying began. */
+  private triedAtFrame = -1
 
   constructor(parts: LogKeeperParts) {
     this.parts = parts
@@ -51,6 +53,7 @@ export class LogKeeper {
     const logBytes = all * FRAME_BYTES
     const unmovedBytes = (all - moved) * FRAME_BYTES
     this.untidy = true
+    this.triedAtFrame = -1
     // Waits for a checkpoint of the other thread.
     if (logBytes + this.groupBytes > bytesMax && this.mayStartAnew(logBytes)) this.move('RESTART')
     else if (unmovedBytes > Math.min(MOVE_BYTES, bytesMax / 4)) this.checkpointer.begin()
@@ -90,7 +93,11 @@ export class LogKeeper {
     const isLong = room.logFileBytes() > LOG_BYTES_KEPT
     if (views.any || !(isLong || room.surplusBytes() > 0)) return false
     const { all, moved } = database.logFrames()
-    if (all > moved && this.checkpointer.begin()) return true
+    // One that moved nothing met a full disk: whoever commits next will be told.
+    if (all > moved && moved !== this.triedAtFrame && this.checkpointer.begin()) {
+      this.triedAtFrame = moved
+      return true
+    }
     if (isLong) this.move('TRUNCATE')
     this.gaveBack = true
     return false

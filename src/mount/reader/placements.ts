@@ -18,7 +18,11 @@ export interface PlacementLedger {
   putPlacement(segment: SegmentId, placement: Buffer): Promise<void>
 }
 
-export type Locate = (segments: readonly SegmentId[], signal: AbortSignal) => Promise<Placement[]>
+/** `totalShards`: of the segment that has the most. */
+export type Locate = (
+  segments: readonly SegmentId[],
+  options: { totalShards: number; signal: AbortSignal },
+) => Promise<Placement[]>
 
 /** A placement that looks outdated is asked for again at most so often. */
 const DOUBT_MS = 60_000
@@ -109,7 +113,9 @@ export class Placements {
     const answer = Promise.resolve().then(async () => {
       await new Promise((resolve) => setImmediate(resolve))
       if (this.batch?.segments === segments) this.batch = null
-      const found = await this.locate([...segments.keys()], AbortSignal.timeout(LOCATE_TIMEOUT_MS))
+      const totalShards = Math.max(...[...segments.values()].map((one) => one.totalShards))
+      const signal = AbortSignal.timeout(LOCATE_TIMEOUT_MS)
+      const found = await this.locate([...segments.keys()], { totalShards, signal })
       return new Map(found.map((one) => [one.segment, one]))
     })
     return { segments, answer }

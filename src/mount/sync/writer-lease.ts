@@ -7,6 +7,7 @@ import { AppError, isCode } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
 import { Nap } from '../../base/nap.js'
 import type { DeviceId } from '../../model/ids.js'
+import { isReadOnlyByFeatures } from '../../permits/chain-rules.js'
 import type { DriveChain } from './drive-chain.js'
 
 export interface LeaseBridge {
@@ -32,6 +33,8 @@ const LIVE_MS = 60_000
 const BEAT_EVERY_MS = 20_000
 const CLAIM_ATTEMPTS = 8
 
+const NEWER_DRIVE = 'a newer program uses this drive in a way that this one may read and not write; update it'
+
 export type LeaseOutcome = { writes: true } | { writes: false; reason: string }
 
 export class WriterLease {
@@ -51,6 +54,7 @@ export class WriterLease {
   /** Needs the bridge, except for the device that holds the term already. */
   async acquire(options: { takeover: boolean }, signal: AbortSignal): Promise<LeaseOutcome> {
     const { bridge, chain, clock, device } = this.parts
+    if (isReadOnlyByFeatures(chain.state)) return { writes: false, reason: NEWER_DRIVE }
     for (let attempt = 1; ; attempt++) {
       if (chain.isWriter) return { writes: true }
       const { writer } = await bridge.head(signal)

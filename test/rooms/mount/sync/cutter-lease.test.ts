@@ -102,12 +102,19 @@ const other = deviceId(keyOf('other').id)
 function leasing() {
   const clock = new DrivenClock()
   const seen = { beats: [] as object[], fenced: 0, claims: 0, follows: 0, headMoved: 0 }
-  const state = { writer: null as object | null, isWriter: false, beatFails: null as AppError | null }
+  const state = {
+    writer: null as object | null,
+    isWriter: false,
+    beatFails: null as AppError | null,
+    newerFeatures: 0n,
+  }
   const chain = {
     get isWriter() {
       return state.isWriter
     },
-    state: { writerTerm: 3 },
+    get state() {
+      return { writerTerm: 3, features: { readOnlyCompatible: state.newerFeatures } }
+    },
     claimWriter: async () => {
       seen.claims++
       if (seen.headMoved-- > 0) throw new AppError('head-moved', 'moved')
@@ -146,6 +153,14 @@ t.test('a live writer makes a mount a reader; a dead one, --takeover or our own 
   claim.catch(() => undefined)
   await clock.advance(10_000)
   await t.rejects(claim, { code: 'head-moved' }, 'a race is not run for ever')
+})
+
+t.test('what a newer program made read-only for this one is not written', async (t) => {
+  const { state, lease, seen } = leasing()
+  state.newerFeatures = 1n << 40n
+  const outcome = await lease.acquire({ takeover: true }, new AbortController().signal)
+  t.match(outcome, { writes: false, reason: /newer program/ })
+  t.equal(seen.claims, 0)
 })
 
 t.test('a heartbeat every 20 s, a last one at the end; a fence is told at once, other failures are not', async (t) => {

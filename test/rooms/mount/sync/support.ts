@@ -25,6 +25,11 @@ export class Fate {
   dies: 'before' | 'after' = 'before'
   /** Dies at the first call of this name. */
   name: string | null = null
+  private tellDeath: () => void = () => {}
+  /** What was under way then never ends. */
+  readonly death = new Promise<void>((resolve) => {
+    this.tellDeath = resolve
+  })
 
   wrap<T extends object>(target: T): T {
     return new Proxy(target, {
@@ -50,6 +55,7 @@ export class Fate {
 
   private die(): never {
     this.dead = true
+    this.tellDeath()
     throw new Crash('the process died')
   }
 }
@@ -73,12 +79,14 @@ export class Device {
   readonly stopped: string[] = []
   private readonly ending = new AbortController()
   private running: Promise<void> | null = null
+  private readonly fate: Fate
   /** Stored segments of the epoch in work; made anew by every process. */
   stores = 0
 
   private constructor(options: DeviceOptions, ledger: LedgerClient, state: ReturnType<typeof startChain>) {
     const { chain, hosts, fate = new Fate() } = options
     this.ledger = ledger
+    this.fate = fate
     const guarded = fate.wrap(ledger)
     const terms = new DeviceTerms(deviceId(options.key.id), options.key.boxKey())
     terms.learn(state)
@@ -171,7 +179,7 @@ export class Device {
     await this.untilQuiet(done)
     await also
     this.ending.abort(new Error('the test is over'))
-    await done
+    await Promise.race([done, this.fate.death])
   }
 
   /** Until nothing is pending, or publishing has ended. */
@@ -181,8 +189,8 @@ export class Device {
       isOver = true
     }
     done.then(over, over)
-    while (this.ledger.progress().newestPending !== null && this.stopped.length === 0 && !isOver) {
-      await Promise.race([this.clock.advance(1_000), done])
+    while (this.ledger.progress().newestPending !== null && this.stopped.length === 0 && !isOver && !this.fate.dead) {
+      await Promise.race([this.clock.advance(1_000), done, this.fate.death])
     }
   }
 
