@@ -8,7 +8,7 @@ import { PlanWork } from '../support/plan-work.js'
 import { isAlive, until } from '../support/programs.js'
 
 const seed = testSeed()
-const files = 250
+const files = 150
 const largeBytesMax = 2_000_000
 
 t.test(`a bridge that is killed under a writer is waited for and nothing is lost (SEED=${seed})`, async (t) => {

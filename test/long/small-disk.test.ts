@@ -5,10 +5,10 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import t, { type Test } from 'tap'
+import { startDrive, type VfsMount } from '../mount/vfs-mount.js'
 import { until } from '../support/named.js'
 import { rampBytes } from '../support/ramp.js'
 import { freeBytes, mountSmallDisk, noSmallDisks } from '../support/small-disk.js'
-import { startDrive, type VfsMount } from './vfs-mount.js'
 
 const skip = noSmallDisks()
 const MIB = 1_048_576
