@@ -7,7 +7,7 @@ const protocolFault = 'one side does not keep to the protocol: update shardrive 
 const newGrant = 'nothing to do: the drive asks the bridge for a new permission and goes on'
 const nothingToDo = 'nothing to do: it is tried again, or elsewhere, by itself'
 const inProgram = 'the program that used the drive asked for something that a file system refuses: see its own message'
-const keepState = 'keep the state directory as it is, stop writing, and run: shardrive doctor'
+const keepState = 'keep the state directory as it is and stop writing; shardrive status and the log say more'
 const rebuild = 'keep this state directory, and bring the drive into a new one: shardrive recover --state DIRECTORY'
 const hostDisk = 'the host that said so must look at its disk; its shards are read and rebuilt from the others'
 const reportIt = 'this should not happen: please report it with the log of the daemon'
@@ -119,7 +119,7 @@ const codesByAdvice: readonly (readonly [string, readonly string[]])[] = [
     'a person with the phrase can add this machine again: shardrive recover --state DIRECTORY',
     ['device-revoked', 'unknown-device'],
   ],
-  ['choose a name of 1 to 120 bytes', ['drive-name']],
+  ['choose a name of 1 to 120 characters, at most 200 bytes', ['drive-name']],
   [
     'somebody may stand between you and that host; it is not used. Tell the operator of the bridge',
     ['fingerprint-mismatch'],

@@ -57,7 +57,7 @@ export const verbGroups: readonly VerbGroup[] = [
     verbs: [
       {
         usage: 'doctor',
-        summary: 'check this machine, the network and the account; says what to do',
+        summary: 'check this machine and the bridge; says what to do',
         load: () => import('./commands/doctor.js'),
       },
       { usage: 'fsck', summary: 'check the drive against itself', load: () => import('./commands/fsck.js') },

@@ -1,4 +1,4 @@
-import type { DeviceId, HostId, SegmentId, ShardId } from './ids.js'
+import type { HostId, SegmentId, ShardId } from './ids.js'
 
 /** What the ledger keeps of a segment: enough to know every byte of it when a host or the bridge names one. */
 export interface SegmentInfo {
@@ -41,8 +41,3 @@ export const UNIT_BYTES = 65_536
 export const LEAF_BYTES = 1_024
 /** 30 rows of 64 KiB: inside the 2 MB shard of the paper. */
 export const SHARD_BYTES_MAX = 1_966_080
-
-export interface WriterClaim {
-  device: DeviceId
-  term: number
-}

@@ -46,8 +46,6 @@ export async function acquireLibrary(log: Log): Promise<WebRtcLibrary> {
   }
 }
 
-export type RtcState = 'new' | 'connecting' | 'connected' | 'disconnected' | 'failed' | 'closed'
-
 /** A PeerConnection with its callbacks set once and forwarded to whoever listens now. */
 export class RtcConnection {
   onState: (state: string) => void = () => {}

@@ -9,7 +9,6 @@ import { idBytes, type ShardId, shardId } from '../model/ids.js'
 import { LEAF_BYTES, SHARD_BYTES_MAX } from '../model/segment.js'
 
 export const METHOD = { ping: 1, put: 2, get: 3, head: 4, delete: 5, putWitness: 6, getWitness: 7 } as const
-export type Method = (typeof METHOD)[keyof typeof METHOD]
 
 export const TOKEN_BYTES = 297
 export const RECEIPT_BYTES = 258

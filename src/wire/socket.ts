@@ -19,7 +19,6 @@ export const SOCKET_CLOSE = {
   replaced: 4001,
   malformed: 4002,
   tooSlow: 4003,
-  dead: 4004,
   revoked: 4005,
   goingAway: 1001,
 } as const

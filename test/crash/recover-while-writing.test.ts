@@ -5,7 +5,7 @@ import { Lab } from '../support/drive-process.js'
 import { PlanWork } from '../support/plan-work.js'
 import { sleep } from '../support/programs.js'
 
-const RECOVERIES = 3
+const RECOVERIES = 2
 const seed = testSeed()
 
 t.test(`a recovery finds a state that existed, at any moment of writing (SEED=${seed})`, async (t) => {

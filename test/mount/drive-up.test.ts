@@ -6,8 +6,8 @@ import { sleep, until } from '../support/programs.js'
 
 /** Ready, used, ended by `name` sent to whom a terminal would send it: nothing is left, and the files come back. */
 for (const [name, count] of [
-  ['SIGTERM', 8],
-  ['SIGINT', 4],
+  ['SIGTERM', 4],
+  ['SIGINT', 8],
 ] as const) {
   t.test(`up ends whole by ${name}${name === 'SIGTERM' ? ', and brings everything back' : ''}`, async (t) => {
     const lab = new Lab(t)

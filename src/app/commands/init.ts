@@ -20,7 +20,7 @@ export const command: Command<InitArguments> = {
   declare: (yargs: Argv) =>
     yargs
       .option('bridge', { type: 'string', demandOption: true, describe: 'address of the bridge' })
-      .option('state', { type: 'string', describe: 'state directory (default: ~/.local/state/shardrive/main)' })
+      .option('state', { type: 'string', describe: 'state directory (default: ~/.local/state/shardrive/DRIVE)' })
       .option('drive', { type: 'string', default: 'main', describe: 'name of the first drive' })
       .option('phrase-out', {
         type: 'string',
@@ -54,6 +54,8 @@ export const command: Command<InitArguments> = {
       ...(phraseOut === undefined ? {} : { beforeCreate: () => writePhrase(phraseOut, phrase) }),
     })
     passphrase?.wipe()
+    const named =
+      args.state !== undefined ? ` --state ${args.state}` : args.drive === 'main' ? '' : ` --drive ${args.drive}`
     const shown = args.phraseOut === undefined ? { phrase } : { phraseFile: args.phraseOut }
     terminal.result({ account: facts.account, drive: facts.drive, device: facts.device, state: stateDir, ...shown }, [
       'These 24 words are your drive. Whoever has them can read it; without them and this machine nobody can.',
@@ -61,7 +63,7 @@ export const command: Command<InitArguments> = {
       '',
       ...(args.phraseOut === undefined ? phraseLines(phrase) : [`  (written to ${args.phraseOut})`]),
       '',
-      `Drive '${facts.name}' is ready: shardrive mount MOUNTPOINT`,
+      `Drive '${facts.name}' is ready: shardrive mount MOUNTPOINT${named}`,
     ])
   },
 }

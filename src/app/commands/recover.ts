@@ -19,7 +19,7 @@ export const command: Command<RecoverArguments> = {
   declare: (yargs: Argv) =>
     yargs
       .option('bridge', { type: 'string', demandOption: true, describe: 'address of the bridge' })
-      .option('state', { type: 'string', describe: 'state directory (default: ~/.local/state/shardrive/main)' })
+      .option('state', { type: 'string', describe: 'state directory (default: ~/.local/state/shardrive/DRIVE)' })
       .option('drive', { type: 'string', default: 'main', describe: 'name of the drive' })
       .option('phrase-file', {
         type: 'string',

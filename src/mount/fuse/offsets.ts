@@ -49,12 +49,10 @@ export const FSYNC_IN = { fh: 0, flags: 8, size: 16 }
 export const SETXATTR_IN = { valueSize: 0, flags: 4, size: 8 }
 export const GETXATTR_IN = { room: 0, size: 8 }
 export const INIT_IN = { major: 0, minor: 4, maxReadahead: 8, flags: 12, flags2: 16, sizeOld: 16, size: 64 }
-export const INTERRUPT_IN = { unique: 0, size: 8 }
 export const FALLOCATE_IN = { fh: 0, offset: 8, length: 16, mode: 24, size: 32 }
 export const LSEEK_IN = { fh: 0, offset: 8, whence: 16, size: 24 }
 export const COPY_IN = { fhIn: 0, offsetIn: 8, inoOut: 16, fhOut: 24, offsetOut: 32, length: 40, flags: 48, size: 56 }
 export const STATX_IN = { getattrFlags: 0, fh: 8, statxFlags: 16, mask: 20, size: 24 }
-export const SYNCFS_IN = { size: 8 }
 
 export const ATTR = {
   ino: 0,
@@ -88,9 +86,7 @@ export const ENTRY_OUT = {
 export const ATTR_OUT = { attrValid: 0, attrValidNsec: 8, attr: 16, size: 104 }
 export const OPEN_OUT = { fh: 0, openFlags: 8, size: 16 }
 export const WRITE_OUT = { count: 0, size: 8 }
-export const COPY_64_OUT = { count: 0, size: 8 }
 export const LSEEK_OUT = { offset: 0, size: 8 }
-export const GETXATTR_OUT = { valueSize: 0, size: 8 }
 export const STATFS_OUT = {
   blocks: 0,
   blocksFree: 8,

@@ -27,7 +27,7 @@ export interface FileReaderOptions {
 
 /** A program that reads an offline file is told so after half a minute and never hangs. */
 export const READ_DEADLINE_MS = 28_000
-/** Fetched ahead and not yet here, all files: half of what memory holds. */
+/** Fetched ahead and not yet here, all files: what memory holds. Should it be thrown away unread, windows shrink. */
 const AHEAD_BYTES_MAX = 32 * 1_048_576
 /** fetchSegmentRange's step, two of them under way. */
 const RANGE_STEP_BYTES = 4 * 1_048_576

@@ -27,7 +27,7 @@ function run(dir: string, words: string[], failpoint?: string): Promise<Ended> {
   })
 }
 
-const COUNT = 24
+const COUNT = 12
 const points = ['host.put.after-write', 'host.put.after-sync', 'host.put.after-index']
 
 for (const point of points) {
