@@ -34,7 +34,7 @@ const plans = {
   long: ['test/long'],
 }
 /** Their deadlines are real time, so they get most of the machine for themselves. */
-const alone = /^dist-test\/test\/(?:long\/|mount\/(?:hosts-|full-disk))/
+const alone = /^dist-test\/test\/(?:long\/|mount\/(?:hosts-(?:read|write)|full-disk))/
 /** A dozen processes each. */
 const heavy = /^dist-test\/test\/(?:mount|crash)\//
 const cores = Math.max(2, Math.min(4, os.availableParallelism()))
@@ -99,7 +99,7 @@ async function runAll(files, checks) {
   const lanes = [
     lone.then(() => work(networks, others)),
     work(others, networks),
-    lone.then(() => work(others)),
+    lone.then(() => work(others, networks)),
     ...Array.from({ length: cores - 2 }, () => lone.then(() => work(networks, others))),
   ]
   await Promise.all(lanes)

@@ -1,3 +1,3 @@
 import { crashTest } from '../support/crash-scenario.js'
 
-crashTest({ rounds: 3, files: 500, largeBytesMax: 2_000_000 })
+crashTest({ rounds: 2, files: 500, largeBytesMax: 2_000_000 })

@@ -15,7 +15,7 @@ import { Pair } from './pair.js'
 import { type Plan, step } from './steps.js'
 import { VfsDriver } from './vfs-driver.js'
 
-const RUNS = Number(process.env.RUNS ?? 20)
+const RUNS = Number(process.env.RUNS ?? 15)
 
 const FIRST: Plan[] = [
   { do: 'make', path: { pick: 0, name: 'd' }, type: 'directory', mode: 0o755, gid: 0 },

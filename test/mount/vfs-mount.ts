@@ -73,3 +73,10 @@ export function shell(cwd: string, script: string, timeoutMs = 120_000): Promise
     })
   })
 }
+
+/** A tree with what copies like to lose: modes, times, links, sparse files, odd names, attributes. */
+export const TREE = `mkdir -p tree/deep/er && cp -r /usr/share/doc/bash* tree/ 2>/dev/null || true
+  head -c 300000 /dev/urandom > tree/bytes; ln tree/bytes tree/deep/hard; ln -s ../bytes tree/deep/soft; ln -s nowhere tree/broken
+  printf x > "tree/$(printf 'caf\\351')"; printf x > 'tree/ name with space'; printf hole | dd of=tree/sparse bs=1 seek=5000000 status=none
+  touch -d '1969-07-20 20:17:40.123456789 UTC' tree/bytes; touch -d '2001-02-03 04:05:06.7 UTC' tree/deep/er
+  chmod 4755 tree/sparse; chmod 1777 tree/deep/er; mkfifo tree/fifo; setfattr -n user.colour -v blue tree/bytes`

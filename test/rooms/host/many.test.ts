@@ -2,11 +2,11 @@ import t from 'tap'
 import { countersAgree, openStore, orderOf, readWhole, scratchDir } from '../../support/host-folder.js'
 
 t.test(
-  '20,000 small shards go in, come back after a restart and after a rebuild, and go',
+  '8,000 small shards go in, come back after a restart and after a rebuild, and go',
   { timeout: 90_000 },
   async (t) => {
     const dir = scratchDir(t)
-    const total = 20_000
+    const total = 8_000
     const startedMs = performance.now()
     let store = await openStore(dir)
     for (let first = 0; first < total; first += 500) {
