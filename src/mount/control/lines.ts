@@ -26,7 +26,11 @@ export async function* readLines(socket: Socket): AsyncGenerator<Record<string, 
   }
 }
 
+/** No message of ours is nested deeper; what is very deep can be parsed, and then overflows the stack of whoever writes it. */
+const DEPTH_MAX = 32
+
 function parse(line: string): Record<string, unknown> {
+  if (isDeep(line)) throw new AppError('malformed', 'control line nested too deeply')
   let value: unknown
   try {
     value = JSON.parse(line)
@@ -37,6 +41,21 @@ function parse(line: string): Record<string, unknown> {
     throw new AppError('malformed', 'control line is not an object')
   }
   return value as Record<string, unknown>
+}
+
+/** Brackets that are open at once, those inside strings left out. */
+function isDeep(line: string): boolean {
+  let depth = 0
+  let isString = false
+  for (let at = 0; at < line.length; at++) {
+    const char = line[at]
+    if (char === '"') isString = !isString
+    else if (isString && char === '\\') at++
+    else if (!isString && (char === '[' || char === '{')) depth++
+    else if (!isString && (char === ']' || char === '}')) depth--
+    if (depth > DEPTH_MAX) return true
+  }
+  return false
 }
 
 /** Who asks and does not read the answers is cut off. */

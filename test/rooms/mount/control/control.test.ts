@@ -143,3 +143,14 @@ t.test('a line that is too long ends its connection only', async (t) => {
   await new Promise((resolve) => socket.resume().once('close', resolve))
   t.same(await callDaemon(file, 'echo'), { params: {} })
 })
+
+t.test('a line that is nested too deeply ends its connection only', async (t) => {
+  const { file, seen } = await serve(t)
+  const socket = connect(file)
+  socket.on('error', () => undefined)
+  socket.write(`{"id":1,"method":"echo","params":{"a":${'['.repeat(50_000)}${']'.repeat(50_000)}}}\n`)
+  await new Promise((resolve) => socket.resume().once('close', resolve))
+  t.equal(seen.calls, 0)
+  const brackets = { a: '"[{'.repeat(1_000) }
+  t.same(await callDaemon(file, 'echo', brackets), { params: brackets }, 'in a string they are text')
+})
