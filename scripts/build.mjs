@@ -1,12 +1,12 @@
 // `npm run build`: compiles what changed, native addons and TypeScript. See steps/.
 import { say, seconds, tell } from './steps/console.mjs'
+import { buildJavaScript } from './steps/javascript.mjs'
 import { ensureNative } from './steps/native.mjs'
 import { inTurn } from './steps/turn.mjs'
-import { buildTypeScript } from './steps/typescript.mjs'
 
 export async function reportBuild(trees) {
   const startedMs = performance.now()
-  const changed = await buildTypeScript(trees)
+  const changed = await buildJavaScript(trees)
   if (changed > 0) say(`build: ${changed} files in ${seconds(startedMs)}`)
   return changed
 }

@@ -9,7 +9,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import ts from 'typescript'
 import { root, say } from './steps/console.mjs'
-import { buildTypeScript } from './steps/typescript.mjs'
+import { buildJavaScript } from './steps/javascript.mjs'
 
 const kebab = /^[a-z]+(-[a-z0-9]+)*$/
 const makers = /(Error|Failure|Refusal)$|^(fail|refuse|reject|deny|damaged|refused|super)/i
@@ -107,9 +107,9 @@ function words(node) {
 }
 
 async function page() {
-  await buildTypeScript(['src'])
-  const { exitCodeForCode } = await import(new URL('../dist/app/exit-codes.js', import.meta.url))
-  const { adviceFor, meanings } = await import(new URL('../dist/app/advice.js', import.meta.url))
+  await buildJavaScript(['src'])
+  const { exitCodeForCode } = await import(new URL('../dist-test/src/app/exit-codes.js', import.meta.url))
+  const { adviceFor, meanings } = await import(new URL('../dist-test/src/app/advice.js', import.meta.url))
   const cell = (values) => [...values].slice(0, 2).join('; ').replaceAll('|', '\\|').replaceAll('\n', ' ') || '-'
   const rows = findCodes().map((one) => {
     const exit = exitCodeForCode(one.code) ?? 'undecided'

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { root, SetupFailure, say, tell } from './steps/console.mjs'
-import { buildTypeScript } from './steps/typescript.mjs'
+import { buildJavaScript } from './steps/javascript.mjs'
 
 /** test/rooms/x/y.test.ts -> dist-test/test/rooms/x/y.test.js; a folder -> all tests in it. */
 export function compiledTests(name) {
@@ -32,7 +32,7 @@ if (process.argv[1] === import.meta.filename) {
     const names = process.argv.slice(2).filter((word) => !word.startsWith('-'))
     const flags = process.argv.slice(2).filter((word) => word.startsWith('-'))
     if (names.length === 0) throw new SetupFailure('no test named', 'npm run t -- test/rooms/base/errors.test.ts')
-    await buildTypeScript()
+    await buildJavaScript()
     for (const file of names.flatMap(compiledTests)) {
       if (names.length > 1 || !names[0].endsWith('.ts')) say(`\n${file}`)
       const ended = spawnSync(process.execPath, ['--enable-source-maps', ...flags, file], {

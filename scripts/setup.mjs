@@ -1,6 +1,6 @@
 // `npm run setup`, and the first step of `npm start` and `npm test`: everything between a fresh clone and a
 // program that runs. Each step looks first and works only when it must; a second run takes a fraction of a second.
-//   1 Debian packages   2 node_modules   3 TypeScript   4 native addons
+//   1 Debian packages   2 node_modules   3 JavaScript   4 native addons
 // Promise: nothing of it depends on the user's npmrc, and a failed step leaves the earlier ones in place.
 
 import { reportBuild } from './build.mjs'
@@ -18,7 +18,7 @@ export async function setUp({ forTests = false } = {}) {
     await ensurePrograms(forTests ? ['mount', 'tests'] : ['mount'])
     if (forTests) openFuseDevice()
     await ensureModules()
-    await reportBuild(forTests ? ['src', 'test', 'bench'] : ['src'])
+    await reportBuild(forTests ? ['src', 'test', 'bench'] : [])
     await ensureNative()
   })
 }

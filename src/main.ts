@@ -5,4 +5,4 @@
  */
 import { runCommandLine } from './app/cli.js'
 
-await runCommandLine(process.argv.slice(2))
+void runCommandLine(process.argv.slice(2))

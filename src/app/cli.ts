@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import type { Argv } from 'yargs'
 import { AppError, isCode } from '../base/errors.js'
+import { findProgramFile } from '../base/program-files.js'
 import { type Arguments, type Command, isGroup, type SubCommand } from './command.js'
 import { type ExitCode, exitCodes } from './exit-codes.js'
 import { firstScreen } from './help.js'
@@ -170,8 +171,8 @@ function isNear(right: string, typed: string): boolean {
 }
 
 function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
+  const file = findProgramFile('package.json')
+  return file === undefined ? 'unknown' : (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
 }
 
 /** `shardrive status | head -1`: the reader has gone, and that is no error. */

@@ -2,7 +2,7 @@
 import path from 'node:path'
 import { openLog } from '../base/log.js'
 import { ControlServer } from '../mount/control/server.js'
-import { checkDoor, type MountedDoor, mountDoor } from '../mount/fuse/door.js'
+import { type MountedDoor, mountDoor } from '../mount/fuse/door.js'
 import { type Drive, type DriveOptions, openDrive } from './drive.js'
 import { controlMethods } from './drive-control.js'
 import { DriveStatus } from './drive-status.js'
@@ -29,8 +29,6 @@ type Log = ReturnType<typeof openLog>
 
 export async function mountDrive(options: MountOptions): Promise<RunningMount> {
   const log = openLog('mount')
-  // Before anything is asked of the network: what is wrong here is said at once.
-  await checkDoor(options.mountPoint)
   const drive = await openDrive(options, { ...REAL_SURROUNDINGS, log })
   let door: MountedDoor | null = null
   try {

@@ -7,7 +7,8 @@ import { API_LIMITS, BridgeInfo, HEADER } from '../wire/api.js'
 import { decodeJson } from '../wire/check.js'
 import { BridgeClock } from './bridge-clock.js'
 import { type BridgeUrlOptions, parseBridgeUrl } from './bridge-url.js'
-import { send, unreachable, verifySignedReply } from './signed-exchange.js'
+import { send, unreachable } from './http-exchange.js'
+import { verifySignedReply } from './signed-exchange.js'
 
 const TIMEOUT_MS = 20_000
 
@@ -31,13 +32,13 @@ export async function fetchBridgeInfo(
     ...(options.signal ? { signal: options.signal } : {}),
   }
   const sentAtMs = clock.monotonicMs()
-  const { response, body } = await send(url, call, { [HEADER.nonce]: nonce })
-  if (response.status >= 500) throw unreachable(`${url.host} answered ${response.status} and is not ready`)
-  const time = response.headers.get(HEADER.bridgeTime)
-  const signature = response.headers.get(HEADER.reply)
-  if (response.status !== 200 || time === null || signature === null) throw notABridge(url)
+  const { status, header, body } = await send(url, call, { [HEADER.nonce]: nonce })
+  if (status >= 500) throw unreachable(`${url.host} answered ${status} and is not ready`)
+  const time = header(HEADER.bridgeTime)
+  const signature = header(HEADER.reply)
+  if (status !== 200 || time === null || signature === null) throw notABridge(url)
   const info = decodeJson(BridgeInfo, body, 'GET /v1/bridge')
-  verifySignedReply(parts.bridge ?? bridgeId(info.bridge), { nonce, status: response.status, signature, time, body })
+  verifySignedReply(parts.bridge ?? bridgeId(info.bridge), { nonce, status, signature, time, body })
   const bridgeClock = new BridgeClock(clock)
   bridgeClock.learn(Number(time), clock.monotonicMs() - sentAtMs)
   bridgeClock.expectNear()

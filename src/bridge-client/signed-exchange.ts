@@ -9,7 +9,6 @@
 import type { Clock } from '../base/clock.js'
 import { AppError, isCode } from '../base/errors.js'
 import { hexOf } from '../base/hex.js'
-import { linkSignal } from '../base/linked-signal.js'
 import type { RandomBytes } from '../base/random.js'
 import { retry } from '../base/retry.js'
 import { sha256 } from '../crypto/hash.js'
@@ -19,8 +18,8 @@ import { API_LIMITS, ErrorReply, HEADER } from '../wire/api.js'
 import { isBridgeCode } from '../wire/bridge-codes.js'
 import { decodeJson } from '../wire/check.js'
 import { replyText, requestText } from '../wire/signed-http.js'
-import { readBounded } from './bounded-body.js'
 import type { BridgeClock } from './bridge-clock.js'
+import { type HttpCall, type HttpReply, send, unreachable } from './http-exchange.js'
 
 export interface ExchangeParts {
   url: URL
@@ -30,18 +29,11 @@ export interface ExchangeParts {
   random: RandomBytes
 }
 
-export interface OutgoingCall {
-  method: 'GET' | 'POST'
-  /** With query. */
-  path: string
-  body?: Uint8Array
+export interface OutgoingCall extends HttpCall {
   contentType?: string
   headers?: Record<string, string>
-  replyBytesMax: number
-  timeoutMs: number
   /** May be sent again when nobody answered: doing it twice is doing it once. */
   idempotent: boolean
-  signal?: AbortSignal
 }
 
 const ATTEMPTS = 3
@@ -90,12 +82,12 @@ async function exchangeOnce(parts: ExchangeParts, key: SigningKey | null, call: 
   const headers = { ...call.headers, ...signedHeaders(parts, key, nonce, call) }
   if (call.contentType !== undefined) headers['content-type'] = call.contentType
   const sentAtMs = parts.clock.monotonicMs()
-  const { response, body } = await send(parts.url, call, headers)
-  verifyReply(parts, nonce, response, body)
+  const reply = await send(parts.url, call, headers)
+  verifyReply(parts, nonce, reply)
   const roundTripMs = parts.clock.monotonicMs() - sentAtMs
-  parts.bridgeClock.learn(Number(response.headers.get(HEADER.bridgeTime)), roundTripMs)
-  if (response.status === 200) return body
-  throw decodeRefusal(body)
+  parts.bridgeClock.learn(Number(reply.header(HEADER.bridgeTime)), roundTripMs)
+  if (reply.status === 200) return reply.body
+  throw decodeRefusal(reply.body)
 }
 
 /** Headers that sign a request, also those of the socket's upgrade. */
@@ -118,50 +110,9 @@ export function signedHeaders(
   }
 }
 
-/** Sends and reads a whole reply, unverified. */
-export async function send(
-  url: URL,
-  call: Pick<OutgoingCall, 'method' | 'path' | 'body' | 'replyBytesMax' | 'timeoutMs' | 'signal'>,
-  headers: Record<string, string>,
-): Promise<{ response: Response; body: Buffer }> {
-  let isLate = false
-  const late = () => {
-    isLate = true
-    return unreachable(`no answer within ${call.timeoutMs} ms`)
-  }
-  const limit = linkSignal(call.signal, { ms: call.timeoutMs, reason: late })
-  try {
-    const init: RequestInit = { method: call.method, headers, redirect: 'manual', signal: limit.signal }
-    if (call.body) init.body = call.body as unknown as NonNullable<RequestInit['body']>
-    const response = await fetch(new URL(call.path, url), init)
-    return { response, body: await readBounded(response, call.replyBytesMax) }
-  } catch (error) {
-    if (call.signal?.aborted) throw call.signal.reason
-    if (error instanceof AppError) throw error
-    throw isLate ? late() : unreachable(networkWords(error), error)
-  } finally {
-    limit.release()
-  }
-}
-
-/** What of a network failure is worth telling: ECONNREFUSED and the like. */
-function networkWords(error: unknown): string {
-  const cause = (error as { cause?: { code?: unknown } }).cause
-  return typeof cause?.code === 'string' ? cause.code : 'the connection failed'
-}
-
-export function unreachable(why: string, cause?: unknown): AppError {
-  return new AppError('bridge-unreachable', `the bridge cannot be reached: ${why}`, {
-    retry: 'later',
-    hint: 'check the network and the address of the bridge; what you wrote stays safe on this machine',
-    cause,
-  })
-}
-
-function verifyReply(parts: ExchangeParts, nonce: string, response: Response, body: Buffer): void {
-  const signature = response.headers.get(HEADER.reply)
-  const time = response.headers.get(HEADER.bridgeTime)
-  const { status } = response
+function verifyReply(parts: ExchangeParts, nonce: string, { status, header, body }: HttpReply): void {
+  const signature = header(HEADER.reply)
+  const time = header(HEADER.bridgeTime)
   if (signature === null && status >= 500) throw unreachable(`something in between answered ${status}`)
   verifySignedReply(parts.bridge, { nonce, status, signature, time, body })
 }

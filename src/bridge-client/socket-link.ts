@@ -10,7 +10,8 @@ import { HEADER } from '../wire/api.js'
 import { decodeJson } from '../wire/check.js'
 import { BridgeMessage, type PeerMessage, SOCKET_CLOSE, SOCKET_LIMITS, SOCKET_PATH } from '../wire/socket.js'
 import type { BridgeClock } from './bridge-clock.js'
-import { decodeRefusal, signedHeaders, unreachable, verifySignedReply } from './signed-exchange.js'
+import { unreachable } from './http-exchange.js'
+import { decodeRefusal, signedHeaders, verifySignedReply } from './signed-exchange.js'
 
 export interface LinkParts {
   url: URL

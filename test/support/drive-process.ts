@@ -9,6 +9,7 @@ import fs from 'node:fs'
 import fsp from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
+import { askDrive } from './drive-control.js'
 import { firstLine, killQuietly, PROGRAM_MS, type Ran, readProc, runProgram, sleep } from './programs.js'
 
 const MAIN = path.resolve('dist/main.js')
@@ -203,14 +204,18 @@ export class Lab {
     return JSON.parse(ran.stdout.trim().split('\n').at(-1) as string)
   }
 
+  /** As `shardrive status` tells it. */
+  status(state: string): Promise<Record<string, unknown>> {
+    return askDrive(this.path('xdg-run'), state, 'status')
+  }
+
   async sync(state: string): Promise<void> {
-    await this.facts('sync', '--state', state)
+    await askDrive(this.path('xdg-run'), state, 'sync')
   }
 
   /** What fsck finds; sound: nothing. */
   async findings(state: string): Promise<unknown[]> {
-    const ran = await this.shardrive(['fsck', '--state', state, '--json'])
-    return (JSON.parse(ran.stdout.trim().split('\n').at(-1) as string) as { findings: unknown[] }).findings
+    return (await askDrive(this.path('xdg-run'), state, 'fsck')).findings as unknown[]
   }
 
   /** A bash script with `set -e`; what it printed. */

@@ -6,6 +6,7 @@ import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_proces
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { askDrive } from './drive-control.js'
 import { isMounted } from './mounts.js'
 import { until } from './named.js'
 
@@ -161,9 +162,7 @@ export class HostsProcess {
   }
 
   async status(state = this.facts.state): Promise<StatusFacts> {
-    const ran = await this.command(['status', '--json'], state)
-    if (ran.status !== 0) throw new Error(`status: ${ran.status} ${ran.stderr}`)
-    return JSON.parse(ran.stdout) as StatusFacts
+    return (await askDrive(this.folder, state, 'status')) as unknown as StatusFacts
   }
 
   /** What the processes logged, for a failing test. */

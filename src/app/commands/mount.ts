@@ -73,6 +73,9 @@ export const command: Command<MountArguments> = {
     parseBytes(args.cache)
     const mountPoint = path.resolve(args.mountpoint)
     const stateDir = stateDirOf(args.state, args.drive)
+    // Before anything is asked of the network, or made: what is wrong here is said at once.
+    const { checkDoor } = await import('../../mount/fuse/door.js')
+    await checkDoor(mountPoint)
     if (!args.foreground) return startInBackground(args, mountPoint, stateDir, terminal)
     await runInForeground(args, mountPoint, stateDir, terminal)
     return undefined

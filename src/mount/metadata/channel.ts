@@ -6,9 +6,9 @@ import { Worker } from 'node:worker_threads'
 import { AppError } from '../../base/errors.js'
 import type { SecretBytes } from '../../crypto/secret.js'
 import type { LedgerEvents } from './ledger.js'
+import type { WorkerOptions } from './ledger-worker.js'
 import { type Call, type ReplyBatch, unpackError } from './packing.js'
 import type { Progress } from './types.js'
-import type { WorkerOptions } from './worker.js'
 
 export interface LedgerOptions {
   /** ledger.db; its folder is made. Nobody else opens it. */
@@ -51,7 +51,10 @@ export class LedgerChannel {
   static async open(options: LedgerOptions): Promise<LedgerChannel> {
     const key = options.stagedKey.use((bytes) => new Uint8Array(bytes))
     const data: WorkerOptions = { file: options.file, key, seed: options.seed ?? null }
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: data, transferList: [key.buffer] })
+    const worker = new Worker(new URL('./ledger-worker.js', import.meta.url), {
+      workerData: data,
+      transferList: [key.buffer],
+    })
     const channel = new LedgerChannel(worker, options.events ?? {})
     await channel.ready()
     return channel

@@ -1,11 +1,9 @@
 /**
  * Moves the write-ahead log into the database file on a thread of its own: the disk flushes that this needs take longer than
- * everything else the ledger does with staged bytes, and nobody has to wait for them. Runs in a worker of the ledger's
- * worker; one message in (now), one out (done). A commit goes on beside it; SQLite sees to that.
+ * everything else the ledger does with staged bytes, and nobody has to wait for them. See checkpoint-worker.ts:
+ * a worker of the ledger's worker. A commit goes on beside it; SQLite sees to that.
  */
-import { parentPort, Worker, workerData } from 'node:worker_threads'
-import { openDatabase } from '../../sqlite/open.js'
-import { LEDGER_KIND, LEDGER_MIGRATIONS } from './schema.js'
+import { Worker } from 'node:worker_threads'
 
 export class Checkpointer {
   private readonly file: string
@@ -32,7 +30,7 @@ export class Checkpointer {
   }
 
   private start(): Worker {
-    const worker = new Worker(new URL(import.meta.url), { workerData: { checkpoint: this.file } })
+    const worker = new Worker(new URL('./checkpoint-worker.js', import.meta.url), { workerData: this.file })
     worker.unref()
     worker.on('message', () => {
       this.busy = false
@@ -49,22 +47,4 @@ export class Checkpointer {
     this.broken = true
     await this.worker?.terminate()
   }
-}
-
-const data = workerData as { checkpoint?: string } | null
-if (parentPort !== null && data?.checkpoint !== undefined) {
-  const port = parentPort
-  const db = openDatabase(data.checkpoint, {
-    migrations: LEDGER_MIGRATIONS,
-    kind: LEDGER_KIND,
-    cacheBytes: 1024 * 1024,
-  })
-  port.on('message', () => {
-    try {
-      db.pragma('wal_checkpoint(PASSIVE)')
-    } catch {
-      // A full or failing disk: the ledger's own commits will meet it and say so.
-    }
-    port.postMessage(null)
-  })
 }

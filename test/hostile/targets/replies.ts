@@ -15,25 +15,26 @@ import { HEADER } from '../../../src/wire/api.js'
 import { decodeJson } from '../../../src/wire/check.js'
 import { type BridgeMessage, BridgeMessage as BridgeMessages } from '../../../src/wire/socket.js'
 import { mutateJson } from '../../support/mutate-json.js'
+import { RawAnswers } from '../../support/raw-answers.js'
 import { keyOf } from '../../support/secrets.js'
 import { hex, readVectors } from '../../support/vectors.js'
 import { decoder, jsonDecoder, jsonSamples, type Opened, spoilBytes, type Target } from '../target.js'
 
 const CLIENT = ['src/bridge-client/bridge-client.ts', 'src/bridge-client/replies.ts', 'src/wire/check.ts']
-const EXCHANGE = ['src/bridge-client/signed-exchange.ts', 'src/bridge-client/bounded-body.ts']
+const EXCHANGE = ['src/bridge-client/signed-exchange.ts', 'src/bridge-client/http-exchange.ts']
 const bridgeKey = keyOf(2)
 const key = keyOf(1)
 const [id, other] = ['ab'.repeat(32), 'cd'.repeat(32)]
 const drive = driveId('d'.repeat(32))
 const TOKEN = readVectors<{ put: { encoded: string } }>('token/token').put.encoded
 
-const client = new BridgeClient({
-  url: 'http://127.0.0.1:1',
-  bridge: bridgeId(bridgeKey.id),
-  key,
+function clientOf(url: string): BridgeClient {
   // Between attempts nothing is waited for.
-  clock: { ...systemClock, sleep: async () => true },
-})
+  const clock = { ...systemClock, sleep: async () => true }
+  return new BridgeClient({ url, bridge: bridgeId(bridgeKey.id), key, clock })
+}
+
+const client = clientOf('http://127.0.0.1:1')
 
 /** What the bridge answers next; the exchange beneath has targets of its own. */
 let answer: Buffer = Buffer.alloc(0)
@@ -143,25 +144,28 @@ const EXCHANGE_CODES = [
   ...['head-moved', 'busy'],
 ]
 
-/** The whole exchange over a fetch of ours: JSON {status, headers, body}, signed unless it says otherwise. */
-function exchange(name: string, of: readonly string[], body: object, run: () => Promise<unknown>): Target {
+/** What the answering server says next: JSON {status, time, signed, header, body}. */
+let said: Record<string, unknown> = {}
+
+function rawAnswer(requestHead: string): Buffer {
+  const nonce = /^shardrive-nonce: (.*)$/im.exec(requestHead)?.[1]?.trim() ?? ''
+  const body = Buffer.from(String(said.body))
+  const status = Number(said.status)
+  const timeMs = said.time === 'now' ? Date.now() : 0
+  const headers: Record<string, string> =
+    said.signed === true ? signReply({ nonce, status, timeMs, body }, bridgeKey) : {}
+  if (typeof said.header === 'string' && said.header !== '') headers[HEADER.reply] = said.header
+  if (typeof said.time === 'string' && said.time !== 'now') headers[HEADER.bridgeTime] = said.time
+  const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}`)
+  return Buffer.concat([Buffer.from(`HTTP/1.1 ${said.status} Answer\r\n${lines.join('\r\n')}\r\n\r\n`), body])
+}
+
+/** The whole exchange, over a connection: signed unless it says otherwise. */
+function exchange(name: string, of: readonly string[], body: object, run: (url: string) => Promise<unknown>): Target {
   const sound = { status: 200, time: 'now', signed: true, header: '', body: JSON.stringify(body) }
   const shapes = [sound, { ...sound, status: 409, body: JSON.stringify(refusals[0]) }]
-  const open = (): Opened => {
-    const realFetch = globalThis.fetch
-    let next: Record<string, unknown> = {}
-    globalThis.fetch = async (_url, init) => {
-      const nonce = new Headers(init?.headers).get(HEADER.nonce) ?? ''
-      const bytes = Buffer.from(String(next.body))
-      const status = Number(next.status)
-      const timeMs = next.time === 'now' ? Date.now() : 0
-      const headers = new Headers(
-        next.signed === true ? signReply({ nonce, status, timeMs, body: bytes }, bridgeKey) : {},
-      )
-      if (typeof next.header === 'string' && next.header !== '') headers.set(HEADER.reply, next.header)
-      if (typeof next.time === 'string' && next.time !== 'now') headers.set(HEADER.bridgeTime, next.time)
-      return new Response(new Uint8Array(bytes), { status, headers })
-    }
+  const open = async (): Promise<Opened> => {
+    const server = await RawAnswers.listen(rawAnswer)
     return {
       samples: jsonSamples([sound]),
       spoil: (dice) => {
@@ -171,27 +175,25 @@ function exchange(name: string, of: readonly string[], body: object, run: () => 
       },
       take: async (input) => {
         try {
-          next = JSON.parse(input.toString('utf8')) as typeof next
+          said = JSON.parse(input.toString('utf8')) as typeof said
         } catch {
           throw new AppError('malformed', 'the enemy lost its thread')
         }
-        if (typeof next !== 'object' || next === null) throw new AppError('malformed', 'the enemy lost its thread')
-        await run()
+        if (typeof said !== 'object' || said === null) throw new AppError('malformed', 'the enemy lost its thread')
+        await run(server.url)
       },
       codes: EXCHANGE_CODES,
       taken: 'sometimes',
-      close: () => {
-        globalThis.fetch = realFetch
-      },
+      close: () => server.close(),
     }
   }
   return { name, of, open }
 }
 
 const exchanges = [
-  exchange('signed exchange', EXCHANGE, { drives: [] }, () => client.drives()),
-  exchange('who is the bridge', ['src/bridge-client/bridge-info.ts'], info, () =>
-    fetchBridgeInfo({ url: 'http://127.0.0.1:1', clock: systemClock }),
+  exchange('signed exchange', EXCHANGE, { drives: [] }, (url) => clientOf(url).drives()),
+  exchange('who is the bridge', ['src/bridge-client/bridge-info.ts'], info, (url) =>
+    fetchBridgeInfo({ url, clock: systemClock }),
   ),
 ]
 
