@@ -86,11 +86,15 @@ function claimWriterTerm(state: ChainState, record: ChainRecord): ChainState {
   return { ...state, writerTerm: claimed, writer: deviceId(record.signer) }
 }
 
+/** Far above what is ever cut and not published; without a bound one record could use up all numbers that there are (2^53). */
+const EPOCH_GAP_MAX = 2 ** 32
+
 /** Epoch numbers rise; gaps are allowed (an epoch that was cut and never published). */
 function publish(state: ChainState, record: ChainRecord): ChainState {
   const { epoch } = bodies.decodeEpoch(record.body)
   if (record.kind === RECORD_KIND.epoch) {
     if (epoch <= state.epoch) throw broken(record, `epoch ${epoch} after epoch ${state.epoch}`)
+    if (epoch - state.epoch > EPOCH_GAP_MAX) throw broken(record, `epoch ${epoch} is too far from epoch ${state.epoch}`)
     return { ...state, epoch }
   }
   const before = state.snapshots.at(-1)

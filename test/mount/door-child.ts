@@ -13,8 +13,8 @@ try {
     if (words.includes('stuck')) Object.assign(fs, { makeDirectory: () => new Promise(() => resolve()) })
   })
   const door = await mountDoor(place, { fs })
-  console.log(JSON.stringify({ ready: door.mountPoint, protocolMinor: door.protocolMinor }))
   process.on('SIGTERM', () => void door.unmount({ graceMs: 500 }))
+  console.log(JSON.stringify({ ready: door.mountPoint, protocolMinor: door.protocolMinor }))
   if (words.includes('stuck')) {
     await asked
     void door.invalidateEntry(1, Buffer.from('a'))

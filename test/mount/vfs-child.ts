@@ -40,8 +40,8 @@ async function main(state: string, mountPoint: string): Promise<void> {
   const parts = { ledger, staging, reader, space: { space: () => SPACE }, clock: systemClock, log }
   vfs = await Vfs.start(parts, { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 })
   const door = await mountDoor(mountPoint, { fs: vfs, log })
-  process.stdout.write('ready\n')
   process.once('SIGTERM', () => void door.unmount())
+  process.stdout.write('ready\n')
   await door.ended
   await vfs.stop()
   const findings = await ledger.check()

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
 
-const module = JSON.stringify(pathToFileURL(path.resolve('dist/app/stop.js')).href)
+const module = JSON.stringify(pathToFileURL(path.resolve('dist-test/src/app/stop.js')).href)
 const program = `
   const { listenForStop } = await import(${module})
   const stop = listenForStop(() => console.log('hurry'))
@@ -24,7 +24,10 @@ async function started(mode: string) {
   })
   let said = ''
   child.stdout.on('data', (chunk) => (said += chunk))
-  while (!said.includes('ready')) await sleep(10)
+  while (!said.includes('ready')) {
+    if (child.exitCode !== null) throw new Error(`ended at its start (${child.exitCode})`)
+    await sleep(10)
+  }
   return { child, said: () => said }
 }
 

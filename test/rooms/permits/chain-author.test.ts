@@ -75,6 +75,17 @@ t.test('the same sealed batch is signed again on a head that moved', async (t) =
   t.equal(appendRecord(state, make(state)).epoch, 1)
 })
 
+t.test('epoch numbers rise, and no record may use up those that are left', async (t) => {
+  let state = freshChain()
+  state = appendRecord(state, author.makeWriterTerm(state, timeMs, first))
+  const payload = { nonce: systemRandom(24), sealed: Buffer.alloc(4_112), confirm: [], retire: [] }
+  const make = (epoch: number) =>
+    author.makeEpoch(state, RECORD_KIND.epoch, { body: { epoch, ...payload }, writerTerm: 1, timeMs }, first)
+  t.throws(() => appendRecord(state, make(0)), { code: 'chain-broken' })
+  t.throws(() => appendRecord(state, make(Number.MAX_SAFE_INTEGER)), { code: 'chain-broken' })
+  t.equal(appendRecord(state, make(2 ** 32)).epoch, 2 ** 32)
+})
+
 t.test('of two devices that claim at once, one claim stands and the other learns of it', async (t) => {
   let state = freshChain()
   const termKeys = new Map([[1, termKey]])

@@ -1,6 +1,7 @@
 /** Real WebRTC between processes: what becomes of the living when a process is killed, and a clean end. */
 import t from 'tap'
 import { ECHO, pause } from '../../suites/transport-suite.js'
+import { until } from '../../support/named.js'
 import { rampBytes } from '../../support/ramp.js'
 import { forkNode } from '../../support/rtc-fork.js'
 import { webRtcNet } from '../../support/webrtc-net.js'
@@ -15,7 +16,8 @@ t.test('a process killed with SIGKILL is peer-lost within seven seconds, in the 
   const waits = node.transport.request(child.id, PING).catch((error) => error.code)
   const sends = node.transport.request(child.id, { ...ECHO, body: rampBytes(1, 1_966_080), deadlineMs: 60_000 })
   const sent = sends.catch((error) => error.code)
-  await pause(1_000)
+  await until(() => node.transport.connected().includes(child.id), 20_000)
+  await pause(500)
   child.process.kill('SIGKILL')
   const killedAt = performance.now()
   t.equal(await child.ended, 'SIGKILL')
