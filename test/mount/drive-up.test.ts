@@ -19,10 +19,10 @@ t.test('up says when a part of it ends, ends whole by SIGTERM, and brings everyt
   })
   t.match(await lab.facts('status'), { mount })
   const says = (what: RegExp) => until(`up says ${what}`, () => what.test(first.log))
-  process.kill(facts.hosts[0]?.pid as number, 'SIGKILL')
-  await says(/host \d was killed; to bring it back: shardrive host run --dir /)
   await lab.sh(`umount ${mount}`)
   await says(/the drive has ended \(exit code 0\); to bring it back: shardrive mount /)
+  process.kill(facts.hosts[0]?.pid as number, 'SIGKILL')
+  await says(/host \d was killed; to bring it back: shardrive host run --dir /)
   await endsWhole(t, lab, first, 'SIGTERM')
 
   const again = await lab.up({ mount })

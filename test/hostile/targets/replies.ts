@@ -147,17 +147,22 @@ const EXCHANGE_CODES = [
 /** What the answering server says next: JSON {status, time, signed, header, body}. */
 let said: Record<string, unknown> = {}
 
+/** Arrays that are nested deeply have no text. */
+function textOf(value: unknown): string {
+  return typeof value === 'object' ? '' : String(value)
+}
+
 function rawAnswer(requestHead: string): Buffer {
   const nonce = /^shardrive-nonce: (.*)$/im.exec(requestHead)?.[1]?.trim() ?? ''
-  const body = Buffer.from(String(said.body))
-  const status = Number(said.status)
+  const body = Buffer.from(textOf(said.body))
+  const status = Number(textOf(said.status))
   const timeMs = said.time === 'now' ? Date.now() : 0
   const headers: Record<string, string> =
     said.signed === true ? signReply({ nonce, status, timeMs, body }, bridgeKey) : {}
   if (typeof said.header === 'string' && said.header !== '') headers[HEADER.reply] = said.header
   if (typeof said.time === 'string' && said.time !== 'now') headers[HEADER.bridgeTime] = said.time
   const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}`)
-  return Buffer.concat([Buffer.from(`HTTP/1.1 ${said.status} Answer\r\n${lines.join('\r\n')}\r\n\r\n`), body])
+  return Buffer.concat([Buffer.from(`HTTP/1.1 ${textOf(said.status)} Answer\r\n${lines.join('\r\n')}\r\n\r\n`), body])
 }
 
 /** The whole exchange, over a connection: signed unless it says otherwise. */
