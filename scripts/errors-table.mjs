@@ -20,7 +20,7 @@ export function findCodes() {
   const files = fs.readdirSync(path.join(root, 'src'), { recursive: true }).filter((name) => name.endsWith('.ts'))
   for (const name of files.sort()) {
     const text = fs.readFileSync(path.join(root, 'src', name), 'utf8')
-    if (!/AppError|code:/.test(text)) continue
+    if (!/AppError|code:|refuse\(/.test(text)) continue
     const source = ts.createSourceFile(name, text, ts.ScriptTarget.ES2022, true)
     const visit = (node) => {
       for (const one of [...fromCall(node), ...fromFailures(node), ...fromWire(node, name)])

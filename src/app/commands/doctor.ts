@@ -2,7 +2,8 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
 import path from 'node:path'
 import type { Argv } from 'yargs'
-import { AppError } from '../../base/errors.js'
+import { AppError, isCode } from '../../base/errors.js'
+import { adviceFor } from '../advice.js'
 import type { Arguments, Command } from '../command.js'
 import { exitCodes } from '../exit-codes.js'
 import { formatBytes } from '../numbers.js'
@@ -22,6 +23,8 @@ interface Check {
 }
 
 const SPACE_WANTED_BYTES = 1_073_741_824
+/** A daemon that works answers in milliseconds, one that loads a large drive in seconds. */
+const ANSWER_MS = 10_000
 
 export const command: Command<DoctorArguments> = {
   declare: (yargs: Argv) =>
@@ -31,7 +34,8 @@ export const command: Command<DoctorArguments> = {
       .example('shardrive doctor', 'exit code 5 when something is wrong') as unknown as Argv<DoctorArguments>,
   async run(args: Arguments<DoctorArguments>, terminal: Terminal) {
     const stateDir = await knownStateDir(args.state, args.drive)
-    const checks: Check[] = [checkFuse(), await checkAddons(), checkState(stateDir), ...(await checkBridge(stateDir))]
+    const machine = [checkFuse(), await checkAddons(), checkState(stateDir)]
+    const checks: Check[] = [...machine, ...(await checkBridge(stateDir)), ...(await checkDrive(stateDir))]
     terminal.result(
       { checks },
       checks.flatMap((one) => [
@@ -68,7 +72,10 @@ async function checkAddons(): Promise<Check> {
   const name = 'native code'
   try {
     const { codecAddon } = await import('../../addon/codec.js')
+    const { memoryAddon } = await import('../../addon/memory.js')
     const { path: kernel, aes, sha256 } = codecAddon().capability()
+    memoryAddon()
+    if (process.platform === 'linux') (await import('../../addon/door.js')).doorAddon()
     return { name, ok: true, detail: `erasure ${kernel}, ${aes}, ${sha256}` }
   } catch (error) {
     return { name, ok: false, ...explain(error) }
@@ -117,6 +124,54 @@ async function checkBridge(stateDir: string): Promise<Check[]> {
   } catch (error) {
     return [{ name, ok: false, ...explain(error) }]
   }
+}
+
+interface DriveFacts {
+  mount: string
+  readOnly: string | null
+  trouble: { code: string; message: string } | null
+  hosts: { connected: number; online: number | null; total: number | null; refused: number }
+}
+
+/** What the daemon of this state directory says of itself; that none runs is nothing wrong. */
+async function checkDrive(stateDir: string): Promise<Check[]> {
+  const name = 'drive'
+  if (!existsSync(stateDir)) return []
+  const { callDaemon } = await import('../../mount/control/client.js')
+  const { controlSocketOf } = await import('../running-drives.js')
+  const late = AbortSignal.timeout(ANSWER_MS)
+  try {
+    const facts = await callDaemon(controlSocketOf(stateDir), 'status', {}, { signal: late })
+    return driveChecks(facts as unknown as DriveFacts)
+  } catch (error) {
+    if (isCode(error, 'daemon-not-running')) return [{ name, ok: true, detail: 'not mounted' }]
+    if (!late.aborted) return [{ name, ok: false, ...explain(error) }]
+    const hint = 'shardrive unmount --force takes it away; shardrive mount brings it back'
+    return [{ name, ok: false, detail: `its daemon does not answer in ${ANSWER_MS / 1_000} s`, hint }]
+  }
+}
+
+function driveChecks({ mount, readOnly, trouble, hosts }: DriveFacts): Check[] {
+  const place = `at ${mount}${readOnly === null ? '' : `, READ-ONLY: ${readOnly}`}`
+  const hint = trouble === null ? undefined : adviceFor(trouble.code)
+  const drive =
+    trouble === null
+      ? { ok: true, detail: place }
+      : { ok: false, detail: `${place}; ${trouble.message} [${trouble.code}]` }
+  const online = hosts.online === null ? 'unknown how many are online' : `${hosts.online} of ${hosts.total} online`
+  const refused = hosts.refused === 0 ? '' : `, ${hosts.refused} connections refused`
+  return [
+    { name: 'drive', ...drive, ...(hint === undefined ? {} : { hint }) },
+    {
+      name: 'hosts',
+      ok: hosts.online !== 0 && hosts.refused === 0,
+      detail: `${online}, ${hosts.connected} connected here${refused}`,
+      hint:
+        hosts.refused === 0
+          ? 'start hosts, or wait until they return; what you write stays on this machine until then'
+          : 'what the bridge relayed was not what hosts had signed: look into the log of the drive',
+    },
+  ]
 }
 
 function explain(error: unknown): { detail: string; hint?: string } {
