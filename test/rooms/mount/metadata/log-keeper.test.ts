@@ -119,7 +119,8 @@ t.test('what is published leaves the disk: rows, and the log that carried them',
   await ledger.sync()
   const file = path.join(folder, 'ledger.db')
   const bytes = () => Math.max(sizeOf(file), sizeOf(`${file}-wal`))
-  t.ok(bytes() > LOG_BYTES_KEPT * 1.5)
+  // Some of it may have been moved from the one to the other.
+  t.ok(sizeOf(file) + sizeOf(`${file}-wal`) > LOG_BYTES_KEPT * 1.5)
   const cut = await ledger.cut()
   if (cut === null) return void t.fail('nothing to cut')
   const read: Buffer[] = []
