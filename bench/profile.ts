@@ -1,11 +1,21 @@
 /** Where the time goes: V8's CPU profiles by room and function, and the CPU time of every thread of a process. */
 import fs from 'node:fs'
+import { SourceMap } from 'node:module'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { threadsOf } from './processes.js'
 
 interface ProfileNode {
   id: number
-  callFrame: { functionName: string; url: string; lineNumber: number }
+  callFrame: Frame
+}
+
+/** Lines and columns from 0. */
+interface Frame {
+  functionName: string
+  url: string
+  lineNumber: number
+  columnNumber: number
 }
 
 interface Profile {
@@ -45,9 +55,10 @@ function summarise(file: string): ThreadProfile {
     const frame = nodes.get(id)?.callFrame
     if (frame === undefined) continue
     const name = frame.functionName || '(anonymous)'
-    const room = roomOf(frame.url, name)
+    const { url, line } = sourceOf(frame)
+    const room = roomOf(url, name)
     if (!NOT_WORK.has(name)) busyMs += ms
-    const where = frame.url === '' ? room : `${shortUrl(frame.url)}:${frame.lineNumber + 1}`
+    const where = url === '' ? room : `${shortUrl(url)}:${line}`
     add(rooms, room, ms)
     add(functions, `${name} (${where})`, ms)
   }
@@ -55,9 +66,30 @@ function summarise(file: string): ThreadProfile {
   return { file: path.basename(file), wallMs, busyMs, rooms: top(rooms), functions: top(functions) }
 }
 
+const maps = new Map<string, SourceMap | null>()
+
+/** The program is one file: where the line was written is in the map beside it. */
+function sourceOf(frame: Frame): { url: string; line: number } {
+  const { url, lineNumber, columnNumber } = frame
+  const built = { url, line: lineNumber + 1 }
+  const map = url.startsWith('file:') ? mapOf(fileURLToPath(url)) : null
+  const entry = map?.findEntry(lineNumber, columnNumber)
+  if (entry === undefined || !('originalSource' in entry)) return built
+  return { url: entry.originalSource, line: entry.originalLine + 1 }
+}
+
+function mapOf(file: string): SourceMap | null {
+  const known = maps.get(file)
+  if (known !== undefined) return known
+  const place = `${file}.map`
+  const made = fs.existsSync(place) ? new SourceMap(JSON.parse(fs.readFileSync(place, 'utf8'))) : null
+  maps.set(file, made)
+  return made
+}
+
 function roomOf(url: string, name: string): string {
   if (NOT_WORK.has(name) || name === '(garbage collector)') return name
-  const inProject = /\/dist\/((?:mount|host|bridge)\/[^/]+|[^/]+)\//.exec(url)
+  const inProject = /(?:^|\/)src\/((?:mount|host|bridge)\/[^/]+|[^/]+)\//.exec(url)
   if (inProject) return inProject[1] as string
   const inModule = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)
   if (inModule) return inModule[1] as string
@@ -65,7 +97,7 @@ function roomOf(url: string, name: string): string {
 }
 
 function shortUrl(url: string): string {
-  return url.replace(/^file:\/\//, '').replace(/^.*\/(dist|node_modules)\//, '')
+  return url.replace(/^file:\/\//, '').replace(/^.*?(?:src|node_modules|dist)\//, '')
 }
 
 function add(sums: Map<string, number>, key: string, ms: number): void {
