@@ -182,6 +182,8 @@ export class ShardReader {
         // One that is not there is absent. One that took the question while others answered theirs is silent.
         const isSilent = isCode(error, 'timed-out') && scores.isSilentSince(place.host, startedAtMs)
         if (isSilent && !signal.aborted) this.tell(place, 'silent', `no answer in ${this.deadlineMs} ms`)
+        // It says itself that its copy is lost: the bridge should know.
+        if (isCode(error, 'shard-damaged')) this.tell(place, 'refused', 'shard-damaged')
         throw error
       })
     const { shardLength, proof } = this.decode(reply.head, place)

@@ -91,6 +91,13 @@ t.test('who is away, busy or without the shard is not accused', async (t) => {
   t.same(bench.evidence, [], 'nor is the one that is as silent as everybody')
 })
 
+t.test('a host that says itself that its copy is damaged is told of: the bridge should know', async (t) => {
+  const bench = new Bench()
+  bench.fails('shard-damaged')
+  await t.rejects(bench.reader.ask(placeOf(1), RANGE).bytes, { code: 'shard-damaged' })
+  t.match(bench.evidence, [{ kind: 'refused', host: hostOf(1), detail: 'shard-damaged' }])
+})
+
 t.test('an answer that is not wanted is cancelled; one that lost its race is waited for', async (t) => {
   const bench = new Bench()
   bench.answer = () => new Promise(() => {})
