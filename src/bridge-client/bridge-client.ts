@@ -17,6 +17,7 @@ import { type AccountId, type BridgeId, type DriveId, driveId, type HostId, type
 import type { PlacementGrant } from '../model/segment.js'
 import * as api from '../wire/api.js'
 import { decodeJson } from '../wire/check.js'
+import * as hostApi from '../wire/host-api.js'
 import type { Static, TSchema } from '../wire/schema.js'
 import { BridgeClock } from './bridge-clock.js'
 import { type BridgeUrlOptions, parseBridgeUrl } from './bridge-url.js'
@@ -202,11 +203,11 @@ export class BridgeClient {
 
   // Hosts
 
-  registerHost(request: api.HostRequest, options: CallOptions = {}): Promise<api.HostReply> {
-    return this.post('/v1/hosts', request, api.HostReply, options)
+  registerHost(request: hostApi.HostRequest, options: CallOptions = {}): Promise<hostApi.HostReply> {
+    return this.post('/v1/hosts', request, hostApi.HostReply, options)
   }
 
-  async reportHost(host: HostId, report: api.HostReport, options: CallOptions = {}): Promise<void> {
+  async reportHost(host: HostId, report: hostApi.HostReport, options: CallOptions = {}): Promise<void> {
     await this.post(`/v1/hosts/${host}/report`, report, api.Done, options)
   }
 

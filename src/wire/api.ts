@@ -33,10 +33,10 @@ export const TokenHex = hex(297)
 export const ReceiptHex = hex(258)
 /** Safe unsigned integer. */
 export const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
-const U32 = Type.Integer({ minimum: 0, maximum: 0xffffffff })
+export const U32 = Type.Integer({ minimum: 0, maximum: 0xffffffff })
 const ShardCount = Type.Integer({ minimum: 1, maximum: API_LIMITS.shardsMax })
-const ShardIndex = Type.Integer({ minimum: 0, maximum: API_LIMITS.shardsMax - 1 })
-const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+export const ShardIndex = Type.Integer({ minimum: 0, maximum: API_LIMITS.shardsMax - 1 })
+export const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 
 export const HEADER = {
   key: 'shardrive-key',
@@ -229,17 +229,3 @@ export type EvidenceRequest = Static<typeof EvidenceRequest>
 // GET /v1/space. Bytes are plain bytes: host bytes x k / n.
 export const SpaceReply = closed({ totalBytes: Count, freeBytes: Count, hostsOnline: Count, hostsTotal: Count })
 export type SpaceReply = Static<typeof SpaceReply>
-
-// POST /v1/hosts. `domain` names who operates the host; hosts of one operator share no segment.
-export const HostRequest = closed({
-  host: Hex32,
-  capacityBytes: Count,
-  domain: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9._:-]{1,128}$' })),
-})
-export type HostRequest = Static<typeof HostRequest>
-export const HostReply = closed({ host: Hex32, incarnation: U32 })
-export type HostReply = Static<typeof HostReply>
-
-// POST /v1/hosts/:host/report
-export const HostReport = closed({ usedBytes: Count, freeBytes: Count, capacityBytes: Count })
-export type HostReport = Static<typeof HostReport>

@@ -13,6 +13,7 @@ import { OP } from '../../src/mount/fuse/opcodes.js'
 import { KIND } from '../../src/mount/metadata/operations.js'
 import * as api from '../../src/wire/api.js'
 import { FRAME } from '../../src/wire/frames.js'
+import * as hostApi from '../../src/wire/host-api.js'
 import { METHOD } from '../../src/wire/methods.js'
 import { BridgeMessage, PeerMessage } from '../../src/wire/socket.js'
 import { planOf } from '../hostile/attack.js'
@@ -29,9 +30,10 @@ function messagesOf(union: unknown): string[] {
 }
 
 /** Schemas of whole bodies; those that a body is only put together from are no messages. */
-const bodyNames = Object.entries(api)
-  .filter(([, value]) => typeof value === 'object' && 'properties' in value)
-  .map(([name]) => name)
+const bodiesOf = (file: string, schemas: object) =>
+  Object.entries(schemas)
+    .filter(([, value]) => typeof value === 'object' && 'properties' in value)
+    .map(([name]) => `${file} ${name}`)
 const functionsOf = (addon: object) =>
   Object.keys(addon).filter((name) => typeof Reflect.get(addon, name) === 'function')
 const keysOf = (names: object, prefix: string, suffix = '') =>
@@ -50,7 +52,7 @@ const sources: Record<string, string[]> = {
   'records of a volume': keysOf(RECORD_TYPE, 'RECORD_TYPE.'),
   'requests of the kernel': keysOf(OP, 'OP.'),
   'calls of the bridge': ROUTES.map((route) => `${route.method} ${route.path}`),
-  'bodies of the bridge': bodyNames.map((name) => `wire/api.ts ${name}`),
+  'bodies of the bridge': [...bodiesOf('wire/api.ts', api), ...bodiesOf('wire/host-api.ts', hostApi)],
   'messages of sockets': [
     ...messagesOf(PeerMessage).map((name) => `PeerMessage ${name}`),
     ...messagesOf(BridgeMessage).map((name) => `BridgeMessage ${name}`),
@@ -85,6 +87,7 @@ const decodes =
 const exempt: Record<string, string> = {
   'src/app/cli.ts': 'the version in the package’s own package.json',
   'src/base/process-state.ts': 'the kernel’s own words about a process',
+  'src/bridge/persist/host-rows.ts': 'reports, checked when they came in',
   'src/mount/sync/snapshotter.ts': 'a hint in the ledger, of which anything but a counter counts as nothing',
 }
 

@@ -5,6 +5,7 @@ import { driveId, hostId } from '../../model/ids.js'
 import { joinRecords } from '../../permits/chain-record.js'
 import * as api from '../../wire/api.js'
 import { decodeJson } from '../../wire/check.js'
+import * as hostApi from '../../wire/host-api.js'
 import type { Static, TSchema } from '../../wire/schema.js'
 import type { BridgeService, Caller } from './service.js'
 
@@ -93,8 +94,8 @@ export const ROUTES: readonly Route[] = [
     service.evidence(input.caller, driveOf(input), request),
   ),
   get('/v1/space', (service, { caller }) => service.space(caller)),
-  postJson('/v1/hosts', api.HostRequest, (service, { caller }, request) => service.registerHost(caller, request)),
-  postJson('/v1/hosts/:host/report', api.HostReport, (service, input, request) =>
+  postJson('/v1/hosts', hostApi.HostRequest, (service, { caller }, request) => service.registerHost(caller, request)),
+  postJson('/v1/hosts/:host/report', hostApi.HostReport, (service, input, request) =>
     service.reportHost(input.caller, hostId(input.params.host), request),
   ),
 ]

@@ -5,6 +5,7 @@
  */
 import type { DriveId, HostId, PeerId } from '../../model/ids.js'
 import type * as api from '../../wire/api.js'
+import type * as hostApi from '../../wire/host-api.js'
 
 /** Who asks: the key that signed, and where the request came from. */
 export interface Caller {
@@ -30,6 +31,6 @@ export interface BridgeService {
   health(caller: Caller, drive: DriveId): Promise<api.HealthReply>
   evidence(caller: Caller, drive: DriveId, request: api.EvidenceRequest): Promise<api.Done>
   space(caller: Caller): Promise<api.SpaceReply>
-  registerHost(caller: Caller, request: api.HostRequest): Promise<api.HostReply>
-  reportHost(caller: Caller, host: HostId, request: api.HostReport): Promise<api.Done>
+  registerHost(caller: Caller, request: hostApi.HostRequest): Promise<hostApi.HostReply>
+  reportHost(caller: Caller, host: HostId, request: hostApi.HostReport): Promise<api.Done>
 }

@@ -7,6 +7,7 @@ import { AppError } from '../../base/errors.js'
 import type { HostId, PeerId } from '../../model/ids.js'
 import type { Scheme } from '../../model/segment.js'
 import type * as api from '../../wire/api.js'
+import type * as hostApi from '../../wire/host-api.js'
 import type { HostRow } from '../persist/host-rows.js'
 import type { Store } from '../persist/store.js'
 import type { Candidate } from '../placement/choose.js'
@@ -14,11 +15,7 @@ import { subnetOf } from '../placement/domains.js'
 
 const HOSTS_MAX = 100_000
 
-export interface KnownHost extends Candidate {
-  host: HostId
-  capacityBytes: number
-  usedBytes: number
-}
+export interface KnownHost extends Candidate, HostRow {}
 
 export class HostRegistry {
   private readonly store: Store
@@ -47,7 +44,7 @@ export class HostRegistry {
   }
 
   /** New or again; `not-yours`, `too-many-hosts`. */
-  async register(key: PeerId, address: string, request: api.HostRequest): Promise<void> {
+  async register(key: PeerId, address: string, request: hostApi.HostRequest): Promise<void> {
     if (key !== request.host) throw new AppError('not-yours', 'a host registers itself')
     if (this.byId.size >= HOSTS_MAX && !this.byId.has(key as HostId)) {
       throw new AppError('too-many-hosts', 'this bridge takes no more hosts')
@@ -60,11 +57,12 @@ export class HostRegistry {
     this.keep(await this.store.hosts.save(key as HostId, facts, this.clock.nowMs()))
   }
 
-  async report(key: PeerId, host: HostId, report: api.HostReport): Promise<void> {
+  async report(key: PeerId, host: HostId, report: hostApi.HostReport): Promise<void> {
     if (key !== host) throw new AppError('not-yours', 'a host reports of itself')
     const known = this.byId.get(host)
     if (known === undefined) throw new AppError('unknown-host', 'register first')
-    Object.assign(known, report, { seenAt: this.clock.nowMs() })
+    const { capacityBytes, usedBytes, freeBytes } = report
+    Object.assign(known, { capacityBytes, usedBytes, freeBytes, facts: report, seenAt: this.clock.nowMs() })
     await this.store.hosts.saveReport(known.row, report, known.seenAt)
   }
 
@@ -88,6 +86,22 @@ export class HostRegistry {
   async noteGone(host: HostId): Promise<void> {
     const known = this.byId.get(host)
     if (known !== undefined) await this.store.hosts.noteSeen(known.row, known.subnet, known.seenAt)
+  }
+
+  /** The reputation of a host changed. */
+  async setState(row: number, state: hostApi.HostState, vettedAt: number | null): Promise<void> {
+    const known = this.byRow.get(row)
+    if (known === undefined) return
+    Object.assign(known, { state, vettedAt })
+    await this.store.hosts.saveState(row, state, vettedAt)
+  }
+
+  /** It leaves, has left, or stays after all. */
+  async setExit(row: number, exit: { leavingAt: number | null; leftAt: number | null }): Promise<void> {
+    const known = this.byRow.get(row)
+    if (known === undefined) return
+    Object.assign(known, exit)
+    await this.store.hosts.saveExit(row, exit)
   }
 
   /** Placed but not reported yet. */

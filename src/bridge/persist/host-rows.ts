@@ -13,6 +13,8 @@ import {
 } from '../../model/ids.js'
 import type { Database, Statement } from '../../sqlite/driver.js'
 import { guarded } from '../../sqlite/failures.js'
+import { decodeJson } from '../../wire/check.js'
+import { HOST_STATES, HostReport, type HostState } from '../../wire/host-api.js'
 
 export interface HostRow {
   row: number
@@ -23,6 +25,12 @@ export interface HostRow {
   usedBytes: number
   freeBytes: number
   seenAt: number
+  /** Its last report; null before the first. */
+  facts: HostReport | null
+  state: HostState
+  vettedAt: number | null
+  leavingAt: number | null
+  leftAt: number | null
 }
 
 export interface Deletion {
@@ -52,6 +60,11 @@ interface RawHost {
   used: number
   free: number
   seen_at: number
+  facts: string
+  state: number
+  vetted_at: number | null
+  leaving_at: number | null
+  left_at: number | null
 }
 
 interface RawDeletion {
@@ -73,6 +86,11 @@ function hostRow(raw: RawHost): HostRow {
     usedBytes: raw.used,
     freeBytes: raw.free,
     seenAt: raw.seen_at,
+    facts: raw.facts === '{}' ? null : decodeJson(HostReport, Buffer.from(raw.facts), 'a saved report'),
+    state: HOST_STATES[raw.state] ?? 'review',
+    vettedAt: raw.vetted_at,
+    leavingAt: raw.leaving_at,
+    leftAt: raw.left_at,
   }
 }
 
@@ -100,14 +118,19 @@ export class HostRows {
     })
   }
 
-  async saveReport(
-    row: number,
-    report: { capacityBytes: number; usedBytes: number; freeBytes: number },
-    nowMs: number,
-  ) {
+  async saveReport(row: number, report: HostReport, nowMs: number): Promise<void> {
+    const { capacityBytes, usedBytes, freeBytes } = report
     guarded(() =>
-      this.statements.report.run(report.capacityBytes, report.usedBytes, report.freeBytes, nowMs, nowMs, row),
+      this.statements.report.run(capacityBytes, usedBytes, freeBytes, nowMs, nowMs, JSON.stringify(report), row),
     )
+  }
+
+  async saveState(row: number, state: HostState, vettedAt: number | null): Promise<void> {
+    guarded(() => this.statements.state.run(HOST_STATES.indexOf(state), vettedAt, row))
+  }
+
+  async saveExit(row: number, exit: { leavingAt: number | null; leftAt: number | null }): Promise<void> {
+    guarded(() => this.statements.exit.run(exit.leavingAt, exit.leftAt, row))
   }
 
   async noteSeen(row: number, subnet: string, nowMs: number): Promise<void> {
@@ -186,7 +209,11 @@ function prepare(db: Database) {
        ON CONFLICT (host) DO UPDATE SET operator = @operator, subnet = @subnet, capacity = @capacity,
          free = MAX(0, MIN(free + @capacity - capacity, @capacity)), seen_at = @now`,
     ),
-    report: db.prepare('UPDATE hosts SET capacity = ?, used = ?, free = ?, reported_at = ?, seen_at = ? WHERE id = ?'),
+    report: db.prepare(
+      'UPDATE hosts SET capacity = ?, used = ?, free = ?, reported_at = ?, seen_at = ?, facts = ? WHERE id = ?',
+    ),
+    state: db.prepare('UPDATE hosts SET state = ?, vetted_at = ? WHERE id = ?'),
+    exit: db.prepare('UPDATE hosts SET leaving_at = ?, left_at = ? WHERE id = ?'),
     seen: db.prepare('UPDATE hosts SET seen_at = ?, subnet = ? WHERE id = ?'),
     deletions: db.prepare('SELECT * FROM deletions WHERE host_row = ? AND id > ? ORDER BY id LIMIT ?') as Statement<
       [number, number, number],

@@ -98,5 +98,19 @@ CREATE TRIGGER segments_gone AFTER DELETE ON segments BEGIN
 END;
 `
 
-export const MIGRATIONS: readonly Migration[] = [first]
+/**
+ * hosts.facts: the last report, JSON. hosts.state: index into HOST_STATES. leaving_at: it asked to leave.
+ * shards.lost: the host that it was stored on has it no more (a verdict, or its own word): another host takes it.
+ */
+const standing = `
+ALTER TABLE hosts ADD COLUMN facts TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE hosts ADD COLUMN state INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE hosts ADD COLUMN vetted_at INTEGER;
+ALTER TABLE hosts ADD COLUMN leaving_at INTEGER;
+ALTER TABLE hosts ADD COLUMN left_at INTEGER;
+ALTER TABLE shards ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX shards_host ON shards (host_row, shard);
+`
+
+export const MIGRATIONS: readonly Migration[] = [first, standing]
 export const DATABASE_KIND = 'SDBR'

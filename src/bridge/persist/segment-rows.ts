@@ -45,6 +45,8 @@ export interface ShardRow {
   generation: number
   offered: boolean
   stored: boolean
+  /** Was stored and its host has it no more: only another host can take it. */
+  lost: boolean
 }
 
 export type NewSegment = Omit<SegmentRow, 'row' | 'driveRow' | 'drive' | 'stored' | 'state' | 'placedAt' | 'shards'> & {
@@ -189,6 +191,15 @@ export class SegmentRows {
     })
   }
 
+  /** A stored shard that its host has no more; false when it was moved meanwhile, or is known as lost. */
+  async saveLost(segmentRow: number, shard: Pick<ShardRow, 'index' | 'hostRow' | 'generation'>): Promise<boolean> {
+    return transaction(this.db, () => {
+      const { changes } = this.statements.loseShard.run(segmentRow, shard.index, shard.hostRow, shard.generation)
+      if (changes === 1) this.statements.addStored.run(-1, segmentRow)
+      return changes === 1
+    })
+  }
+
   /** Rows whose time has come, oldest first: placed but never confirmed, or retired, before `beforeMs`. */
   async expired(state: number, beforeMs: number, limit: number): Promise<number[]> {
     const statement = state === SEGMENT_STATE.retired ? this.statements.retiredBefore : this.statements.placedBefore
@@ -243,5 +254,6 @@ function shardRow(raw: RawShard): ShardRow {
     generation: raw.generation,
     offered: raw.offered === 1,
     stored: raw.stored === 1,
+    lost: raw.lost === 1,
   }
 }

@@ -26,6 +26,7 @@ export interface RawShard {
   generation: number
   offered: number
   stored: number
+  lost: number
 }
 
 interface Id {
@@ -43,7 +44,7 @@ function prepareReads(db: Database) {
     named: db.prepare(`${SEGMENT} WHERE drive_row = ? AND segment = ?`) as Statement<[number, Buffer], RawSegment>,
     byRow: db.prepare(`${SEGMENT} WHERE segments.id = ?`) as Statement<[number], RawSegment>,
     shards: db.prepare(
-      `SELECT idx, shard, host_row, hosts.host AS host, generation, offered, stored
+      `SELECT idx, shard, host_row, hosts.host AS host, generation, offered, stored, lost
        FROM shards JOIN hosts ON hosts.id = host_row WHERE segment_row = ? ORDER BY idx`,
     ) as Statement<[number], RawShard>,
     counts: db.prepare('SELECT stored, threshold FROM segments WHERE id = ?') as Statement<
@@ -84,11 +85,16 @@ function prepareWrites(db: Database) {
     ),
     offer: db.prepare('UPDATE shards SET offered = 1 WHERE segment_row = ? AND idx = ?'),
     move: db.prepare(
-      `UPDATE shards SET host_row = ?, generation = ?, offered = ? WHERE segment_row = ? AND idx = ? AND stored = 0`,
+      `UPDATE shards SET host_row = ?, generation = ?, offered = ?, lost = 0
+       WHERE segment_row = ? AND idx = ? AND stored = 0`,
     ),
     storeShard: db.prepare(
       `UPDATE shards SET stored = 1, stored_at = ?, receipt = ?
-       WHERE segment_row = ? AND idx = ? AND host_row = ? AND generation = ? AND stored = 0`,
+       WHERE segment_row = ? AND idx = ? AND host_row = ? AND generation = ? AND stored = 0 AND lost = 0`,
+    ),
+    loseShard: db.prepare(
+      `UPDATE shards SET stored = 0, stored_at = NULL, receipt = NULL, lost = 1
+       WHERE segment_row = ? AND idx = ? AND host_row = ? AND generation = ? AND stored = 1`,
     ),
     addStored: db.prepare('UPDATE segments SET stored = stored + ? WHERE id = ?'),
     addDeletion: db.prepare(

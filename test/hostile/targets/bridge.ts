@@ -70,15 +70,15 @@ const JSON_BODIES: Record<string, Bodies> = {
 }
 
 const SCHEMAS: Record<string, string> = {
-  'POST /v1/accounts': 'AccountRequest',
-  'POST /v1/drives/:drive/heartbeat': 'HeartbeatRequest',
-  'POST /v1/drives/:drive/place': 'PlaceRequest',
-  'POST /v1/drives/:drive/commit': 'CommitRequest',
-  'POST /v1/drives/:drive/locate': 'LocateRequest',
-  'POST /v1/drives/:drive/tokens': 'TokensRequest',
-  'POST /v1/drives/:drive/evidence': 'EvidenceRequest',
-  'POST /v1/hosts': 'HostRequest',
-  'POST /v1/hosts/:host/report': 'HostReport',
+  'POST /v1/accounts': 'wire/api.ts AccountRequest',
+  'POST /v1/drives/:drive/heartbeat': 'wire/api.ts HeartbeatRequest',
+  'POST /v1/drives/:drive/place': 'wire/api.ts PlaceRequest',
+  'POST /v1/drives/:drive/commit': 'wire/api.ts CommitRequest',
+  'POST /v1/drives/:drive/locate': 'wire/api.ts LocateRequest',
+  'POST /v1/drives/:drive/tokens': 'wire/api.ts TokensRequest',
+  'POST /v1/drives/:drive/evidence': 'wire/api.ts EvidenceRequest',
+  'POST /v1/hosts': 'wire/host-api.ts HostRequest',
+  'POST /v1/hosts/:host/report': 'wire/host-api.ts HostReport',
 }
 
 /** What a refusal leaves as it was: the database, but for when a device was last seen, which the first call wrote. */
@@ -99,7 +99,7 @@ function jsonCall(name: string, bodies: Bodies): Target {
       take: (body) => ask(shared, name, key, { body }),
     }
   }
-  return { name, of: API, is: [name, `wire/api.ts ${SCHEMAS[name]}`], open }
+  return { name, of: API, is: [name, SCHEMAS[name] as string], open }
 }
 
 /** A host's word, changed on its way: counted as nothing. */

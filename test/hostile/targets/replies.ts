@@ -13,6 +13,7 @@ import { signReply } from '../../../src/permits/request-signature.js'
 import type * as wireApi from '../../../src/wire/api.js'
 import { HEADER } from '../../../src/wire/api.js'
 import { decodeJson } from '../../../src/wire/check.js'
+import type * as hostApi from '../../../src/wire/host-api.js'
 import { type BridgeMessage, BridgeMessage as BridgeMessages } from '../../../src/wire/socket.js'
 import { mutateJson } from '../../support/mutate-json.js'
 import { RawAnswers } from '../../support/raw-answers.js'
@@ -39,9 +40,17 @@ const client = clientOf('http://127.0.0.1:1')
 /** What the bridge answers next; the exchange beneath has targets of its own. */
 let answer: Buffer = Buffer.alloc(0)
 
+/** Bodies of hosts are in a file of their own. */
+const fileOf = (schema: string) => (schema.startsWith('Host') ? 'wire/host-api.ts' : 'wire/api.ts')
+
 type Call = (client: BridgeClient) => Promise<unknown>
 
-function reply(name: string, schema: keyof typeof wireApi, call: Call, bodies: readonly object[]): Target {
+function reply(
+  name: string,
+  schema: keyof typeof wireApi | keyof typeof hostApi,
+  call: Call,
+  bodies: readonly object[],
+): Target {
   const open = (): Opened => {
     const answered = Object.create(client) as BridgeClient
     Object.defineProperty(answered, 'run', { value: async () => answer })
@@ -56,7 +65,7 @@ function reply(name: string, schema: keyof typeof wireApi, call: Call, bodies: r
       taken: 'sometimes',
     }
   }
-  return { name: `reply ${name}`, of: CLIENT, is: [`wire/api.ts ${schema}`], open }
+  return { name: `reply ${name}`, of: CLIENT, is: [`${fileOf(schema)} ${schema}`], open }
 }
 
 const head = { sequence: 7, hash: id }
