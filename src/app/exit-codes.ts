@@ -167,6 +167,7 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'unknown-key',
     'unknown-method',
     'unknown-segment',
+    'unknown-transcript',
   ],
   damaged: [
     'state-damaged',

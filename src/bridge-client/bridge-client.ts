@@ -47,6 +47,8 @@ export interface CallOptions {
 
 export const CALL_TIMEOUT_MS = 20_000
 export const BYTES_TIMEOUT_MS = 120_000
+/** 16 leaves with their paths, and what was signed about them. */
+const TRANSCRIPT_BYTES_MAX = 32_768
 const JSON_REPLY_MAX = api.API_LIMITS.jsonReplyBytesMax
 
 export class BridgeClient {
@@ -209,6 +211,32 @@ export class BridgeClient {
 
   async reportHost(host: HostId, report: hostApi.HostReport, options: CallOptions = {}): Promise<void> {
     await this.post(`/v1/hosts/${host}/report`, report, api.Done, options)
+  }
+
+  standing(host: HostId, options: CallOptions = {}): Promise<hostApi.HostStanding> {
+    return this.get(`/v1/hosts/${host}/standing`, hostApi.HostStanding, options)
+  }
+
+  /** Asks to leave, or to stay after all. */
+  exit(host: HostId, request: hostApi.ExitRequest, options: CallOptions = {}): Promise<hostApi.HostStanding> {
+    return this.post(`/v1/hosts/${host}/exit`, request, hostApi.HostStanding, options)
+  }
+
+  /** At most 1,000 at a time. Said twice it counts once. */
+  async reportLosses(host: HostId, request: hostApi.LossesRequest, options: CallOptions = {}): Promise<void> {
+    await this.post(`/v1/hosts/${host}/losses`, request, api.Done, options)
+  }
+
+  /** What the bridge keeps of a failed audit, unverified (permits/audit.ts). */
+  transcript(host: HostId, id: number, options: CallOptions = {}): Promise<Buffer> {
+    return this.run({
+      method: 'GET',
+      path: `/v1/hosts/${host}/transcripts/${id}`,
+      replyBytesMax: TRANSCRIPT_BYTES_MAX,
+      timeoutMs: options.timeoutMs ?? this.timeoutMs,
+      idempotent: true,
+      ...signalOf(options),
+    })
   }
 
   private async get<T extends TSchema>(path: string, schema: T, options: CallOptions): Promise<Static<T>> {

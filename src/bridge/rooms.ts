@@ -8,6 +8,7 @@ import type { DriveId } from '../model/ids.js'
 import type { Transport } from '../rtc/transport.js'
 import { Access } from './accounts/access.js'
 import { Accounts } from './accounts/accounts.js'
+import { Losses } from './audits/losses.js'
 import { type BridgeConfig, REPLACE_AFTER_MS } from './config.js'
 import { Commits } from './contracts/commits.js'
 import { TokenIssuer } from './contracts/tokens.js'
@@ -18,6 +19,7 @@ import { Placements } from './placement/placements.js'
 import { Completer } from './repairs/completer.js'
 import { CompletionQueue } from './repairs/completion.js'
 import { ShardTraffic } from './repairs/shard-traffic.js'
+import { Standings } from './reputation/standings.js'
 import { Chains } from './segments/chains.js'
 import { Sweeper } from './segments/sweeper.js'
 import { Views } from './segments/views.js'
@@ -49,6 +51,8 @@ export interface Rooms {
   sweeper: Sweeper
   deletions: Deletions
   completion: CompletionQueue | null
+  standings: Standings
+  losses: Losses
 }
 
 export async function buildRooms(parts: RoomsParts): Promise<Rooms> {
@@ -79,6 +83,8 @@ export async function buildRooms(parts: RoomsParts): Promise<Rooms> {
     sweeper: new Sweeper({ store, clock, log }),
     deletions: new Deletions({ store, hosts, hub, tokens, clock }),
     completion,
+    standings: await Standings.load({ store, hosts, clock }),
+    losses: new Losses({ store }),
   }
 }
 

@@ -27,6 +27,7 @@ export const BRIDGE_CODES = [
   'unknown-drive',
   'unknown-host',
   'unknown-segment',
+  'unknown-transcript',
   'head-moved',
   'writer-fenced',
   'key-term-stale',

@@ -2,7 +2,7 @@
  * What hosts and the bridge tell each other over HTTP, as types (docs/protocol.md section 1): registration, reports, and
  * what the bridge thinks of a host. Same rules as api.ts.
  */
-import { Count, Hex32, U32 } from './api.js'
+import { Count, Hex16, Hex32, nullable, ShardIndex, U32 } from './api.js'
 import { closed, type Static, Type } from './schema.js'
 
 // POST /v1/hosts. `domain` names who operates the host; hosts of one operator share no segment.
@@ -43,3 +43,50 @@ export type HostReport = Static<typeof HostReport>
 
 export const HOST_STATES = ['good', 'watch', 'suspended', 'review', 'removed'] as const
 export type HostState = (typeof HOST_STATES)[number]
+
+const HostStateName = Type.Union([
+  Type.Literal('good'),
+  Type.Literal('watch'),
+  Type.Literal('suspended'),
+  Type.Literal('review'),
+  Type.Literal('removed'),
+])
+const VerdictCounts = closed({ success: Count, fail: Count, offline: Count, timeout: Count, unknown: Count })
+
+// GET /v1/hosts/:host/standing, POST /v1/hosts/:host/exit: what the bridge thinks of a host, to itself.
+export const HostStanding = closed({
+  state: HostStateName,
+  /** Unix ms; null: new, it gets a small share and earns nothing yet. */
+  vettedAt: nullable(Count),
+  /** 0 to 1: how often its audits succeeded, the latest counting most. */
+  score: Type.Number({ minimum: 0, maximum: 1 }),
+  /** 0 to 1: of the last 30 days, within its own hours. */
+  onlineShare: Type.Number({ minimum: 0, maximum: 1 }),
+  verdicts: VerdictCounts,
+  shards: Count,
+  /** Of their payloads. */
+  bytes: Count,
+  /** The newest last: what changed, when, and why, for a person. */
+  notices: Type.Array(
+    closed({ at: Count, state: HostStateName, why: Type.String({ maxLength: 512 }), transcript: nullable(Count) }),
+    { maxItems: 100 },
+  ),
+  exit: closed({
+    phase: Type.Union([Type.Literal('none'), Type.Literal('leaving'), Type.Literal('left')]),
+    shardsLeft: Count,
+  }),
+})
+export type HostStanding = Static<typeof HostStanding>
+
+// POST /v1/hosts/:host/exit. `cancel`: it stays after all.
+export const ExitRequest = closed({ cancel: Type.Optional(Type.Boolean()) })
+export type ExitRequest = Static<typeof ExitRequest>
+
+// POST /v1/hosts/:host/losses: shards that the host itself found damaged or gone, in its own name.
+export const LossesRequest = closed({
+  losses: Type.Array(closed({ pseudonym: Hex16, segment: Hex32, index: ShardIndex, shard: Hex32, generation: U32 }), {
+    minItems: 1,
+    maxItems: 1_000,
+  }),
+})
+export type LossesRequest = Static<typeof LossesRequest>

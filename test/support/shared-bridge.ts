@@ -15,6 +15,8 @@ export interface SharedBridge {
   drive: TestDrive
   /** Of a host of that segment. */
   receipt: Buffer
+  /** Of that host's failures. */
+  transcript: number
   said(): string
   /** Changes whenever anything in the database does. */
   version(): string
@@ -54,6 +56,15 @@ async function open(): Promise<SharedBridge> {
   const [grant] = await drive.place(segmentNamed('placed'))
   const row = grant?.hosts[0]
   const receipt = hosts.find((one) => one.id === row?.host)?.receiptFor(row?.token as Buffer) as Buffer
+  const transcript = keepTranscript(folder, hosts[0] as TestHost)
   const version = () => String(database.pragma('data_version', { simple: true }))
-  return { world, service, hosts, drive, receipt, said: text, version }
+  return { world, service, hosts, drive, receipt, transcript, said: text, version }
+}
+
+function keepTranscript(folder: string, { id }: TestHost): number {
+  const database = new Database(path.join(folder, 'bridge.db'))
+  const text = 'INSERT INTO transcripts (host_row, at, body) SELECT id, 1, zeroblob(9) FROM hosts WHERE host = ?'
+  const { lastInsertRowid } = database.prepare(text).run(Buffer.from(id, 'hex'))
+  database.close()
+  return Number(lastInsertRowid)
 }

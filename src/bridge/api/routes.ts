@@ -28,6 +28,7 @@ export interface Route {
 
 const LABEL = /^([0-9a-f]{2}){0,1024}$/
 const DRIVE = '/v1/drives/:drive'
+const HOST = '/v1/hosts/:host'
 
 function get(path: string, run: Route['run']): Route {
   return { method: 'GET', path, bodyBytesMax: 0, run }
@@ -54,6 +55,16 @@ function driveOf(input: CallInput) {
 function fromOf(input: CallInput): number {
   const text = input.query.from ?? '0'
   if (!/^(0|[1-9][0-9]{0,14})$/.test(text)) throw new AppError('malformed', 'from is not a sequence number')
+  return Number(text)
+}
+
+function hostOf(input: CallInput) {
+  return hostId(input.params.host)
+}
+
+function transcriptOf(input: CallInput): number {
+  const text = input.params.id ?? ''
+  if (!/^[1-9][0-9]{0,14}$/.test(text)) throw new AppError('malformed', 'the id is not of a transcript')
   return Number(text)
 }
 
@@ -95,7 +106,17 @@ export const ROUTES: readonly Route[] = [
   ),
   get('/v1/space', (service, { caller }) => service.space(caller)),
   postJson('/v1/hosts', hostApi.HostRequest, (service, { caller }, request) => service.registerHost(caller, request)),
-  postJson('/v1/hosts/:host/report', hostApi.HostReport, (service, input, request) =>
-    service.reportHost(input.caller, hostId(input.params.host), request),
+  postJson(`${HOST}/report`, hostApi.HostReport, (service, input, request) =>
+    service.reportHost(input.caller, hostOf(input), request),
+  ),
+  get(`${HOST}/standing`, (service, input) => service.standing(input.caller, hostOf(input))),
+  postJson(`${HOST}/exit`, hostApi.ExitRequest, (service, input, request) =>
+    service.exit(input.caller, hostOf(input), request),
+  ),
+  postJson(`${HOST}/losses`, hostApi.LossesRequest, (service, input, request) =>
+    service.losses(input.caller, hostOf(input), request),
+  ),
+  get(`${HOST}/transcripts/:id`, (service, input) =>
+    service.transcript(input.caller, hostOf(input), transcriptOf(input)),
   ),
 ]

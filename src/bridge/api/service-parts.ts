@@ -5,7 +5,7 @@ import type { Rooms } from '../rooms.js'
 import type { BridgeService } from './service.js'
 
 export function makeService(rooms: Rooms, facts: { clock: Clock; version: string }): BridgeService {
-  const { accounts, chains, placements, commits, views, hosts, config, tokens } = rooms
+  const { accounts, chains, placements, commits, views, hosts, config, tokens, standings, losses } = rooms
   return {
     info: async () => ({
       bridge: tokens.bridge,
@@ -42,5 +42,12 @@ export function makeService(rooms: Rooms, facts: { clock: Clock; version: string
       await hosts.report(key, host, report)
       return {}
     },
+    standing: ({ key }, host) => standings.view(key, host),
+    exit: ({ key }, host, request) => standings.exit(key, host, request),
+    losses: async ({ key }, host, request) => {
+      await losses.take(standings.own(key, host), request)
+      return {}
+    },
+    transcript: ({ key }, host, id) => standings.transcript(key, host, id),
   }
 }

@@ -33,4 +33,9 @@ export interface BridgeService {
   space(caller: Caller): Promise<api.SpaceReply>
   registerHost(caller: Caller, request: hostApi.HostRequest): Promise<hostApi.HostReply>
   reportHost(caller: Caller, host: HostId, request: hostApi.HostReport): Promise<api.Done>
+  standing(caller: Caller, host: HostId): Promise<hostApi.HostStanding>
+  exit(caller: Caller, host: HostId, request: hostApi.ExitRequest): Promise<hostApi.HostStanding>
+  losses(caller: Caller, host: HostId, request: hostApi.LossesRequest): Promise<api.Done>
+  /** docs/format.md section 12. */
+  transcript(caller: Caller, host: HostId, id: number): Promise<Buffer>
 }

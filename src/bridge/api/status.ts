@@ -33,6 +33,7 @@ const STATUS: Readonly<Record<BridgeCode, number>> = {
   'unknown-drive': 404,
   'unknown-host': 404,
   'unknown-segment': 404,
+  'unknown-transcript': 404,
 
   'head-moved': 409,
   'writer-fenced': 409,

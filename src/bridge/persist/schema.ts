@@ -8,6 +8,7 @@
  * deletions: what hosts must forget; a row goes when the host says that it did.
  */
 import type { Migration } from '../../sqlite/migrate.js'
+import { audits } from './schema-audits.js'
 
 const first = `
 CREATE TABLE facts (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
@@ -112,5 +113,5 @@ ALTER TABLE shards ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX shards_host ON shards (host_row, shard);
 `
 
-export const MIGRATIONS: readonly Migration[] = [first, standing]
+export const MIGRATIONS: readonly Migration[] = [first, standing, audits]
 export const DATABASE_KIND = 'SDBR'

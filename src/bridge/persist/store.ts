@@ -13,6 +13,7 @@ import { ChainRows } from './chain-rows.js'
 import { HostRows } from './host-rows.js'
 import { DATABASE_KIND, MIGRATIONS } from './schema.js'
 import { SegmentRows } from './segment-rows.js'
+import { StandingRows } from './standing-rows.js'
 
 const CACHE_BYTES = 64 * 1024 * 1024
 
@@ -21,6 +22,7 @@ export class Store {
   readonly chain: ChainRows
   readonly segments: SegmentRows
   readonly hosts: HostRows
+  readonly standings: StandingRows
   /** Rises when the database comes back from a backup. */
   readonly incarnation: number
   private readonly db: Database
@@ -34,6 +36,7 @@ export class Store {
     this.chain = new ChainRows(db)
     this.segments = new SegmentRows(db)
     this.hosts = new HostRows(db)
+    this.standings = new StandingRows(db)
   }
 
   /** One bridge a folder: `folder-locked` for the second. */

@@ -67,6 +67,15 @@ const JSON_BODIES: Record<string, Bodies> = {
     key: host?.id as string,
     sound: { usedBytes: 1, freeBytes: 2 ** 39, capacityBytes: 2 ** 40 },
   }),
+  'POST /v1/hosts/:host/exit': ({ hosts: [host] }) => ({ key: host?.id as string, sound: { cancel: true } }),
+  'POST /v1/hosts/:host/losses': ({ hosts: [host], drive }) => ({
+    key: host?.id as string,
+    sound: {
+      losses: [0, 1].map((index) => ({
+        ...{ pseudonym: drive.id, segment: one.segment, index, shard: one.shards[index], generation: 1 },
+      })),
+    },
+  }),
 }
 
 const SCHEMAS: Record<string, string> = {
@@ -79,6 +88,8 @@ const SCHEMAS: Record<string, string> = {
   'POST /v1/drives/:drive/evidence': 'wire/api.ts EvidenceRequest',
   'POST /v1/hosts': 'wire/host-api.ts HostRequest',
   'POST /v1/hosts/:host/report': 'wire/host-api.ts HostReport',
+  'POST /v1/hosts/:host/exit': 'wire/host-api.ts ExitRequest',
+  'POST /v1/hosts/:host/losses': 'wire/host-api.ts LossesRequest',
 }
 
 /** What a refusal leaves as it was: the database, but for when a device was last seen, which the first call wrote. */
@@ -170,7 +181,7 @@ function created(): Target {
 /** Words of the address: which drive or host, from where; and the label header. */
 function word(
   name: string,
-  what: 'drive' | 'host' | 'from' | 'label',
+  what: 'drive' | 'host' | 'id' | 'from' | 'label',
   sound: (shared: SharedBridge) => string,
 ): Target {
   const open = async (): Promise<Opened> => {
@@ -183,7 +194,8 @@ function word(
         const text = input.toString('latin1')
         if (what === 'label') return ask(shared, name, account.id, { body: genesis.encoded, label: text })
         if (what === 'from') return ask(shared, name, device.id, { query: { from: text } })
-        return ask(shared, name, device.id, { params: { [what]: text } })
+        const asker = what === 'drive' ? device.id : (shared.hosts[0]?.id as string)
+        return ask(shared, name, asker, { params: { [what]: text } })
       },
     }
   }
@@ -194,6 +206,8 @@ const driveText = (shared: SharedBridge) => shared.drive.id as string
 const words = [
   word('POST /v1/drives', 'label', () => 'ab'.repeat(40)),
   word('GET /v1/drives/:drive/chain', 'from', () => '1'),
+  word('GET /v1/hosts/:host/standing', 'host', (shared) => shared.hosts[0]?.id as string),
+  word('GET /v1/hosts/:host/transcripts/:id', 'id', (shared) => String(shared.transcript)),
   ...['devices', 'head', 'chain', 'health'].map((name) => word(`GET /v1/drives/:drive/${name}`, 'drive', driveText)),
 ]
 

@@ -95,6 +95,13 @@ const health = {
   ...{ segments: 9, full: 8, short: [{ segment: id, stored: 7, n: 8 }], unconfirmed: 1, bytes: 2 ** 40 },
   ...{ policy: 'standard', durable: true },
 }
+const standing = {
+  ...{ state: 'watch', vettedAt: 1_700_000_000_000, score: 0.985, onlineShare: 1, shards: 9, bytes: 2 ** 30 },
+  verdicts: { success: 900, fail: 3, offline: 2, timeout: 1, unknown: 0 },
+  notices: [{ at: 1_700_000_000_000, state: 'watch', why: 'a proof was wrong', transcript: 7 }],
+  exit: { phase: 'none', shardsLeft: 0 },
+}
+const loss = { pseudonym: drive, segment: id, index: 1, shard: other, generation: 2 }
 const device = { device: id, addedAt: 5, revoked: false, lastSeenAt: null }
 const writer = { device: id, term: 3, heartbeatAt: 1_700_000_000_000 }
 
@@ -121,6 +128,9 @@ const calls = [
     { host: id, incarnation: 1 },
   ]),
   reply('report host', 'Done', (c) => c.reportHost(hostId(id), report), [{}]),
+  reply('standing', 'HostStanding', (c) => c.standing(hostId(id)), [standing, { ...standing, vettedAt: null }]),
+  reply('exit', 'HostStanding', (c) => c.exit(hostId(id), {}), [standing]),
+  reply('losses', 'Done', (c) => c.reportLosses(hostId(id), { losses: [loss] }), [{}]),
 ]
 
 const refusals = [

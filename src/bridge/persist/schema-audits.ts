@@ -1,0 +1,75 @@
+/**
+ * Tables of audits and reputation. Rounds and windows are numbers: time divided by their length (audits/times.ts).
+ *
+ * holdings: what is stored on each host now, kept by triggers: no audit and no standing counts shards.
+ * shards.proved_at: when the shard was last proved; at first when its receipt came.
+ * standings: score and known as reputation/score.ts moves them; state_at: since when the host is in its state.
+ * audit_requests: shards to be asked for before any others are drawn, not before due_at. cause: index into CAUSES of
+ * audit-rows.ts. leaf: the very leaf that was asked for before, null for any. tries: how often it came to nothing.
+ * held_verdicts: what was found in a round that is not closed yet; penalties wait for its end.
+ * audit_windows: what a host was asked in each window, and what came of it. audit_rounds: how many hosts were asked.
+ * accusers: devices that reported evidence, and how often the audit found them right or wrong.
+ */
+export const audits = `
+CREATE TABLE holdings (host_row INTEGER PRIMARY KEY, shards INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;
+INSERT INTO holdings SELECT host_row, count(*), sum(shard_length)
+  FROM shards JOIN segments ON segments.id = segment_row WHERE shards.stored = 1 GROUP BY host_row;
+
+CREATE TRIGGER shards_moved AFTER UPDATE OF stored, host_row ON shards
+WHEN NEW.stored <> OLD.stored OR (NEW.stored = 1 AND NEW.host_row <> OLD.host_row) BEGIN
+  UPDATE holdings SET shards = shards - 1,
+    bytes = bytes - (SELECT shard_length FROM segments WHERE id = OLD.segment_row)
+  WHERE host_row = OLD.host_row AND OLD.stored = 1;
+  INSERT INTO holdings SELECT NEW.host_row, 1, shard_length FROM segments WHERE id = NEW.segment_row AND NEW.stored = 1
+  ON CONFLICT (host_row) DO UPDATE SET shards = shards + 1, bytes = bytes + excluded.bytes;
+END;
+CREATE TRIGGER shards_gone AFTER DELETE ON shards WHEN OLD.stored = 1 BEGIN
+  UPDATE holdings SET shards = shards - 1,
+    bytes = bytes - (SELECT shard_length FROM segments WHERE id = OLD.segment_row)
+  WHERE host_row = OLD.host_row;
+END;
+
+ALTER TABLE shards ADD COLUMN proved_at INTEGER;
+UPDATE shards SET proved_at = stored_at WHERE stored = 1;
+CREATE INDEX shards_proof ON shards (host_row, proved_at) WHERE stored = 1;
+
+CREATE TABLE standings (
+  host_row INTEGER PRIMARY KEY REFERENCES hosts (id), score REAL NOT NULL, known REAL NOT NULL,
+  success INTEGER NOT NULL, fail INTEGER NOT NULL, lost INTEGER NOT NULL, offline INTEGER NOT NULL,
+  timeout INTEGER NOT NULL, unknown INTEGER NOT NULL,
+  first_at INTEGER, state_at INTEGER NOT NULL, round INTEGER NOT NULL, answer_ms REAL
+) STRICT;
+
+CREATE TABLE audit_windows (
+  host_row INTEGER NOT NULL, at_window INTEGER NOT NULL, asked INTEGER NOT NULL, online INTEGER NOT NULL,
+  success INTEGER NOT NULL, fail INTEGER NOT NULL, PRIMARY KEY (host_row, at_window)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE audit_rounds (round INTEGER PRIMARY KEY, hosts INTEGER NOT NULL) STRICT;
+
+CREATE TABLE audit_requests (
+  host_row INTEGER NOT NULL, segment_row INTEGER NOT NULL, idx INTEGER NOT NULL, generation INTEGER NOT NULL,
+  leaf INTEGER, cause INTEGER NOT NULL, tries INTEGER NOT NULL, due_at INTEGER NOT NULL, accuser BLOB,
+  PRIMARY KEY (host_row, segment_row, idx)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX audit_requests_due ON audit_requests (host_row, due_at);
+
+CREATE TABLE held_verdicts (
+  id INTEGER PRIMARY KEY, round INTEGER NOT NULL, host_row INTEGER NOT NULL, segment_row INTEGER NOT NULL,
+  idx INTEGER NOT NULL, generation INTEGER NOT NULL, admitted INTEGER NOT NULL, tries INTEGER NOT NULL,
+  leaf INTEGER, why TEXT NOT NULL, transcript INTEGER, at INTEGER NOT NULL, UNIQUE (host_row, segment_row, idx)
+) STRICT;
+CREATE INDEX held_round ON held_verdicts (round);
+
+CREATE TABLE accusers (device BLOB PRIMARY KEY, was_right INTEGER NOT NULL, was_wrong INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE notices (
+  id INTEGER PRIMARY KEY, host_row INTEGER NOT NULL, at INTEGER NOT NULL, state INTEGER NOT NULL, why TEXT NOT NULL,
+  transcript INTEGER
+) STRICT;
+CREATE INDEX notices_host ON notices (host_row, id);
+
+CREATE TABLE transcripts (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, host_row INTEGER NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL
+) STRICT;
+CREATE INDEX transcripts_host ON transcripts (host_row, id);
+`
