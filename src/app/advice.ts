@@ -39,6 +39,7 @@ const codesByAdvice: readonly (readonly [string, readonly string[]])[] = [
       'host-read-only',
       'key-term-stale',
       'not-committed',
+      'not-the-bridge',
       'offline',
       'old-generation',
       'peer-error',

@@ -82,6 +82,7 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'host-exists',
     'local-changes',
     'not-empty',
+    'not-the-bridge',
     'not-yours',
     'passphrase-needed',
     'range',

@@ -43,6 +43,7 @@ const NUMBERS = {
   'witness-mismatch': 50,
   'no-space': 51,
   'disk-failing': 52,
+  'not-the-bridge': 53,
 } as const
 
 export type WireCode = keyof typeof NUMBERS

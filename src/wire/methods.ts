@@ -8,7 +8,17 @@ import { ByteWriter } from '../base/byte-writer.js'
 import { idBytes, type ShardId, shardId } from '../model/ids.js'
 import { LEAF_BYTES, SHARD_BYTES_MAX } from '../model/segment.js'
 
-export const METHOD = { ping: 1, put: 2, get: 3, head: 4, delete: 5, putWitness: 6, getWitness: 7 } as const
+export const METHOD = {
+  ping: 1,
+  put: 2,
+  get: 3,
+  head: 4,
+  delete: 5,
+  putWitness: 6,
+  getWitness: 7,
+  inventory: 9,
+  restore: 10,
+} as const
 
 export const TOKEN_BYTES = 297
 export const RECEIPT_BYTES = 258
@@ -53,7 +63,7 @@ export function decodePingReply(head: Uint8Array): PingReply {
   return reply
 }
 
-/** Requests of put, delete and get-witness: the token alone. */
+/** Requests of put, delete, get-witness and restore: the token alone. */
 export function encodeTokenHead(token: Uint8Array): Buffer {
   return new ByteWriter(TOKEN_BYTES).fixed(token, TOKEN_BYTES).bytes()
 }

@@ -1,6 +1,7 @@
 /** Heads of every method as honest sides fill them. */
 import { hexOf } from '../../src/base/hex.js'
-import { shardId } from '../../src/model/ids.js'
+import { pseudonymId, segmentId, shardId } from '../../src/model/ids.js'
+import * as inventory from '../../src/wire/inventory-methods.js'
 import * as methods from '../../src/wire/methods.js'
 import type { Dice } from './dice.js'
 
@@ -15,6 +16,18 @@ const token = (dice: Dice) => dice.bytes(methods.TOKEN_BYTES)
 const shard = (dice: Dice) => shardId(hexOf(dice.bytes(32)))
 const length = (dice: Dice) => dice.pick([1, 1_024, 75_776, dice.roll(1, 1_966_080), 1_966_080])
 const time = (dice: Dice) => dice.pick([0, 1_700_000_000_000, 2 ** 53 - 1])
+
+const place = (dice: Dice): inventory.InventoryPlace => ({
+  shard: shard(dice),
+  pseudonym: pseudonymId(hexOf(dice.bytes(16))),
+  segment: segmentId(hexOf(dice.bytes(32))),
+  index: dice.roll(0, 254),
+})
+
+function range(dice: Dice) {
+  const fromPrefix = dice.roll(0, 0xffffff00)
+  return { fromPrefix, toPrefix: dice.pick([2 ** 32, dice.roll(fromPrefix + 256, 2 ** 32)]) }
+}
 
 export const methodHeads: Record<string, MethodHead> = {
   'ping reply': {
@@ -64,5 +77,39 @@ export const methodHeads: Record<string, MethodHead> = {
     make: (dice) => (dice.roll(0, 3) === 0 ? null : dice.bytes(methods.WITNESS_BYTES)),
     encode: methods.encodeGetWitnessReply,
     decode: methods.decodeGetWitnessReply,
+  },
+  'inventory request': {
+    make: (dice) => {
+      if (dice.roll(0, 1) === 0) return { kind: 'digests', ...range(dice), parts: dice.roll(1, 256) }
+      const after = dice.roll(0, 1) === 0 ? null : place(dice)
+      return { kind: 'list', ...range(dice), limit: dice.roll(1, 1_000), after }
+    },
+    encode: inventory.encodeInventoryRequest,
+    decode: inventory.decodeInventoryRequest,
+  },
+}
+
+const WHOLE = { fromPrefix: 0, toPrefix: 2 ** 32 }
+const LIST_ASKED = { ...WHOLE, limit: inventory.INVENTORY_LIST_MAX, after: null }
+
+/** Bodies, with the head before them where it says something: whether there is more. */
+export const methodBodies: Record<string, MethodHead> = {
+  'inventory digests': {
+    make: (dice) => Array.from({ length: 16 }, () => ({ count: dice.roll(0, 0xffffffff), digest: dice.bytes(16) })),
+    encode: inventory.encodeDigestsBody,
+    decode: (body) => inventory.decodeDigestsBody(body, 16),
+  },
+  'inventory list': {
+    make: (dice) => {
+      const entries = Array.from({ length: dice.roll(1, 20) }, () => ({
+        ...place(dice),
+        ...{ generation: dice.roll(0, 0xffffffff), length: length(dice), storedAtMs: time(dice) },
+        ...{ keepUntilMs: time(dice), state: dice.pick(['live', 'trash', 'damaged'] as const) },
+      }))
+      return { entries: entries.sort((a, b) => (a.shard < b.shard ? -1 : 1)), more: dice.roll(0, 1) === 1 }
+    },
+    encode: (list: inventory.InventoryList) =>
+      Buffer.concat([inventory.encodeListHead(list), inventory.encodeListBody(list.entries)]),
+    decode: (bytes) => inventory.decodeListReply(bytes.subarray(0, 1), bytes.subarray(1), LIST_ASKED),
   },
 }

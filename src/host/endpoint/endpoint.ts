@@ -16,6 +16,7 @@ import * as wire from '../../wire/methods.js'
 import type { Kept } from '../ledger/kept.js'
 import type { StoredShard } from '../ledger/types.js'
 import { type PutOrder, SERIAL_KEEP_MS, type ShardStore } from '../shards/shard-store.js'
+import { InventoryDesk } from './inventory-desk.js'
 import { serialExpiryOf, TokenDesk } from './token-desk.js'
 import { Turns } from './turns.js'
 
@@ -54,11 +55,13 @@ export class Endpoint {
   private readonly parts: EndpointParts
   private readonly puts = new Turns(TURNS)
   private readonly gets = new Turns(TURNS)
+  private readonly inventory: InventoryDesk
 
   constructor(parts: EndpointParts) {
     this.parts = parts
     this.host = hostId(parts.key.publicKey)
-    const { bridge, nowMs } = parts
+    const { bridge, nowMs, store } = parts
+    this.inventory = new InventoryDesk({ bridge, inventory: store.inventory })
     this.desk = new TokenDesk({ bridge, host: this.host, nowMs }, { lifeMsMax: SERIAL_KEEP_MS - 4 * SKEW_MS })
   }
 
@@ -95,6 +98,10 @@ export class Endpoint {
         return this.putWitness(from, request)
       case wire.METHOD.getWitness:
         return this.getWitness(from, request)
+      case wire.METHOD.inventory:
+        return this.inventory.answer(from, request)
+      case wire.METHOD.restore:
+        return this.restore(from, request)
       default:
         throw new AppError('unknown-method', `method ${method} is not known here`)
     }
@@ -119,6 +126,14 @@ export class Endpoint {
     if (request.body.length !== token.bytes) throw wrongLength(token, request.body.length)
     const stored = await this.parts.store.put(orderOf(token), request.body)
     this.parts.recycle?.(request.body)
+    return { head: wire.encodePutReply(this.receiptFor(token, stored)) }
+  }
+
+  /** As a put whose bytes are here already: in the trash, or served. */
+  private async restore(from: PeerId, request: EndpointRequest): Promise<EndpointReply> {
+    this.inventory.expectBridge(from)
+    const token = this.desk.check(wire.decodeTokenHead(request.head), from, 'put')
+    const stored = await this.parts.store.restore(orderOf(token))
     return { head: wire.encodePutReply(this.receiptFor(token, stored)) }
   }
 

@@ -11,6 +11,7 @@ import { idBytes, type Pseudonym, type Serial, type ShardId } from '../../model/
 import type { Database } from '../../sqlite/driver.js'
 import { guarded } from '../../sqlite/failures.js'
 import { openDatabase, quickCheck, transaction } from '../../sqlite/open.js'
+import { InventoryRows } from './inventory-rows.js'
 import { INDEX_KIND, INDEX_MIGRATIONS } from './schema.js'
 import { type IndexSql, prepareIndexSql, shardOf } from './sql.js'
 import type { DamagedRange, IndexedRecord, ShardKey, StoredShard, Totals, UsedSerial, VolumeState } from './types.js'
@@ -19,6 +20,7 @@ import type { DamagedRange, IndexedRecord, ShardKey, StoredShard, Totals, UsedSe
 const PURGE_ROWS_MAX = 5_000
 
 export class ShardIndex {
+  readonly inventory: InventoryRows
   private readonly db: Database
   private readonly sql: IndexSql
   private bytes: number
@@ -27,6 +29,7 @@ export class ShardIndex {
   private constructor(db: Database) {
     this.db = db
     this.sql = prepareIndexSql(db)
+    this.inventory = new InventoryRows(db)
     this.bytes = (this.sql.totals.get() as Totals).volumeBytes
   }
 

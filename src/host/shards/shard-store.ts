@@ -14,6 +14,7 @@ import type { Log } from '../../base/log.js'
 import { shardTree } from '../../crypto/merkle.js'
 import type { SecretBytes } from '../../crypto/secret.js'
 import { type HostId, idBytes, type Pseudonym, type Serial, type ShardId } from '../../model/ids.js'
+import type { InventoryRows } from '../ledger/inventory-rows.js'
 import type { ShardIndex } from '../ledger/shard-index.js'
 import type { ShardKey, StoredShard, Totals } from '../ledger/types.js'
 import { Appender } from './appender.js'
@@ -21,6 +22,7 @@ import { recordBytes, VOLUME_BYTES_MAX } from './offsets.js'
 import { reclaimVolumes, type SerialKeeper } from './reclaim.js'
 import { RECORD_TYPE, type RecordType } from './record.js'
 import { type Recovered, recover } from './recovery.js'
+import { mismatch, notFound, refuseOlder, tooYoung } from './refusals.js'
 import { readLeaves, type ShardLeaves } from './shard-reader.js'
 import { Space } from './space.js'
 import { VolumeFiles } from './volume-files.js'
@@ -146,6 +148,22 @@ export class ShardStore {
       refuseOlder(order, before)
       if (this.parts.ownMs() - before.storedAtMs < this.youngMs) throw tooYoung()
       await this.append(RECORD_TYPE.deleted, order, NOTHING, NOTHING)
+    })
+  }
+
+  get inventory(): InventoryRows {
+    return this.index.inventory
+  }
+
+  /** Takes a deleted shard back without its bytes; one that is served is only renewed. `shard-not-found`. */
+  restore(order: PutOrder): Promise<StoredShard> {
+    return this.once(order, async () => {
+      const before = this.index.find(order)
+      if (!before || before.shard !== order.shard) throw notFound()
+      refuseOlder(order, before)
+      if (before.damaged) throw new AppError('shard-damaged', 'the stored shard is damaged', { retry: 'elsewhere' })
+      await this.append(RECORD_TYPE.renewed, order, NOTHING, NOTHING)
+      return this.index.find(order) as StoredShard
     })
   }
 
@@ -278,22 +296,4 @@ export class ShardStore {
 function volumeBytesFor(capacityBytes: number): number {
   const sixteenth = Math.floor(capacityBytes / 16 / 8) * 8
   return Math.min(VOLUME_BYTES_MAX, Math.max(16 * 1_048_576, sixteenth))
-}
-
-function refuseOlder(order: PutOrder, before: StoredShard | undefined): void {
-  if (before && order.generation < before.generation) {
-    throw new AppError('old-generation', `the shard is here by generation ${before.generation}`)
-  }
-}
-
-function mismatch(why: string): AppError {
-  return new AppError('shard-mismatch', why)
-}
-
-function tooYoung(): AppError {
-  return new AppError('shard-too-young', 'a shard younger than 72 hours is never thrown away', { retry: 'later' })
-}
-
-function notFound(): AppError {
-  return new AppError('shard-not-found', 'the host does not have this shard', { retry: 'elsewhere' })
 }

@@ -7,12 +7,13 @@ import { shardTree } from '../../../src/crypto/merkle.js'
 import { CHECKSUM_BYTES, RECORD_HEADER_BYTES } from '../../../src/host/shards/offsets.js'
 import { decodeRecordHeader, encodeRecordHeader, RECORD_TYPE } from '../../../src/host/shards/record.js'
 import { encodeVolumeHeader, inspectVolumeHeader, volumeKey } from '../../../src/host/shards/volume-header.js'
-import { hostId, pseudonymId, segmentId, shardId } from '../../../src/model/ids.js'
+import { bridgeId, hostId, pseudonymId, segmentId, shardId } from '../../../src/model/ids.js'
 import { HostScores } from '../../../src/mount/reader/host-scores.js'
 import { ShardReader } from '../../../src/mount/reader/shard-reader.js'
 import { decodeToken } from '../../../src/permits/token.js'
 import { signWitness } from '../../../src/permits/witness.js'
 import { WIRE_CODES } from '../../../src/wire/error-codes.js'
+import { encodeInventoryRequest } from '../../../src/wire/inventory-methods.js'
 import * as wire from '../../../src/wire/methods.js'
 import { fixed, NOW_MS } from '../../support/host-folder.js'
 import { HostBench } from '../../support/host-network.js'
@@ -22,7 +23,12 @@ import { scratchFolder } from '../../support/scratch-folder.js'
 import { secretOf } from '../../support/secrets.js'
 import { decoder, type Opened, spoilBytes, type Target } from '../target.js'
 
-const ENDPOINT = ['src/host/endpoint/endpoint.ts', 'src/host/endpoint/token-desk.ts']
+const ENDPOINT = [
+  'src/host/endpoint/endpoint.ts',
+  'src/host/endpoint/inventory-desk.ts',
+  'src/host/endpoint/token-desk.ts',
+  'src/host/ledger/inventory-rows.ts',
+]
 const CODES = WIRE_CODES.filter((code) => code !== 'internal')
 const payload = rampBytes(1, 5_000)
 const EMPTY = Buffer.alloc(0)
@@ -51,9 +57,17 @@ const heads: Record<keyof typeof METHOD, Heads> = {
     return wire.encodePutWitnessRequest({ token: bench.token({ action: 'get' }), witness })
   },
   getWitness: async (bench) => wire.encodeTokenHead(bench.token({ action: 'get' })),
+  inventory: async () =>
+    encodeInventoryRequest({ kind: 'list', fromPrefix: 0, toPrefix: 2 ** 32, limit: 9, after: null }),
+  restore: async (bench) => {
+    const holder = bridgeId(bench.bridge.id)
+    return wire.encodeTokenHead(await bench.putToken(2, payload, { holder, generation: 0 }))
+  },
 }
 /** Tokens of these are used once: a second use is refused whatever else is right. */
-const ONCE: readonly string[] = ['put', 'delete']
+const ONCE: readonly string[] = ['put', 'delete', 'restore']
+/** Asked by the bridge alone. */
+const OF_BRIDGE: readonly string[] = ['inventory', 'restore']
 
 /** The head is hostile, and of a put the body too: for it the input is head, then body. */
 function request(name: keyof typeof METHOD): Target {
@@ -62,6 +76,7 @@ function request(name: keyof typeof METHOD): Target {
     const bench = await HostBench.open(folder)
     for (const number of [1, 2]) await bench.put(number, payload)
     const head = await heads[name](bench)
+    const from = OF_BRIDGE.includes(name) ? bridgeId(bench.bridge.id) : bench.peer
     const sound = name === 'put' ? Buffer.concat([head, payload]) : head
     const { shards, volumeBytes } = bench.store.totals()
     return {
@@ -79,7 +94,7 @@ function request(name: keyof typeof METHOD): Target {
         // Carried out once, it would be refused ever after: what is sound is seen by the gate alone.
         if (isSound && ONCE.includes(name))
           bench.endpoint.gate(bench.peer, { method: METHOD[name], head: asked, bodyLength: body.length })
-        else await bench.call(METHOD[name], asked, body)
+        else await bench.call(METHOD[name], asked, body, from)
       },
       codes: CODES,
       taken: ONCE.includes(name) ? 'never' : 'sometimes',

@@ -5,12 +5,12 @@ import { decodeFrame, FRAME } from '../../../src/wire/frames.js'
 import * as methods from '../../../src/wire/methods.js'
 import { Dice } from '../../support/dice.js'
 import { FrameTester } from '../../support/frame-tester.js'
-import { type MethodHead, methodHeads } from '../../support/method-heads.js'
+import { type MethodHead, methodBodies, methodHeads } from '../../support/method-heads.js'
 import { encodeFrame, soundFrames } from '../../support/sound-frames.js'
 import { decoder, type Opened, type Target } from '../target.js'
 
 const FRAMES = ['src/wire/frames.ts']
-const METHODS = ['src/wire/methods.ts']
+const METHODS = ['src/wire/methods.ts', 'src/wire/inventory-methods.ts']
 const RTC = ['connection', 'requester', 'responder', 'body-assembly'].map((name) => `src/rtc/${name}.ts`)
 const frameNames = Object.keys(FRAME) as (keyof typeof FRAME)[]
 
@@ -105,11 +105,14 @@ const headOf: Record<keyof typeof methods.METHOD, [request: MethodHead, reply: M
   delete: [known('token head'), empty],
   putWitness: [known('put-witness request'), empty],
   getWitness: [known('token head'), known('get-witness reply')],
+  inventory: [known('inventory request'), methodBodies['inventory list'] as MethodHead],
+  restore: [known('token head'), known('put reply')],
 }
 const heads = Object.entries(headOf).flatMap(([name, [request, reply]]) => [
   head(`METHOD.${name} request`, request),
   head(`METHOD.${name} reply`, reply),
 ])
+const digests = head('inventory digests', methodBodies['inventory digests'] as MethodHead)
 
 /** Never refused: an error that cannot be read is still an error. Its words are a stranger's. */
 const errorFrame = decoder('error of a peer', ['src/wire/error-codes.ts'], {
@@ -126,4 +129,4 @@ const errorFrame = decoder('error of a peer', ['src/wire/error-codes.ts'], {
   },
 })
 
-export const wireTargets: readonly Target[] = [...frames, liveConnection(), ...heads, errorFrame]
+export const wireTargets: readonly Target[] = [...frames, liveConnection(), ...heads, digests, errorFrame]
