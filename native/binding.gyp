@@ -44,6 +44,10 @@
       "sources": ["memory.c"]
     },
     {
+      "target_name": "notify",
+      "sources": ["notify.c"]
+    },
+    {
       "target_name": "door",
       "conditions": [
         ["OS=='linux'", {"sources": ["door.c", "door-mount.c", "door-session.c"]}, {"type": "none"}]

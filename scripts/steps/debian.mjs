@@ -18,6 +18,10 @@ const needs = {
     { programs: ['sqlite3'], package: 'sqlite3' },
     { programs: ['setfattr'], package: 'attr', linuxOnly: true },
     { programs: ['ps'], package: 'procps', linuxOnly: true },
+    // Receives what services tell their manager: Node has no datagram sockets of this kind.
+    { programs: ['python3'], package: 'python3' },
+    // Checks the units, and runs them in a system of their own. Nothing of it starts by itself.
+    { programs: ['systemd-analyze'], package: 'systemd', linuxOnly: true },
   ],
 }
 

@@ -19,8 +19,18 @@ export interface RunningMount {
   /** Unmounted from outside, or asked to end through the control socket. */
   ended: Promise<unknown>
   readOnlyReason(): string | null
+  /** Resolves when the ledger's thread answers. */
+  life(): Promise<MountLife>
   /** Answers the bytes that are only on this machine. */
   stop(): Promise<number>
+}
+
+/** What tells whether a mount is alive and well. */
+export interface MountLife {
+  mountPoint: string
+  readOnly: string | null
+  localBytes: number
+  connected: boolean
 }
 
 const SPACE_EVERY_MS = 30_000
@@ -54,9 +64,7 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
   const statusParts = { identity, network, storage, sync, mountPoint, clock: REAL_SURROUNDINGS.clock }
   const status = new DriveStatus(statusParts)
   let requestStop: () => void = () => {}
-  const asked = new Promise<void>((resolve) => {
-    requestStop = resolve
-  })
+  const asked = new Promise<void>((resolve) => (requestStop = resolve))
   let tellDrained: (localBytes: number) => void = () => {}
   const drained = new Promise<number>((resolve) => {
     tellDrained = resolve
@@ -114,6 +122,14 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
     name: identity.facts.name,
     ended: Promise.race([asked, door.ended]),
     readOnlyReason: () => storage.ledger.readOnlyReason(),
+    life: () => lifeOf(drive, mountPoint),
     stop,
   }
+}
+
+async function lifeOf({ storage, network }: Drive, mountPoint: string): Promise<MountLife> {
+  await storage.ledger.room()
+  const { openBytes, pendingBytes } = storage.ledger.progress()
+  const readOnly = storage.ledger.readOnlyReason()
+  return { mountPoint, readOnly, localBytes: openBytes + pendingBytes, connected: network.socket.state().connected }
 }

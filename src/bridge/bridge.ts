@@ -60,6 +60,8 @@ export interface Bridge {
   port: number
   signaling: Signaling
   hostsOnline(): HostId[]
+  /** Resolves when the database answers and the door is open. */
+  answers(): Promise<void>
   /** The chores, by hand; each resolves when its round is through. */
   pull: { complete(): Promise<void>; sweep(): Promise<number>; forget(): Promise<void>; ping(): void }
   stop(): Promise<void>
@@ -131,6 +133,7 @@ async function start(
     port,
     signaling,
     hostsOnline: () => hub.hostsOnline(),
+    answers: () => expectLife(opened.store, server),
     pull: pullsOf(rooms, chores, door),
     stop: opened.stop,
   }
@@ -195,6 +198,11 @@ async function listen(server: FastifyInstance, address: { host: string; port: nu
     })
   }
   return (server.server.address() as AddressInfo).port
+}
+
+async function expectLife(store: Store, server: FastifyInstance): Promise<void> {
+  await store.answers()
+  if (!server.server.listening) throw new AppError('stopped', 'the bridge listens no more')
 }
 
 async function closeServer(server: FastifyInstance, door: SocketDoor, clock: Clock): Promise<void> {

@@ -58,6 +58,16 @@ export interface HostStatus extends Totals {
   freeBytes: number
 }
 
+/** What tells whether a host is alive and well, without a look at every shard. */
+export interface HostLife {
+  registered: boolean
+  readOnly: boolean
+  capacityBytes: number
+  shards: number
+  liveBytes: number
+  freeBytes: number
+}
+
 const REPORT_MS = 60_000
 const REGISTER_RETRY_MS = 2_000
 
@@ -116,6 +126,13 @@ export class Host {
     const { host, registered, store } = this
     const freeBytes = await store.freeBytes()
     return { host, registered, readOnly: store.readOnly, capacityBytes, freeBytes, ...store.totals() }
+  }
+
+  /** Resolves when the store answers. */
+  async life(): Promise<HostLife> {
+    const { registered, store } = this
+    const { capacityBytes } = this.parts.folder.config
+    return { registered, readOnly: store.readOnly, capacityBytes, ...(await store.answers()) }
   }
 
   /** Requests in flight settle or fail with `stopped`; what was acknowledged is on disk. The transport is app's. */

@@ -31,7 +31,7 @@ t.test('the native addons build with an empty home and no npmrc, once', async (t
     })
   const first = build()
   t.equal(first.stdout, 'true\n', first.stderr)
-  for (const addon of ['codec', 'door', 'memory']) {
+  for (const addon of ['codec', 'door', 'memory', 'notify']) {
     if (addon === 'door' && process.platform !== 'linux') continue
     t.ok(fs.existsSync(path.join(clone, `native/build/Release/${addon}.node`)), addon)
   }

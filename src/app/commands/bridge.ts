@@ -7,6 +7,8 @@ import type { BridgeSettings } from '../bridge-settings.js'
 import type { Arguments, Command, CommandGroup } from '../command.js'
 import { tuneAllocator } from '../memory.js'
 import { followParent, leaveParent, tellParent } from '../parent.js'
+import { bridgeLine } from '../service-lines.js'
+import { takeServiceManager } from '../service-notify.js'
 import { listenForStop } from '../stop.js'
 import { reportOf, type Terminal } from '../terminal.js'
 
@@ -53,6 +55,7 @@ export function parseScheme(text: string): Scheme {
 }
 
 async function runUntilStopped(args: Arguments<RunArguments>, terminal: Terminal): Promise<void> {
+  const manager = takeServiceManager()
   const stop = listenForStop()
   const gone = new Promise<void>((resolve) => followParent(resolve))
   tuneAllocator()
@@ -64,15 +67,24 @@ async function runUntilStopped(args: Arguments<RunArguments>, terminal: Terminal
     ...(args.publicUrl === undefined ? {} : { publicUrl: args.publicUrl }),
     ...(args.ice === undefined ? {} : { ice: args.ice }),
   }
-  const bridge = await runBridge(args.dir, said, openLog('bridge')).catch((error: unknown) => {
+  const log = openLog('bridge')
+  manager.useLog(log)
+  manager.tell('starting: opening the database')
+  const bridge = await runBridge(args.dir, said, log).catch((error: unknown) => {
+    manager.failed(error)
     tellParent({ failed: reportOf(error) })
     leaveParent()
     throw error
+  })
+  await manager.ready(async () => {
+    await bridge.answers()
+    return bridgeLine(bridge.url, bridge.hostsOnline().length)
   })
   const facts = { bridge: bridge.url, id: bridge.id, pid: process.pid, dir: args.dir }
   tellParent({ ready: facts })
   terminal.result(facts, [`bridge ${bridge.url} is up`, `  key ${bridge.id}`])
   await Promise.race([stop.wait(), gone])
+  manager.stopping()
   await bridge.stop()
   leaveParent()
 }

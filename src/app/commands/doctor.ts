@@ -73,8 +73,10 @@ async function checkAddons(): Promise<Check> {
   try {
     const { codecAddon } = await import('../../addon/codec.js')
     const { memoryAddon } = await import('../../addon/memory.js')
+    const { notifyAddon } = await import('../../addon/notify.js')
     const { path: kernel, aes, sha256 } = codecAddon().capability()
     memoryAddon()
+    notifyAddon()
     if (process.platform === 'linux') (await import('../../addon/door.js')).doorAddon()
     return { name, ok: true, detail: `erasure ${kernel}, ${aes}, ${sha256}` }
   } catch (error) {

@@ -7,6 +7,8 @@ import type { Arguments, Command, CommandGroup } from '../command.js'
 import { tuneMemory } from '../memory.js'
 import { checkWhole, formatBytes, parseHostSpace } from '../numbers.js'
 import { followParent, leaveParent, tellParent } from '../parent.js'
+import { hostLine } from '../service-lines.js'
+import { takeServiceManager } from '../service-notify.js'
 import { listenForStop } from '../stop.js'
 import { reportOf, type Terminal } from '../terminal.js'
 
@@ -63,23 +65,33 @@ const run: Command<RunArguments> = {
       .option('dir', { type: 'string', demandOption: true, describe: 'folder made by host init' })
       .example('shardrive host run --dir /srv/shardrive', 'serves until it is stopped') as Argv<RunArguments>,
   async run(args: Arguments<RunArguments>, terminal: Terminal) {
+    const manager = takeServiceManager()
     const stop = listenForStop()
     const gone = new Promise<void>((resolve) => followParent(resolve))
     tuneMemory()
     const { runHost } = await import('../host-process.js')
-    const running = await runHost(path.resolve(args.dir), openLog('host')).catch((error: unknown) => {
+    const log = openLog('host')
+    manager.useLog(log)
+    manager.tell('starting: opening the store')
+    const running = await runHost(path.resolve(args.dir), log).catch((error: unknown) => {
+      manager.failed(error)
       tellParent({ failed: reportOf(error) })
       leaveParent()
       throw error
     })
     const { host } = running
+    await manager.ready(async () => hostLine(await host.life()))
     const facts = { id: host.host, pid: process.pid, dir: args.dir }
     tellParent({ ready: facts })
     terminal.result(facts, `host ${host.host} serves from ${args.dir}`)
     const failure = await Promise.race([stop.wait(), gone, running.failed])
+    manager.stopping()
     await running.stop()
     leaveParent()
-    if (failure instanceof AppError) throw failure
+    if (failure instanceof AppError) {
+      manager.failed(failure)
+      throw failure
+    }
   },
 }
 

@@ -5,6 +5,7 @@ import path from 'node:path'
 import type { Argv } from 'yargs'
 import { AppError } from '../../base/errors.js'
 import { explained, makeFolder } from '../../base/folders.js'
+import { openLog } from '../../base/log.js'
 import type { SecretBytes } from '../../crypto/secret.js'
 import type { Arguments, Command } from '../command.js'
 import { tuneMemory } from '../memory.js'
@@ -12,6 +13,8 @@ import { checkWhole, formatBytes, parseBytes } from '../numbers.js'
 import { type ChildMessage, failureOfChild, followParent, leaveParent, tellParent } from '../parent.js'
 import { readPhrase } from '../phrase-file.js'
 import { readHandedSecret, readSecret } from '../secret-input.js'
+import { mountLine } from '../service-lines.js'
+import { type ServiceManager, takeServiceManager } from '../service-notify.js'
 import { stateDirOf } from '../state-dir.js'
 import { listenForStop } from '../stop.js'
 import { reportOf, type Terminal } from '../terminal.js'
@@ -68,22 +71,33 @@ export const command: Command<MountArguments> = {
         'goes on in the background; shardrive unmount ~/drive ends it',
       ) as unknown as Argv<MountArguments>,
   async run(args: Arguments<MountArguments>, terminal: Terminal) {
-    checkWhole('--uid', args.uid, 0, ID_MAX)
-    checkWhole('--gid', args.gid, 0, ID_MAX)
-    parseBytes(args.cache)
-    const mountPoint = path.resolve(args.mountpoint)
-    const stateDir = stateDirOf(args.state, args.drive)
-    // Before anything is asked of the network, or made: what is wrong here is said at once.
-    const { checkDoor } = await import('../../mount/fuse/door.js')
-    await checkDoor(mountPoint)
-    if (!args.foreground) return startInBackground(args, mountPoint, stateDir, terminal)
-    await runInForeground(args, mountPoint, stateDir, terminal)
-    return undefined
+    const manager = takeServiceManager()
+    try {
+      return await runMount(args, manager, terminal)
+    } catch (error) {
+      manager.failed(error)
+      throw error
+    }
   },
+}
+
+async function runMount(args: MountArguments, manager: ServiceManager, terminal: Terminal): Promise<undefined> {
+  checkWhole('--uid', args.uid, 0, ID_MAX)
+  checkWhole('--gid', args.gid, 0, ID_MAX)
+  parseBytes(args.cache)
+  const mountPoint = path.resolve(args.mountpoint)
+  const stateDir = stateDirOf(args.state, args.drive)
+  // Before anything is asked of the network, or made: what is wrong here is said at once.
+  const { checkDoor } = await import('../../mount/fuse/door.js')
+  await checkDoor(mountPoint)
+  if (!args.foreground) return startInBackground(args, mountPoint, stateDir, terminal)
+  await runInForeground(args, manager, mountPoint, stateDir, terminal)
+  return undefined
 }
 
 async function runInForeground(
   args: MountArguments,
+  manager: ServiceManager,
   mountPoint: string,
   stateDir: string,
   terminal: Terminal,
@@ -94,6 +108,8 @@ async function runInForeground(
   try {
     passphrase = isBackground() ? readHandedSecret() : await prepareDevice(args, stateDir)
     tuneMemory()
+    manager.useLog(openLog('mount'))
+    manager.tell('starting: opening the drive')
     const { mountDrive } = await import('../drive-daemon.js')
     const drive = await mountDrive({
       mountPoint,
@@ -108,9 +124,11 @@ async function runInForeground(
       ...(args.allowOther === undefined ? {} : { allowOther: args.allowOther }),
       say: (line) => {
         terminal.warn(line)
+        manager.tell(`starting: ${line}`)
         tellParent({ said: line })
       },
     })
+    await manager.ready(async () => mountLine(await drive.life()))
     const facts = { mount: mountPoint, pid: process.pid, state: stateDir, readOnly: drive.readOnlyReason() }
     tellParent({ ready: facts })
     terminal.result(facts, [
@@ -118,6 +136,7 @@ async function runInForeground(
       ...(facts.readOnly === null ? [] : [`READ-ONLY: ${facts.readOnly}`]),
     ])
     await Promise.race([stop.wait(), gone, drive.ended])
+    manager.stopping()
     const left = await drive.stop()
     if (left > 0) terminal.warn(`${formatBytes(left)} are only on this machine; the next mount stores them`)
     leaveParent()

@@ -7,6 +7,7 @@ import { AppError } from '../../base/errors.js'
 import type { Arguments, Command } from '../command.js'
 import { checkWhole, parseHostSpace } from '../numbers.js'
 import { standardPaths } from '../paths.js'
+import { takeServiceManager } from '../service-notify.js'
 import { listenForStop } from '../stop.js'
 import type { Terminal } from '../terminal.js'
 import { parseScheme } from './bridge.js'
@@ -47,6 +48,8 @@ export const command: Command<UpArguments> = {
         'Ctrl-C ends it; the next start brings everything back',
       ) as unknown as Argv<UpArguments>,
   async run(args: Arguments<UpArguments>, terminal: Terminal) {
+    // Whoever waits for this process must not take a child for it.
+    takeServiceManager()
     const stop = listenForStop()
     checkWhole('--hosts', args.hosts, 1, HOSTS_MAX)
     const hostBytes = parseHostSpace(args.hostSpace)

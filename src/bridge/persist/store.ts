@@ -4,6 +4,7 @@
  * before), the rest a moment later: receipts and placements can be had again, records cannot.
  */
 import path from 'node:path'
+import { AppError } from '../../base/errors.js'
 import type { Database } from '../../sqlite/driver.js'
 import { guarded } from '../../sqlite/failures.js'
 import { lockFolder } from '../../sqlite/lock.js'
@@ -55,6 +56,13 @@ export class Store {
     }
   }
 
+  /** Throws when the database does not answer as it did when it was opened. */
+  async answers(): Promise<void> {
+    const found = guarded(() => loadIncarnation(this.db))
+    if (found !== this.incarnation)
+      throw new AppError('database-damaged', 'the database of the bridge has changed below it')
+  }
+
   close(): void {
     this.db.close()
     this.unlock()
@@ -64,6 +72,11 @@ export class Store {
 function incarnationOf(db: Database): number {
   return guarded(() => {
     db.prepare("INSERT INTO facts VALUES ('incarnation', 1) ON CONFLICT DO NOTHING").run()
-    return (db.prepare("SELECT value FROM facts WHERE name = 'incarnation'").get() as { value: number }).value
+    return loadIncarnation(db) as number
   })
+}
+
+function loadIncarnation(db: Database): number | undefined {
+  const row = db.prepare("SELECT value FROM facts WHERE name = 'incarnation'").get() as { value: number } | undefined
+  return row?.value
 }

@@ -84,6 +84,13 @@ export class ShardIndex {
     return this.run(() => this.sql.volumes.all())
   }
 
+  /** What lies here, without a look at every shard. */
+  holdings(): { shards: number; liveBytes: number } {
+    const volumes = this.volumes()
+    const sum = (of: 'liveRecords' | 'liveBytes') => volumes.reduce((total, one) => total + one[of], 0)
+    return { shards: sum('liveRecords'), liveBytes: sum('liveBytes') }
+  }
+
   totals(): Totals {
     return this.run(() => this.sql.totals.get() as Totals)
   }

@@ -69,3 +69,9 @@ export function volumeName(number: number): string {
 export function volumeNumber(name: string): number | null {
   return /^\d{8}\.vol$/.test(name) ? Number(name.slice(0, 8)) : null
 }
+
+/** Smaller volumes where little is lent, so that space comes back in small steps. */
+export function volumeBytesFor(capacityBytes: number): number {
+  const sixteenth = Math.floor(capacityBytes / 16 / 8) * 8
+  return Math.min(VOLUME_BYTES_MAX, Math.max(16 * 1_048_576, sixteenth))
+}

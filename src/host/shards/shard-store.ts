@@ -18,7 +18,7 @@ import type { InventoryRows } from '../ledger/inventory-rows.js'
 import type { ShardIndex } from '../ledger/shard-index.js'
 import type { ShardKey, StoredShard, Totals } from '../ledger/types.js'
 import { Appender } from './appender.js'
-import { recordBytes, VOLUME_BYTES_MAX } from './offsets.js'
+import { recordBytes, volumeBytesFor } from './offsets.js'
 import { reclaimVolumes, type SerialKeeper } from './reclaim.js'
 import { RECORD_TYPE, type RecordType } from './record.js'
 import { type Recovered, recover } from './recovery.js'
@@ -212,6 +212,11 @@ export class ShardStore {
     return this.index.totals()
   }
 
+  /** Asks index and disk: resolves when both answer. Cheap, however much lies here. */
+  async answers(): Promise<{ shards: number; liveBytes: number; freeBytes: number }> {
+    return { ...this.index.holdings(), freeBytes: await this.freeBytes() }
+  }
+
   /** Exact: what may still be put, in bytes of volume files. */
   freeBytes(): Promise<number> {
     return this.space.freeBytes()
@@ -290,10 +295,4 @@ export class ShardStore {
         this.reclaiming = null
       })
   }
-}
-
-/** Smaller volumes where little is lent, so that space comes back in small steps. */
-function volumeBytesFor(capacityBytes: number): number {
-  const sixteenth = Math.floor(capacityBytes / 16 / 8) * 8
-  return Math.min(VOLUME_BYTES_MAX, Math.max(16 * 1_048_576, sixteenth))
 }
