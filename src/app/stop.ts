@@ -6,6 +6,8 @@
 import { type ExitCode, exitCodes } from './exit-codes.js'
 
 const sameWishMs = 2_000
+/** Of a timer that only holds the process: an hour is as good as any. */
+const aliveMs = 3_600_000
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 type StopName = (typeof signals)[number]
 const numbers: Record<StopName, number> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 }
@@ -17,8 +19,11 @@ export interface StopRequest {
   readonly by: StopName | undefined
   /** The exit code of work that was cut short by it. */
   readonly exitCode: ExitCode
-  /** Resolves at the first signal. */
-  wait(): Promise<void>
+  /**
+   * Settles at the first signal, or with the first of `others`. The process stays alive until then, also when nothing of it is open:
+   * clocks, and connections that have ended, do not keep it.
+   */
+  waitWith<T>(...others: Promise<T>[]): Promise<T | undefined>
   /** Gives the signals back to Node's own behaviour. */
   release(): void
 }
@@ -26,6 +31,9 @@ export interface StopRequest {
 /** `onHurry` may say a word before the process ends at once. */
 export function listenForStop(onHurry: () => void = () => undefined): StopRequest {
   const controller = new AbortController()
+  const stopped = new Promise<undefined>((resolve) => {
+    controller.signal.addEventListener('abort', () => resolve(undefined), { once: true })
+  })
   let by: StopName | undefined
   let firstAtMs = 0
   const onSignal = (name: StopName): void => {
@@ -47,11 +55,14 @@ export function listenForStop(onHurry: () => void = () => undefined): StopReques
     get exitCode() {
       return by === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated
     },
-    wait: () =>
-      new Promise((resolve) => {
-        if (controller.signal.aborted) resolve()
-        else controller.signal.addEventListener('abort', () => resolve(), { once: true })
-      }),
+    waitWith: async (...others) => {
+      const alive = setInterval(() => undefined, aliveMs)
+      try {
+        return await Promise.race([stopped, ...others])
+      } finally {
+        clearInterval(alive)
+      }
+    },
     release: () => {
       for (const name of signals) process.off(name, onSignal)
     },

@@ -83,7 +83,7 @@ async function runUntilStopped(args: Arguments<RunArguments>, terminal: Terminal
   const facts = { bridge: bridge.url, id: bridge.id, pid: process.pid, dir: args.dir }
   tellParent({ ready: facts })
   terminal.result(facts, [`bridge ${bridge.url} is up`, `  key ${bridge.id}`])
-  await Promise.race([stop.wait(), gone])
+  await stop.waitWith(gone)
   manager.stopping()
   await bridge.stop()
   leaveParent()

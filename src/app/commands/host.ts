@@ -84,7 +84,7 @@ const run: Command<RunArguments> = {
     const facts = { id: host.host, pid: process.pid, dir: args.dir }
     tellParent({ ready: facts })
     terminal.result(facts, `host ${host.host} serves from ${args.dir}`)
-    const failure = await Promise.race([stop.wait(), gone, running.failed])
+    const failure = await stop.waitWith<unknown>(gone, running.failed)
     manager.stopping()
     await running.stop()
     leaveParent()

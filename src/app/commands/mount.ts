@@ -135,7 +135,7 @@ async function runInForeground(
       `${mountPoint} shows drive '${drive.name}'`,
       ...(facts.readOnly === null ? [] : [`READ-ONLY: ${facts.readOnly}`]),
     ])
-    await Promise.race([stop.wait(), gone, drive.ended])
+    await stop.waitWith<unknown>(gone, drive.ended)
     manager.stopping()
     const left = await drive.stop()
     if (left > 0) terminal.warn(`${formatBytes(left)} are only on this machine; the next mount stores them`)

@@ -75,7 +75,7 @@ export const command: Command<UpArguments> = {
     const { facts } = network
     if (args.readyFile !== undefined) writeFileSync(args.readyFile, `${JSON.stringify(facts)}\n`, { mode: 0o600 })
     terminal.result(facts, readyLines(facts))
-    await stop.wait()
+    await stop.waitWith()
     terminal.say('Stopping: the drive first, then hosts and bridge ...')
     await network.stop()
     terminal.say('Stopped. Nothing is left running; the next start brings everything back.')

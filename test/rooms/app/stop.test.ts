@@ -9,9 +9,9 @@ const module = JSON.stringify(pathToFileURL(path.resolve('dist-test/src/app/stop
 const program = `
   const { listenForStop } = await import(${module})
   const stop = listenForStop(() => console.log('hurry'))
-  const alive = setInterval(() => {}, 1000)
   console.log('ready')
-  await stop.wait()
+  await stop.waitWith()
+  const alive = setInterval(() => {}, 1000)
   console.log('stopping', stop.by, stop.exitCode)
   if (process.argv[1] === 'slow') await new Promise((r) => setTimeout(r, 20_000))
   clearInterval(alive)
@@ -52,3 +52,19 @@ t.test('a second wish after two seconds ends the process at once', async (t) => 
   t.equal(code, 130)
   t.match(said(), /hurry/)
 })
+
+t.test(
+  'whoever waits stays alive although nothing else of the process is open, and is let go by the others',
+  async (t) => {
+    const { child } = await started('quick')
+    await sleep(1_000)
+    t.equal(child.exitCode, null)
+    child.kill('SIGTERM')
+    await once(child, 'exit')
+    const early = program
+      .replace('stop.waitWith()', 'stop.waitWith(Promise.resolve())')
+      .replace(/clearInterval[\s\S]*$/, 'clearInterval(alive)')
+    const other = spawn(process.execPath, ['--input-type=module', '-e', early, 'quick'], { stdio: 'ignore' })
+    t.same(await once(other, 'exit'), [0, null])
+  },
+)
