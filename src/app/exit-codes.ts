@@ -29,7 +29,26 @@ export const exitCodes = {
 } as const
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
-type Meaning = keyof typeof exitCodes
+export type Meaning = keyof typeof exitCodes
+
+/**
+ * What a service manager does after each: `ended` is an end that was asked for; `again` may pass by itself, so it is started
+ * again, more and more slowly; `person` fails the same way each time until somebody has looked, and damaged data are not to be
+ * opened again and again. The units in systemd/ repeat this, and a test compares them.
+ */
+export const afterExit: Readonly<Record<Meaning, 'ended' | 'again' | 'person'>> = {
+  ok: 'ended',
+  bug: 'again',
+  usage: 'person',
+  unreachable: 'again',
+  refused: 'person',
+  environment: 'again',
+  notFound: 'person',
+  damaged: 'person',
+  busy: 'again',
+  interrupted: 'ended',
+  terminated: 'ended',
+}
 
 const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
   bug: ['bug', 'internal'],
@@ -91,6 +110,7 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'receipt-mismatch',
     'receipt-signature',
     'replayed',
+    'service-foreign',
     'request-signature',
     'request-unsigned',
     'token-action',
@@ -146,6 +166,9 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'out-of-memory',
     'phrase-file',
     'secret-unreadable',
+    'service-denied',
+    'service-manager-failed',
+    'service-program',
     'state-unreadable',
     'state-unwritable',
     'too-many-open',
@@ -157,6 +180,7 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'daemon-not-running',
     'no-data',
     'no-drive',
+    'no-service',
     'not-found',
     'not-mounted',
     'not-on-drive',

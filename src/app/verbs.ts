@@ -68,6 +68,11 @@ export const verbGroups: readonly VerbGroup[] = [
     verbs: [
       { usage: 'host', summary: 'lend disk space to the network', load: () => import('./commands/host.js') },
       { usage: 'bridge', summary: 'coordinate a network of hosts', load: () => import('./commands/bridge.js') },
+      {
+        usage: 'service',
+        summary: 'run host, bridge or mount as a service of this machine',
+        load: () => import('./commands/service.js'),
+      },
     ],
   },
 ]

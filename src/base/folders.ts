@@ -6,6 +6,7 @@ import {
   closeSync,
   constants,
   existsSync,
+  fchmodSync,
   fstatSync,
   fsyncSync,
   mkdirSync,
@@ -19,27 +20,28 @@ import path from 'node:path'
 import { AppError } from './errors.js'
 
 /**
- * Like `mkdir -p`, mode 0700 for what is new. Not `mkdirSync({recursive: true})`: that one never returns in places where
+ * Like `mkdir -p`; `mode` (0700) is for what is new. Not `mkdirSync({recursive: true})`: that one never returns in places where
  * nothing can be made, such as /proc.
  */
-export function makeFolder(folder: string): void {
+export function makeFolder(folder: string, mode = 0o700): void {
   if (existsSync(folder)) return
   const parent = path.dirname(folder)
-  if (parent !== folder) makeFolder(parent)
+  if (parent !== folder) makeFolder(parent, mode)
   try {
-    mkdirSync(folder, { mode: 0o700 })
+    mkdirSync(folder, { mode })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
 }
 
-/** 0600, whole or not at all, on disk when it returns. */
-export function writeWhole(file: string, content: string | Buffer): void {
+/** Whole or not at all, on disk when it returns. `mode` (0600) as it stands, whatever the umask. */
+export function writeWhole(file: string, content: string | Buffer, mode = 0o600): void {
   const draft = `${file}.draft`
   const bytes = typeof content === 'string' ? Buffer.from(content) : content
   try {
-    const fd = openSync(draft, 'w', 0o600)
+    const fd = openSync(draft, 'w', mode)
     try {
+      if (mode !== 0o600) fchmodSync(fd, mode)
       for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
       fsyncSync(fd)
     } finally {
