@@ -10,6 +10,8 @@ import { parsePlist } from '../support/plist.js'
 import { runProgram } from '../support/programs.js'
 
 const lab = new Lab(t)
+/** Lines of a later systemd, which an install on a machine with an older one leaves out. */
+const newer = /Unknown key (?:name )?'(?:RestartSteps|RestartMaxDelaySec)'/
 const isLinux = process.platform === 'linux'
 const hasAnalyze = spawnSync('systemd-analyze', ['--version']).status === 0
 const noAnalyze = !hasAnalyze && 'systemd-analyze is not installed: apt-get install systemd'
@@ -45,13 +47,24 @@ t.test('systemd finds nothing wrong with any of the units', { skip: noAnalyze },
     for (const kind of KINDS) {
       const words = [...(scope === 'user' ? ['--user'] : []), '--man=no', 'verify', fileOf(root, kind, scope)]
       const ran = await runProgram('systemd-analyze', words, { env: lab.env })
-      // Lines of a later systemd, which an install on a machine with an older one leaves out.
-      const newer = /Unknown key (?:name )?'(?:RestartSteps|RestartMaxDelaySec)'/
       const said = ran.stderr.split('\n').filter((line) => line !== '' && !(version < 254 && newer.test(line)))
       t.same(said, [], `${scope}/${kind}`)
       t.equal(ran.status, 0, `${scope}/${kind}`)
     }
   }
+})
+
+t.test('nor with one of a second host in a folder of a strange name', { skip: noAnalyze }, async (t) => {
+  const strange = lab.path('strange')
+  const dir = '/srv/a b/100% "c" $HOME \\n'
+  const words = at('host', 'system', strange, '--name', 'disk-2', '--dir', dir)
+  t.match(await lab.facts('service', 'install', ...words), { unit: 'shardrive-host@disk\\x2d2.service', dir })
+  const file = path.join(strange, 'usr/lib/systemd/system/shardrive-host@disk\\x2d2.service')
+  const { stderr } = await runProgram('systemd-analyze', ['--man=no', 'verify', file], { env: lab.env })
+  const said = stderr.split('\n').filter((line) => line !== '' && !newer.test(line))
+  t.same(said, [])
+  const kept = await lab.facts('service', 'remove', ...at('host', 'system', strange, '--name', 'disk-2'))
+  t.match(kept, { dir, files: [{}, {}, {}] })
 })
 
 /** What `systemd-analyze security` may say at most: 0 is shut, 10 is open. docs/operating.md has the table. */

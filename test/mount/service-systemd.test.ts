@@ -67,6 +67,8 @@ t.test('a machine whose bridge, host and drive are services', { skip }, async (t
     for (const unit of [HOST, BRIDGE]) {
       const status = fs.readFileSync(`/proc/${await machine.mainPid(unit)}/status`, 'utf8')
       t.match(status, /^CapBnd:\s+0+$/m, `${unit} has no capabilities`)
+      const limits = fs.readFileSync(`/proc/${await machine.mainPid(unit)}/limits`, 'utf8')
+      t.match(limits, /^Max open files\s+(\d+)\s+\1\s/m, 'it raised its limit of open files itself')
       t.match(status, /^NoNewPrivs:\s+1$/m)
       t.match(status, /^Seccomp:\s+2$/m)
       t.match(status, /^Uid:\s+(?!0\b)\d+/m, 'and is not root')
