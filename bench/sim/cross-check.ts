@@ -3,10 +3,11 @@
  * that live for weeks, little redundancy, late repairs, a third of all hosts gone at once. At the default rates, where nothing is
  * lost, the way there is compared: how many segments are how far down. Where the two agree, the chain is believed below.
  */
+import { repairThreshold } from '../../src/bridge/repairs/repair-threshold.js'
 import { Chain } from './chain.js'
 import { chainRates, lossWhenGone } from './estimate.js'
 import { small, tableOf } from './report.js'
-import { DEFAULTS, HOURS_PER_DAY, HOURS_PER_YEAR, RULES, RUNGS, type Settings } from './settings.js'
+import { DEFAULTS, HOURS_PER_DAY, HOURS_PER_YEAR, RUNGS, type Settings } from './settings.js'
 import { Simulation } from './simulation.js'
 import { meanOf, type Tally } from './tally.js'
 
@@ -122,7 +123,7 @@ const DEPTHS = [0, 1, 2, 3]
 
 function depthTable(seeds: readonly number[], say: (line: string) => void): string {
   const rows = RUNGS.map((scheme) => {
-    const threshold = RULES.half?.(scheme) as number
+    const threshold = repairThreshold(scheme)
     say(`default rates, ${scheme.totalShards}/${scheme.dataShards} repaired at ${threshold}`)
     const settings: Settings = { ...DEFAULTS, ...PLAIN, segments: 10_000, years: 4, scheme, threshold }
     const tallies = seeds.map((seed) => new Simulation(settings, seed).run())

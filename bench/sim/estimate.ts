@@ -27,7 +27,7 @@ export interface Estimate {
 }
 
 /** Of one shard and year, without what strikes many at once. */
-export function lossesYear(settings: Settings): number {
+export function lossesYear(settings: Omit<Settings, 'scheme' | 'threshold'>): number {
   const { damageMin, damageMax, outageMedianHours, outageSigma, outagesYear, lostDays } = settings
   const damaged = (damageMax - damageMin) / Math.log(damageMax / damageMin)
   const tooLong = outagesYear * longerThan(lostDays * HOURS_PER_DAY, outageMedianHours, outageSigma)

@@ -11,7 +11,9 @@ export function printReport(summaries: readonly Summary[], print: Print): void {
   print(
     `${hosts} hosts, ${segments} segments followed for ${years} years after ${warmUpYears} of warm-up, seeds ${first.seeds.join(', ')}; ${churn} churn of ${lossYear * 100} % a year.\n`,
   )
-  print('Loss (chain; mean time of a repair from the simulation) and what the simulation itself saw:\n')
+  print(
+    'Loss (chain; mean time of a repair from the simulation) and what the simulation itself saw; too slow: more repairs than the budget bears.\n',
+  )
   print(table(summaries, LOSS))
   print('\nWhat repair costs, how long it takes, and whether a segment can be read at a given moment (simulation):\n')
   print(table(summaries, COST))
@@ -25,16 +27,25 @@ const NAMES: Column[] = [
   ['n/k', ({ settings: { scheme } }) => `${scheme.totalShards}/${scheme.dataShards}`],
   ['repaired at', ({ settings }) => String(settings.threshold)],
 ]
+const CHANGED: Column = ['with', ({ changed }) => changed]
+
+/** From there on repairs fall behind for good, which the chain knows nothing of. */
+const SATURATED = 0.9
+
+/** A cell of what the chain says. */
+function fromChain(cell: (summary: Summary) => string): (summary: Summary) => string {
+  return (summary) => (summary.budgetUsed > SATURATED ? 'too slow' : cell(summary))
+}
 
 const LOSS: Column[] = [
   ...NAMES,
-  ['lost a segment-year: lone', ({ estimate }) => small(estimate.lone)],
-  ['a provider ends', ({ estimate }) => small(estimate.providers)],
-  ['bad release', ({ estimate }) => small(estimate.releases)],
-  ['sum', ({ estimate }) => small(estimate.segment)],
-  ['within', ({ lossBetween: [low, high] }) => `${small(low)}..${small(high)}`],
-  ['nines, segment', ({ estimate }) => ninesOf(estimate.segment).toFixed(1)],
-  ['nines, 1 TB whole', ({ estimate }) => ninesOf(estimate.drive).toFixed(1)],
+  ['lost a segment-year: lone', fromChain(({ estimate }) => small(estimate.lone))],
+  ['a provider ends', fromChain(({ estimate }) => small(estimate.providers))],
+  ['bad release', fromChain(({ estimate }) => small(estimate.releases))],
+  ['sum', fromChain(({ estimate }) => small(estimate.segment))],
+  ['within', fromChain(({ lossBetween: [low, high] }) => `${small(low)}..${small(high)}`)],
+  ['nines, segment', fromChain(({ estimate }) => ninesOf(estimate.segment).toFixed(1))],
+  ['nines, 1 TB whole', fromChain(({ estimate }) => ninesOf(estimate.drive).toFixed(1))],
   ['seen', ({ lossesSeen, segmentYears }) => `${lossesSeen} in ${segmentYears}`],
   ['so below (95 %)', ({ lossYearMax }) => small(lossYearMax)],
 ]
@@ -47,7 +58,9 @@ const COST: Column[] = [
   ['moved / lost', ({ movedPerLost }) => within(movedPerLost, 2)],
   ['moved / stored, a year', ({ movedPerStoredYear }) => within(movedPerStoredYear, 2)],
   ['MB a host-day', ({ hostMBDay }) => within(hostMBDay, 0)],
-  ['hours to n: mean', ({ repairHours }) => within(repairHours, 1)],
+  ['of the budget', ({ budgetUsed }) => `${(budgetUsed * 100).toFixed(0)} %`],
+  ['hours to n: median', ({ repairHoursMedian }) => repairHoursMedian.toFixed(0)],
+  ['mean', ({ repairHours }) => within(repairHours, 1)],
   ['99 %', ({ repairHours99 }) => repairHours99.toFixed(0)],
   ['unreadable by day', ({ unreadableByDay }) => small(unreadableByDay)],
   ['by night', ({ unreadableByNight }) => small(unreadableByNight)],
@@ -62,7 +75,7 @@ const STRIKES: Column[] = [
   ...STRUCK.map(
     (share): Column => [
       `${share * 100} % of hosts`,
-      ({ settings, repairHours }) => small(lossWhenGone(settings, share, repairHours.mean)),
+      fromChain(({ settings, repairHours }) => small(lossWhenGone(settings, share, repairHours.mean))),
     ],
   ),
 ]
@@ -77,7 +90,8 @@ function within({ mean, plusMinus }: Interval, digits: number): string {
 }
 
 function table(summaries: readonly Summary[], columns: readonly Column[]): string {
-  return tableOf([columns.map(([title]) => title), ...summaries.map((one) => columns.map(([, cell]) => cell(one)))])
+  const shown = summaries.some((one) => one.changed !== '') ? [CHANGED, ...columns] : columns
+  return tableOf([shown.map(([title]) => title), ...summaries.map((one) => shown.map(([, cell]) => cell(one)))])
 }
 
 /** Rows of cells, the first one the head. */

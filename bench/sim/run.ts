@@ -1,8 +1,9 @@
 /**
  * `npm run sim:durability`: how durable each rung of the redundancy ladder is, and what it costs (docs/durability.md).
  *
- *   --seeds 3 (how many, from --seed on)  --seed 1  --years 4  --hosts 10000  --segments 5000
- *   --rungs 40/19,60/32 (n/k; all)  --rules quarter,half,commit (or numbers)  --set lossYear=0.5,awayHours=12
+ *   --seeds 5 (how many, from --seed on)  --seed 1  --years 4  --hosts 10000  --segments 5000
+ *   --rungs 40/19,60/32 (n/k; all)  --rules quarter,shipped,commit (or numbers)  --set lossYear=0.5,awayHours=12
+ *   --sweep awayHours=1,4,12 (a row for each value)
  *   --check (chain beside simulation, at rates where losses are seen)  --json  --quick
  */
 import { parseArgs } from 'node:util'
@@ -14,14 +15,15 @@ import { runAll, type Summary } from './summary.js'
 const USAGE = 64
 const { values } = parseArgs({
   options: {
-    seeds: { type: 'string', default: '3' },
+    seeds: { type: 'string', default: '5' },
     seed: { type: 'string', default: '1' },
     years: { type: 'string' },
     hosts: { type: 'string' },
     segments: { type: 'string' },
     rungs: { type: 'string' },
-    rules: { type: 'string', default: 'quarter,half,commit' },
+    rules: { type: 'string', default: 'quarter,shipped,commit' },
     set: { type: 'string' },
+    sweep: { type: 'string' },
     check: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
@@ -51,9 +53,12 @@ function main(): void {
   const summaries: Summary[] = []
   for (const scheme of rungs()) {
     for (const threshold of thresholds(scheme)) {
-      const settings: Settings = { ...base, scheme, threshold }
-      const name = `${scheme.totalShards}/${scheme.dataShards} repaired at ${threshold}`
-      summaries.push(runAll(settings, seeds, (seed, year) => say(`${name}: seed ${seed}, year ${year}`)))
+      for (const changed of sweep()) {
+        const settings: Settings = { ...base, ...settingsOf(changed), scheme, threshold }
+        const name = `${scheme.totalShards}/${scheme.dataShards} repaired at ${threshold} ${changed}`
+        const told = (seed: number, year: number) => say(`${name}: seed ${seed}, year ${year}`)
+        summaries.push({ ...runAll(settings, seeds, told), changed })
+      }
     }
   }
   if (values.json) print(JSON.stringify(summaries))
@@ -70,7 +75,7 @@ function rungs() {
 }
 
 function thresholds(scheme: { totalShards: number; dataShards: number }): number[] {
-  const wanted = (values.quick ? 'half' : values.rules).split(',').map((text) => {
+  const wanted = (values.quick ? 'shipped' : values.rules).split(',').map((text) => {
     const rule = RULES[text]
     return rule === undefined ? whole('rules', text) : rule(scheme)
   })
@@ -78,20 +83,28 @@ function thresholds(scheme: { totalShards: number; dataShards: number }): number
   return [...new Set(fitting)].sort((a, b) => a - b)
 }
 
-/** Settings by name, so that every assumption can be changed. */
+function sweep(): string[] {
+  const [name, list] = values.sweep?.split('=') ?? []
+  return list === undefined ? [''] : list.split(',').map((value) => `${name}=${value}`)
+}
+
 function given(): Partial<Settings> {
-  const given: Record<string, unknown> = {}
+  const given: Partial<Settings> = {}
   for (const key of ['years', 'hosts', 'segments'] as const) {
     if (values[key] !== undefined) given[key] = whole(key, values[key])
   }
-  for (const pair of values.set?.split(',') ?? []) {
-    const [name = '', value = ''] = pair.split('=')
-    const known = (DEFAULTS as Record<string, unknown>)[name]
-    if (known === undefined) throw new UsageError(`no setting '${name}': ${Object.keys(DEFAULTS).join(', ')}`)
-    given[name] = typeof known === 'number' ? Number(value) : typeof known === 'boolean' ? value === 'true' : value
-    if (Number.isNaN(given[name])) throw new UsageError(`--set ${name} takes a number, not '${value}'`)
-  }
-  return given
+  return Object.assign(given, ...(values.set?.split(',').map(settingsOf) ?? []))
+}
+
+/** `name=value`: every assumption can be changed. */
+function settingsOf(pair: string): Partial<Settings> {
+  if (pair === '') return {}
+  const [name = '', text = ''] = pair.split('=')
+  const known = (DEFAULTS as Record<string, unknown>)[name]
+  if (known === undefined) throw new UsageError(`no setting '${name}': ${Object.keys(DEFAULTS).join(', ')}`)
+  const value = typeof known === 'number' ? Number(text) : typeof known === 'boolean' ? text === 'true' : text
+  if (text === '' || Number.isNaN(value)) throw new UsageError(`${name} takes a number, not '${text}'`)
+  return { [name]: value }
 }
 
 function whole(name: string, text: string): number {

@@ -2,8 +2,10 @@
  * What is assumed of the network, in one place. Times are hours, rates are per year unless the name says otherwise; every figure is an
  * assumption and not a measurement of ours: docs/durability.md names each with its reason and what happens when it is wrong.
  */
+import { AWAY_AFTER_MS, LOST_AFTER_MS, repairThreshold } from '../../src/bridge/repairs/repair-threshold.js'
 import type { Scheme } from '../../src/model/segment.js'
 
+const HOUR_MS = 3_600_000
 export const HOURS_PER_DAY = 24
 export const HOURS_PER_YEAR = 8_760
 
@@ -100,13 +102,14 @@ export const DEFAULTS: Omit<Settings, 'scheme' | 'threshold'> = {
   ...{ badReleasesYear: 0.1, badReleaseShare: 0.05, badReleaseHours: 12 },
   ...{ damageYear: 0.03, damageMin: 0.001, damageMax: 0.5, cheatYear: 0.01 },
   ...{ auditLeavesDay: 576, auditBurst: 16, scrubDays: 30, listHours: 24, caughtMax: 8 },
-  ...{ awayHours: 4, lostDays: 30, storedGBPerHost: 500, repairGBPerHostDay: 10, repairShareDay: 0.005 },
+  ...{ awayHours: AWAY_AFTER_MS / HOUR_MS, lostDays: LOST_AFTER_MS / (HOURS_PER_DAY * HOUR_MS) },
+  ...{ storedGBPerHost: 500, repairGBPerHostDay: 10, repairShareDay: 0.005 },
 }
 
-/** Candidates for the threshold, by name. */
+/** Candidates for the threshold, by name; `shipped` is what the bridge does. */
 export const RULES: Record<string, (scheme: Scheme) => number> = {
   quarter: ({ dataShards: k, totalShards: n }) => k + Math.ceil((n - k) / 4),
-  half: ({ dataShards: k, totalShards: n }) => k + Math.ceil((n - k) / 2),
+  shipped: repairThreshold,
   commit: ({ dataShards: k, totalShards: n }) => k + Math.ceil((2 * (n - k)) / 3),
 }
 

@@ -12,6 +12,8 @@ export interface Interval {
 }
 
 export interface Summary {
+  /** What was changed for this row, as `name=value`. */
+  changed: string
   settings: Settings
   seeds: number[]
   /** Losses that were seen, in so many segment-years; the 95 % upper bound of the rate (Poisson). */
@@ -22,12 +24,15 @@ export interface Summary {
   /** The estimate with the shortest and the longest mean repair that the seeds allow. */
   lossBetween: [number, number]
   repairHours: Interval
+  repairHoursMedian: number
   repairHours99: number
   repairsYear: Interval
   madePerRepair: number
   movedPerLost: Interval
   movedPerStoredYear: Interval
   hostMBDay: Interval
+  /** Share of the network's repair budget that was used: near 1 repairs fall behind, and the chain does not hold. */
+  budgetUsed: number
   postponed: number
   meanGood: number
   good: number[]
@@ -38,6 +43,7 @@ export interface Summary {
   looks: number
 }
 
+const DAYS_PER_YEAR = 365
 const STUDENT_95 = [0, 12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26]
 const RARE_EVENTS_95 = 3
 
@@ -56,16 +62,20 @@ export function summaryOf(settings: Settings, seeds: number[], tallies: Tally[])
   const moved = (one: Tally) => one.fetched + one.pushed
   const storedShards = settings.segments * n * settings.years
   return {
-    ...{ settings, seeds, segmentYears, repairHours },
+    ...{ changed: '', settings, seeds, segmentYears, repairHours },
     ...{ lossesSeen: all.losses, lossYearMax: upperRate(all.losses, segmentYears) },
     estimate: estimate(settings, repairHours.mean),
     lossBetween: [within(repairHours.mean - repairHours.plusMinus), within(repairHours.mean + repairHours.plusMinus)],
+    repairHoursMedian: quantileOf(all.waitedHours, 0.5),
     repairHours99: quantileOf(all.waitedHours, 0.99),
     repairsYear: each((one) => one.repairs / settings.segments / settings.years),
     madePerRepair: all.pushed / all.repairs,
     movedPerLost: each((one) => moved(one) / one.shardsLost),
     movedPerStoredYear: each((one) => moved(one) / storedShards),
-    hostMBDay: each((one) => (moved(one) * sampleShardGB(settings) * 1_000) / settings.hosts / (settings.years * 365)),
+    hostMBDay: each(
+      (one) => (moved(one) * sampleShardGB(settings) * 1_000) / settings.hosts / (settings.years * DAYS_PER_YEAR),
+    ),
+    budgetUsed: each((one) => moved(one) / storedShards).mean / (settings.repairShareDay * DAYS_PER_YEAR),
     postponed: all.postponed,
     ...{ meanGood: meanOf(all.good), good: [...all.good] },
     unreadableByDay: unreadable(settings, all.good, all.onlineByDay),
