@@ -14,7 +14,8 @@ import { Endpoint } from './endpoint/endpoint.js'
 import type { HostFolder } from './folder.js'
 import { Kept } from './ledger/kept.js'
 import type { Totals } from './ledger/types.js'
-import { ShardStore, type StoreOptions } from './shards/shard-store.js'
+import { ShardStore } from './shards/shard-store.js'
+import type { StoreOptions } from './shards/store-parts.js'
 
 /** The bridge, as a host needs it. */
 export interface BridgeSession {

@@ -7,7 +7,8 @@ import { shardTree } from '../../src/crypto/merkle.js'
 import { SecretBytes } from '../../src/crypto/secret.js'
 import { SigningKey } from '../../src/crypto/signing-key.js'
 import { Kept } from '../../src/host/ledger/kept.js'
-import { type PutOrder, ShardStore, type StoreOptions } from '../../src/host/shards/shard-store.js'
+import { ShardStore } from '../../src/host/shards/shard-store.js'
+import type { PutOrder, StoreOptions } from '../../src/host/shards/store-parts.js'
 import { hostId, pseudonymId, segmentId, serialId, shardId } from '../../src/model/ids.js'
 import { rampBytes } from './ramp.js'
 import { scratchFolder } from './scratch-folder.js'
@@ -112,7 +113,8 @@ export function countersAgree(store: ShardStore, dir: string): boolean {
   const totals = store.totals()
   const names = fs.readdirSync(path.join(dir, 'volumes')).filter((name) => name.endsWith('.vol'))
   const onDisk = names.reduce((sum, name) => sum + fs.statSync(path.join(dir, 'volumes', name)).size, 0)
-  return totals.volumeBytes === onDisk && totals.liveBytes + totals.deadBytes + 64 * totals.volumes === onDisk
+  const { liveBytes, trashBytes, deadBytes, volumes } = totals
+  return totals.volumeBytes === onDisk && liveBytes + trashBytes + deadBytes + 64 * volumes === onDisk
 }
 
 /** Sizes around every border, by number. */

@@ -8,7 +8,8 @@ import { SecretBytes } from '../../src/crypto/secret.js'
 import { SigningKey } from '../../src/crypto/signing-key.js'
 import { Endpoint, type EndpointReply } from '../../src/host/endpoint/endpoint.js'
 import { Kept } from '../../src/host/ledger/kept.js'
-import { ShardStore, type StoreOptions } from '../../src/host/shards/shard-store.js'
+import { ShardStore } from '../../src/host/shards/shard-store.js'
+import type { StoreOptions } from '../../src/host/shards/store-parts.js'
 import {
   bridgeId,
   hostId,

@@ -40,7 +40,7 @@ export class InventoryDesk {
     const found = inventory.list(range, asked.after, asked.limit + 1)
     const more = found.length > asked.limit
     const entries = found.slice(0, asked.limit).map((one) => {
-      const state: wire.InventoryState = one.damaged ? 'damaged' : 'live'
+      const state: wire.InventoryState = one.damaged ? 'damaged' : one.trashedAtMs === null ? 'live' : 'trash'
       return { ...one, state }
     })
     return { head: wire.encodeListHead({ more }), body: wire.encodeListBody(entries) }

@@ -30,7 +30,7 @@ export class InventoryRows {
   constructor(db: Database) {
     this.page = db.prepare(
       `SELECT pseudonym, segment, idx, shard, volume, offset, length, generation, stored_at AS storedAtMs,
-         keep_until AS keepUntilMs, damaged, 0 AS recordBytes
+         keep_until AS keepUntilMs, damaged, trashed_at AS trashedAtMs, 0 AS recordBytes
        FROM shards WHERE (shard, pseudonym, segment, idx) > (?, ?, ?, ?) AND shard < ?
        ORDER BY shard, pseudonym, segment, idx LIMIT ?`,
     ) as Statement<[...Cursor, Buffer, number], ShardRow>
@@ -44,7 +44,7 @@ export class InventoryRows {
       signal.throwIfAborted()
       const page: StoredShard[] = this.list(range, after, PAGE)
       for (const one of page) {
-        if (one.damaged) continue
+        if (one.damaged || one.trashedAtMs !== null) continue
         const sum = sums[partIndexOf(range, parts, Number.parseInt(one.shard.slice(0, 8), 16))]
         if (sum === undefined) continue
         sum.count++
@@ -56,7 +56,7 @@ export class InventoryRows {
     }
   }
 
-  /** Also damaged ones; those behind `after`, or from the beginning of the range. */
+  /** Also damaged ones and those in the trash; those behind `after`, or from the beginning of the range. */
   list(range: PrefixRange, after: (ShardKey & { shard: ShardId }) | null, limit: number): StoredShard[] {
     const cursor: Cursor =
       after === null

@@ -1,13 +1,22 @@
 /**
- * What a host must remember and cannot derive from its volumes: the newest head witness of each pseudonym, and used
- * serials whose volume was reclaimed. A database of its own, durable at every commit: small and rarely written.
+ * What a host must remember and cannot derive from its volumes: the newest head witness of each pseudonym, used
+ * serials whose volume was reclaimed, and the loss list. A database of its own, durable at every commit: small and rarely written.
  */
-import { idBytes, type Pseudonym } from '../../model/ids.js'
+import { idBytes, type Pseudonym, pseudonymId, segmentId, shardId } from '../../model/ids.js'
 import type { Database } from '../../sqlite/driver.js'
 import { guarded } from '../../sqlite/failures.js'
 import { openDatabase, transaction } from '../../sqlite/open.js'
 import { KEPT_KIND, KEPT_MIGRATIONS } from './schema.js'
-import type { UsedSerial } from './types.js'
+import type { Loss, ShardKey, UsedSerial } from './types.js'
+
+interface RawLoss {
+  pseudonym: Buffer
+  segment: Buffer
+  idx: number
+  shard: Buffer
+  generation: number
+  found_at: number
+}
 
 export class Kept {
   private readonly db: Database
@@ -49,6 +58,48 @@ export class Kept {
 
   loadSerials(): UsedSerial[] {
     return guarded(() => this.db.prepare('SELECT serial, expires FROM serials').all()) as UsedSerial[]
+  }
+
+  /** What was lost here; one that is known keeps its time. */
+  saveLosses(losses: readonly Loss[]): void {
+    transaction(this.db, () => {
+      const insert = this.db.prepare('INSERT INTO losses VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING')
+      for (const one of losses) {
+        const { pseudonym, segment, index, shard, generation, foundAtMs } = one
+        insert.run(idBytes(pseudonym), idBytes(segment), index, idBytes(shard), generation, foundAtMs)
+      }
+    })
+  }
+
+  /** In no particular order. */
+  loadLosses(limit: number): Loss[] {
+    const query = this.db.prepare('SELECT * FROM losses LIMIT ?')
+    return (guarded(() => query.all(limit)) as RawLoss[]).map((raw) => ({
+      pseudonym: pseudonymId(raw.pseudonym),
+      segment: segmentId(raw.segment),
+      index: raw.idx,
+      shard: shardId(raw.shard),
+      generation: raw.generation,
+      foundAtMs: raw.found_at,
+    }))
+  }
+
+  removeLosses(losses: readonly ShardKey[]): void {
+    transaction(this.db, () => {
+      const remove = this.db.prepare('DELETE FROM losses WHERE pseudonym = ? AND segment = ? AND idx = ?')
+      for (const one of losses) remove.run(idBytes(one.pseudonym), idBytes(one.segment), one.index)
+    })
+  }
+
+  /** 0 when it was never saved. */
+  loadFact(name: string): number {
+    const query = this.db.prepare('SELECT value FROM facts WHERE name = ?').pluck()
+    return (guarded(() => query.get(name)) as number | undefined) ?? 0
+  }
+
+  saveFact(name: string, value: number): void {
+    const upsert = 'INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value'
+    guarded(() => this.db.prepare(upsert).run(name, value))
   }
 
   close(): void {

@@ -9,7 +9,7 @@ export const KEPT_KIND = 'SDHK'
 
 /**
  * volumes.indexed_to: every record below this offset is in the index. Exact at all times:
- * indexed_to = header bytes + live_bytes + dead_bytes.
+ * indexed_to = header bytes + live_bytes + trash_bytes + dead_bytes.
  * covers: volume `volume` holds a record that ends or replaces one in `target`, so it must outlive `target`:
  * without it a rebuild would bring the ended record back.
  * serials.volume: 0 when its volume is gone.
@@ -50,10 +50,24 @@ export const INDEX_MIGRATIONS: readonly Migration[] = [
      PRIMARY KEY (volume, offset)
    ) STRICT, WITHOUT ROWID;
    CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
+  // Trash: thrown away at this time (own clock), not served, its bytes still here. Counted apart from live bytes.
+  `ALTER TABLE shards ADD COLUMN trashed_at INTEGER;
+   ALTER TABLE volumes ADD COLUMN trash_bytes INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE volumes ADD COLUMN trash_records INTEGER NOT NULL DEFAULT 0;
+   CREATE INDEX shards_trashed ON shards (trashed_at) WHERE trashed_at IS NOT NULL;
+   CREATE INDEX shards_by_place ON shards (volume, offset);
+   CREATE INDEX shards_damaged ON shards (volume) WHERE damaged <> 0;`,
 ]
 
 export const KEPT_MIGRATIONS: readonly Migration[] = [
   `CREATE TABLE witnesses (pseudonym BLOB PRIMARY KEY, sequence INTEGER NOT NULL, witness BLOB NOT NULL)
    STRICT, WITHOUT ROWID;
    CREATE TABLE serials (serial BLOB PRIMARY KEY, expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
+  // What was lost here and the bridge has not been told yet; and how far the scrub is.
+  `CREATE TABLE losses (
+     pseudonym BLOB NOT NULL, segment BLOB NOT NULL, idx INTEGER NOT NULL, shard BLOB NOT NULL,
+     generation INTEGER NOT NULL, found_at INTEGER NOT NULL,
+     PRIMARY KEY (pseudonym, segment, idx)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
 ]

@@ -13,7 +13,7 @@ import { guarded } from '../../sqlite/failures.js'
 import { openDatabase, quickCheck, transaction } from '../../sqlite/open.js'
 import { InventoryRows } from './inventory-rows.js'
 import { INDEX_KIND, INDEX_MIGRATIONS } from './schema.js'
-import { type IndexSql, prepareIndexSql, shardOf } from './sql.js'
+import { type IndexSql, prepareIndexSql, type ShardRow, shardOf } from './sql.js'
 import type { DamagedRange, IndexedRecord, ShardKey, StoredShard, Totals, UsedSerial, VolumeState } from './types.js'
 
 /** Rows of a purge in one transaction: a few milliseconds. */
@@ -142,7 +142,7 @@ export class ShardIndex {
       for (const record of records) this.applyOne(volume, record)
       for (const range of ranges) {
         this.sql.addDamage.run(volume, range.offset, range.bytes, range.reason, nowMs)
-        this.sql.addBytes.run(0, range.bytes, 0, volume)
+        this.sql.addDead.run(range.bytes, volume)
       }
       const changed = this.sql.setIndexedTo.run(indexedTo, volume, indexedTo)
       assert(changed.changes === 1, `counters of volume ${volume} do not add up to ${indexedTo}`)
@@ -156,27 +156,27 @@ export class ShardIndex {
     const before = this.sql.find.get(...key)
     this.sql.addSerial.run(idBytes(record.serial), record.serialExpiresMs, volume)
     if (before && before.volume !== volume) this.sql.addCover.run(volume, before.volume)
+    if (record.what !== 'stored') this.sql.addDead.run(record.recordBytes, volume)
     if (record.what === 'renewed') {
-      this.sql.addBytes.run(0, record.recordBytes, 0, volume)
+      if (before) this.count(before, 'live')
       this.sql.renew.run(record.generation, record.storedAtMs, record.keepUntilMs, ...key)
-      return
-    }
-    if (before && record.damaged && before.damaged === 0) {
+    } else if (record.what === 'ended') {
+      if (before) this.end(before, record)
+    } else if (before && record.damaged && before.damaged === 0) {
       // A sound one is there: the damaged one is dead at once.
-      this.sql.addBytes.run(0, record.recordBytes, 0, volume)
-      return
+      this.sql.addDead.run(record.recordBytes, volume)
+    } else {
+      if (before) this.forget(before)
+      this.insert(volume, record)
     }
-    if (before) {
-      this.sql.addBytes.run(-before.recordBytes, before.recordBytes, -1, before.volume)
-      this.sql.remove.run(...key)
-    }
-    if (record.what === 'ended') {
-      this.sql.addBytes.run(0, record.recordBytes, 0, volume)
-      return
-    }
-    this.sql.addBytes.run(record.recordBytes, 0, 1, volume)
+  }
+
+  private insert(volume: number, record: IndexedRecord): void {
+    this.sql.addLive.run(record.recordBytes, 1, volume)
     this.sql.insert.run(
-      ...key,
+      idBytes(record.pseudonym),
+      idBytes(record.segment),
+      record.index,
       idBytes(record.shard),
       volume,
       record.offset,
@@ -186,6 +186,41 @@ export class ShardIndex {
       record.keepUntilMs,
       record.damaged ? 1 : 0,
     )
+  }
+
+  /** Into the trash; what is damaged is nothing to keep. */
+  private end(before: ShardRow, record: IndexedRecord): void {
+    if (before.damaged !== 0) {
+      this.forget(before)
+      return
+    }
+    this.count(before, 'trash')
+    this.sql.trash.run(record.storedAtMs, record.generation, before.pseudonym, before.segment, before.idx)
+  }
+
+  private forget(row: ShardRow): void {
+    this.count(row, 'dead')
+    this.sql.remove.run(row.pseudonym, row.segment, row.idx)
+  }
+
+  /** Moves a record's bytes from where they are counted to where they are from now on. */
+  private count(row: ShardRow, as: 'live' | 'trash' | 'dead'): void {
+    const { volume, recordBytes } = row
+    if (row.trashedAtMs === null) this.sql.addLive.run(-recordBytes, -1, volume)
+    else this.sql.addTrash.run(-recordBytes, -1, volume)
+    if (as === 'live') this.sql.addLive.run(recordBytes, 1, volume)
+    else if (as === 'trash') this.sql.addTrash.run(recordBytes, 1, volume)
+    else this.sql.addDead.run(recordBytes, volume)
+  }
+
+  /** Ends what was thrown away at or before this time, some of it. The number that went: 0 when nothing is due. */
+  purgeTrash(beforeMs: number): number {
+    const due = this.run(() => this.sql.trashedBefore.all(beforeMs, PURGE_ROWS_MAX))
+    if (due.length === 0) return 0
+    this.change(() => {
+      for (const row of due) this.forget(row)
+    })
+    return due.length
   }
 
   /** A stored payload was found wrong when it was read: it is known from now on and not served. */
@@ -204,6 +239,35 @@ export class ShardIndex {
   /** Volumes without a live record that no remaining volume needs: their files may go. Lowest number first. */
   reclaimable(): number[] {
     return this.run(() => this.sql.reclaimable.all()).map((row) => row.number)
+  }
+
+  /**
+   * Volumes but `current` of which at least this share is dead and nothing is damaged, most dead bytes for each that
+   * would have to be copied first.
+   */
+  compactable(current: number, deadShareMin: number): number[] {
+    return this.run(() => this.sql.compactable.all(current, deadShareMin)).map((row) => row.number)
+  }
+
+  /** Older volumes with records that records of this one end or replace. */
+  covered(volume: number): number[] {
+    return this.run(() => this.sql.covered.all(volume)).map((row) => row.target)
+  }
+
+  /** What `volume` covered is covered by `heirs` from now on, and by whatever covered `volume`. */
+  passCovers(volume: number, heirs: readonly number[]): void {
+    this.change(() => {
+      const all = [...heirs, ...this.sql.coverers.all(volume).map((row) => row.volume)]
+      for (const { target } of this.sql.covered.all(volume)) {
+        for (const heir of all) if (heir !== target) this.sql.addCover.run(heir, target)
+      }
+      this.sql.dropCovers.run(volume)
+    })
+  }
+
+  /** Shards of a volume behind `afterOffset`, in the order in which they lie there. */
+  inVolume(volume: number, afterOffset: number, limit: number): StoredShard[] {
+    return this.run(() => this.sql.inVolume.all(volume, afterOffset, limit)).map(shardOf)
   }
 
   /** The file is gone, durably. */

@@ -19,6 +19,15 @@ export interface StoredShard extends ShardKey {
   storedAtMs: number
   keepUntilMs: number
   damaged: boolean
+  /** When it was thrown away, by this machine's own clock; null: it is served. */
+  trashedAtMs: number | null
+}
+
+/** A shard that was stored here and is not any more, or not as it should be. */
+export interface Loss extends ShardKey {
+  shard: ShardId
+  generation: number
+  foundAtMs: number
 }
 
 /** One record of a volume as the index takes it in; `stored`, `ended` and `renewed` are the record types. */
@@ -55,17 +64,23 @@ export interface VolumeState {
   number: number
   indexedTo: number
   liveBytes: number
+  trashBytes: number
   deadBytes: number
   liveRecords: number
+  trashRecords: number
 }
 
 export interface Totals {
   volumes: number
   /** Bytes of all volume files. */
   volumeBytes: number
+  /** Of whole records that are served. */
   liveBytes: number
+  trashBytes: number
   deadBytes: number
+  /** Served. */
   shards: number
+  trashShards: number
   damagedShards: number
   damagedRanges: number
 }

@@ -4,7 +4,7 @@
  */
 import type { Log } from '../../base/log.js'
 import type { ShardIndex } from '../ledger/shard-index.js'
-import type { UsedSerial } from '../ledger/types.js'
+import type { Loss, ShardKey, UsedSerial } from '../ledger/types.js'
 import type { Appender } from './appender.js'
 import type { VolumeFiles } from './volume-files.js'
 
@@ -12,6 +12,15 @@ import type { VolumeFiles } from './volume-files.js'
 export interface SerialKeeper {
   saveSerials(serials: readonly UsedSerial[], nowMs: number): void
   loadSerials(): UsedSerial[]
+}
+
+/** What outlives the index: serials, the loss list, how far the scrub is. */
+export interface Keeper extends SerialKeeper {
+  saveLosses(losses: readonly Loss[]): void
+  loadLosses(limit: number): Loss[]
+  removeLosses(losses: readonly ShardKey[]): void
+  loadFact(name: string): number
+  saveFact(name: string, value: number): void
 }
 
 export interface ReclaimParts {

@@ -10,54 +10,23 @@
  */
 import { AppError } from '../../base/errors.js'
 import { KeyedMutex } from '../../base/keyed-mutex.js'
-import type { Log } from '../../base/log.js'
 import { shardTree } from '../../crypto/merkle.js'
-import type { SecretBytes } from '../../crypto/secret.js'
-import { type HostId, idBytes, type Pseudonym, type Serial, type ShardId } from '../../model/ids.js'
+import { idBytes, type Pseudonym, type Serial, type ShardId } from '../../model/ids.js'
 import type { InventoryRows } from '../ledger/inventory-rows.js'
 import type { ShardIndex } from '../ledger/shard-index.js'
-import type { ShardKey, StoredShard, Totals } from '../ledger/types.js'
+import type { StoredShard, Totals } from '../ledger/types.js'
 import { Appender } from './appender.js'
 import { recordBytes, volumeBytesFor } from './offsets.js'
-import { reclaimVolumes, type SerialKeeper } from './reclaim.js'
+import { placeOf } from './places.js'
+import { reclaimVolumes } from './reclaim.js'
 import { RECORD_TYPE, type RecordType } from './record.js'
 import { type Recovered, recover } from './recovery.js'
 import { mismatch, notFound, refuseOlder, tooYoung } from './refusals.js'
 import { readLeaves, type ShardLeaves } from './shard-reader.js'
 import { Space } from './space.js'
+import type { PutOrder, StoreOptions, StoreParts } from './store-parts.js'
+import { StoreUpkeep } from './upkeep.js'
 import { VolumeFiles } from './volume-files.js'
-
-export interface StoreParts {
-  /** Holds the volume files. */
-  volumesDir: string
-  indexFile: string
-  host: HostId
-  seed: SecretBytes
-  kept: SerialKeeper
-  log: Log
-  /** Bridge time: tokens end by it. */
-  nowMs: () => number
-  /** This machine's own: how old a shard is, whatever time a bridge says it is. */
-  ownMs: () => number
-}
-
-export interface StoreOptions {
-  /** Bytes of volume files, all told. */
-  capacityBytes: number
-  /** Left free on the disk for the index and for deletes; a put that would go below is `no-space`. */
-  diskFloorBytes?: number
-  volumeBytesMax?: number
-  /** No shard is removed before this age. */
-  youngMs?: number
-}
-
-export interface PutOrder extends ShardKey {
-  shard: ShardId
-  generation: number
-  serial: Serial
-  /** End of the token, tolerance included: the serial is remembered until then. */
-  serialExpiresMs: number
-}
 
 /** No put or delete token lives longer; serials replayed from volumes are remembered as long. */
 export const SERIAL_KEEP_MS = 7 * 24 * 3_600_000
@@ -68,9 +37,11 @@ export const YOUNG_MS = 72 * 3_600_000
 const PURGE_STEPS_MAX = 20
 const DISK_FLOOR_BYTES = 64 * 1_048_576
 const NOTHING = Buffer.alloc(0)
+const MISSING_PAGE = 1_000
 
 export class ShardStore {
   readonly recovered: Omit<Recovered, 'index'>
+  readonly upkeep: StoreUpkeep
   private readonly parts: StoreParts
   private readonly files: VolumeFiles
   private readonly index: ShardIndex
@@ -89,7 +60,7 @@ export class ShardStore {
     this.recovered = rest
     this.youngMs = options.youngMs ?? YOUNG_MS
     this.appender = new Appender(
-      { files, index, nowMs: parts.nowMs, onEnded: () => this.reclaim() },
+      { files, index, nowMs: parts.nowMs, onEnded: () => void this.reclaim() },
       {
         volume: recovered.lastVolume,
         end: recovered.lastEnd,
@@ -101,6 +72,13 @@ export class ShardStore {
       diskFloorBytes: options.diskFloorBytes ?? DISK_FLOOR_BYTES,
       usedBytes: () => this.index.volumeBytes,
       diskFreeBytes: () => files.diskFreeBytes(),
+    })
+    const { kept, log, ownMs } = parts
+    this.upkeep = new StoreUpkeep({
+      ...{ index, files, kept, log, ownMs, appender: this.appender, places: this.places },
+      serialKeepMs: SERIAL_KEEP_MS,
+      diskFloorBytes: options.diskFloorBytes ?? DISK_FLOOR_BYTES,
+      reclaim: () => this.reclaim(),
     })
   }
 
@@ -117,9 +95,26 @@ export class ShardStore {
     })
     const store = new ShardStore(parts, files, recovered, options)
     store.index.addSerials(parts.kept.loadSerials())
+    store.tellMissing()
     await store.space.freeBytes()
-    store.reclaim()
+    void store.reclaim()
     return store
+  }
+
+  /** What lay in volumes that are not there any more is lost, and the bridge is to be told. */
+  private tellMissing(): void {
+    for (const volume of this.recovered.missing) {
+      let page = this.index.inVolume(volume, 0, MISSING_PAGE)
+      while (page.length > 0) {
+        for (const one of page) this.upkeep.noteDamage(one)
+        page = this.index.inVolume(volume, page[page.length - 1]?.offset ?? 0, MISSING_PAGE)
+      }
+    }
+  }
+
+  /** May rise and fall: see Space. */
+  setCapacity(capacityBytes: number): void {
+    this.space.capacityBytes = capacityBytes
   }
 
   /**
@@ -139,11 +134,12 @@ export class ShardStore {
     })
   }
 
-  /** The shard is gone, durably. `shard-not-found` when it never was or is gone already, `shard-too-young` before its 72 hours. */
+  /**
+   * Into the trash, durably: not served from now on, and gone after its time there. `shard-not-found` when it never was or is gone already, `shard-too-young` before its 72 hours. */
   remove(order: PutOrder): Promise<void> {
     return this.once(order, async () => {
       const before = this.index.find(order)
-      if (!before) throw notFound()
+      if (!before || before.trashedAtMs !== null) throw notFound()
       if (before.shard !== order.shard) throw mismatch('another shard has this place')
       refuseOlder(order, before)
       if (this.parts.ownMs() - before.storedAtMs < this.youngMs) throw tooYoung()
@@ -250,7 +246,7 @@ export class ShardStore {
     if (this.serialUsed(order.serial)) throw new AppError('token-used', 'the token was used before')
     this.serialsInFlight.add(order.serial)
     try {
-      return await this.places.run(`${order.pseudonym}/${order.segment}/${order.index}`, work)
+      return await this.places.run(placeOf(order), work)
     } finally {
       this.serialsInFlight.delete(order.serial)
     }
@@ -280,13 +276,11 @@ export class ShardStore {
   }
 
   private noteDamage(stored: StoredShard, error: unknown): void {
-    if (!(error instanceof AppError) || error.code !== 'shard-damaged') return
-    if (!stored.damaged) this.index.markDamaged(stored)
-    this.parts.log.error({ volume: stored.volume, offset: stored.offset }, 'a stored shard is damaged')
+    if (error instanceof AppError && error.code === 'shard-damaged') this.upkeep.noteDamage(stored)
   }
 
-  private reclaim(): void {
-    if (this.reclaiming) return
+  private reclaim(): Promise<void> {
+    if (this.reclaiming) return this.reclaiming
     const { index, files, appender } = this
     const { kept, nowMs, log } = this.parts
     this.reclaiming = reclaimVolumes({ index, files, appender, kept, nowMs, log })
@@ -294,5 +288,6 @@ export class ShardStore {
       .finally(() => {
         this.reclaiming = null
       })
+    return this.reclaiming
   }
 }

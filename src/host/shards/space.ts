@@ -14,6 +14,8 @@ const DISK_LOOK_MS = 1_000
 
 export class Space {
   private readonly parts: SpaceParts
+  /** Lent; may change at any time. Below what is used nothing is taken, and nothing thrown away. */
+  capacityBytes: number
   private reserved = 0
   private diskFree = 0
   private lookedAtMs = Number.NEGATIVE_INFINITY
@@ -21,6 +23,7 @@ export class Space {
 
   constructor(parts: SpaceParts) {
     this.parts = parts
+    this.capacityBytes = parts.capacityBytes
   }
 
   /** Sets the bytes aside until the value is called (once). */
@@ -37,13 +40,13 @@ export class Space {
 
   async freeBytes(): Promise<number> {
     await this.look()
-    const lent = this.parts.capacityBytes - this.parts.usedBytes() - this.reserved
+    const lent = this.capacityBytes - this.parts.usedBytes() - this.reserved
     return Math.max(0, Math.min(lent, this.diskFree - this.parts.diskFloorBytes))
   }
 
   /** `host-full` or `no-space` when so many bytes more do not fit, as far as the last look at the disk says. */
   check(bytes: number): void {
-    if (this.parts.usedBytes() + this.reserved + bytes > this.parts.capacityBytes) {
+    if (this.parts.usedBytes() + this.reserved + bytes > this.capacityBytes) {
       throw new AppError('host-full', 'the space that this host lends is used up', { retry: 'elsewhere' })
     }
     if (bytes > this.diskFree - this.parts.diskFloorBytes) {

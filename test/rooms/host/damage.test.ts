@@ -4,7 +4,8 @@ import t from 'tap'
 import { AppError, codeOf } from '../../../src/base/errors.js'
 import { sha256 } from '../../../src/crypto/hash.js'
 import { recordBytes } from '../../../src/host/shards/offsets.js'
-import type { PutOrder, ShardStore } from '../../../src/host/shards/shard-store.js'
+import type { ShardStore } from '../../../src/host/shards/shard-store.js'
+import type { PutOrder } from '../../../src/host/shards/store-parts.js'
 import { Dice, testSeed } from '../../support/dice.js'
 import {
   countersAgree,
@@ -222,7 +223,7 @@ t.test('used serials are forgotten when their tokens have ended', async (t) => {
   await store.stop()
 })
 
-t.test('a missing volume is told, its shards are damaged, the rest goes on', async (t) => {
+t.test('a missing volume is told, its shards are damaged and on the loss list, the rest goes on', async (t) => {
   const dir = scratchDir(t)
   let store = await openStore(dir, { volumeBytesMax: 200_000 })
   const all = await Promise.all([1, 2, 3].map((number) => orderOf(number, 150_000)))
@@ -234,6 +235,8 @@ t.test('a missing volume is told, its shards are damaged, the rest goes on', asy
   t.same(store.recovered.missing, [2])
   t.ok((await readWhole(store, all[0]!.order)).equals(all[0]!.payload))
   t.equal(await outcome(store, { ...all[1]!, offset: 64 }), 'shard-damaged')
+  t.match(store.upkeep.losses(10), [{ shard: all[1]!.order.shard, segment: all[1]!.order.segment }])
+  t.equal(store.upkeep.losses(10).length, 1)
   await store.put((await orderOf(2, 150_000)).order, all[1]!.payload)
   t.ok((await readWhole(store, all[1]!.order)).equals(all[1]!.payload), 'a put heals it')
   await store.stop()
@@ -263,6 +266,9 @@ t.test('deletes survive the loss of the index although volumes were reclaimed ar
     await store.stop()
     if (dice.roll(0, 1) === 0) fs.rmSync(path.join(dir, 'index.db'))
     store = await openStore(dir, { volumeBytesMax: 60_000 })
+    if (dice.roll(0, 1) === 0) await store.upkeep.purgeTrash(0)
+    if (dice.roll(0, 1) === 0)
+      await store.upkeep.compact({ deadShareMin: dice.roll(0, 1) / 4, signal: new AbortController().signal })
     for (let number = 0; number < 12; number++) {
       const { order } = await orderOf(number, 5_000 + number * 1_000)
       const got = await outcome(store, { order, payload: Buffer.alloc(0), offset: 0 })

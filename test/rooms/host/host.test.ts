@@ -266,7 +266,7 @@ t.test(
   'a disk that is really full refuses puts, keeps what it has, and takes puts again when there is room',
   async (t) => {
     const dir = scratchDir(t)
-    const made = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', dir])
+    const made = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', dir])
     if (made.status !== 0) return void t.pass('skipped: only root can make a small disk')
     try {
       const store = await openStore(dir)

@@ -183,7 +183,7 @@ t.test('a shard is removed when it is 72 hours old, not before; storing it again
   await store.stop()
 })
 
-t.test('capacity is exact, and deleted space comes back when a volume has no live shard', async (t) => {
+t.test('capacity is exact, and deleted space comes back when its time in the trash is over', async (t) => {
   const dir = scratchDir(t)
   const size = 1_000_000
   const capacityBytes = 64 + 4 * recordBytes(size)
@@ -200,6 +200,9 @@ t.test('capacity is exact, and deleted space comes back when a volume has no liv
     await store.remove({ ...order, serial: del.serial })
     t.equal(payload.length, size)
   }
+  t.match(store.totals(), { shards: 0, liveBytes: 0, trashShards: 4, volumes: 1 })
+  t.equal(await store.freeBytes(), 0, 'what was thrown away still takes its space')
+  t.equal(await store.upkeep.purgeTrash(0), 4)
   const refused = orders.find((_, i) => codes[i] === 'host-full')!
   for (let turn = 0; turn < 100 && store.totals().volumes > 0; turn++) await new Promise((done) => setTimeout(done, 5))
   t.same(fs.readdirSync(path.join(dir, 'volumes')), [])

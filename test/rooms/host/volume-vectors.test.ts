@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { codeOf } from '../../../src/base/errors.js'
-import type { PutOrder } from '../../../src/host/shards/shard-store.js'
+import type { PutOrder } from '../../../src/host/shards/store-parts.js'
 import { openStore, readWhole, scratchDir, volumeFile } from '../../support/host-folder.js'
 import { hex, readVectors } from '../../support/vectors.js'
 
