@@ -70,7 +70,9 @@ export class StoreUpkeep {
     const { deadShareMin = DEAD_SHARE_MIN, pace = async () => {}, signal } = options
     if (deadShareMin === 0) await appender.roll()
     let gone = 0
-    for (const volume of index.compactable(deadShareMin === 0 ? 0 : appender.currentVolume, deadShareMin)) {
+    const all = index.compactable(deadShareMin === 0 ? 0 : appender.currentVolume, deadShareMin)
+    // Oldest first leaves no ends and renewals over: what they stood for is gone before them.
+    for (const volume of deadShareMin === 0 ? all.sort((a, b) => a - b) : all) {
       if (signal.aborted) break
       const state = index.volumes().find((one) => one.number === volume)
       if (state === undefined) continue
