@@ -14,5 +14,7 @@ await tell(() =>
   }),
 )
 const file = path.join(root, 'dist-test/bench/sim/run.js')
-const ended = spawnSync(process.execPath, ['--enable-source-maps', file, ...process.argv.slice(2)], { stdio: 'inherit' })
+const ended = spawnSync(process.execPath, ['--enable-source-maps', file, ...process.argv.slice(2)], {
+  stdio: 'inherit',
+})
 process.exitCode = ended.status ?? 130
