@@ -60,9 +60,11 @@ export class Connection {
     this.queue = new SendQueue({
       link: parts.link,
       highWater: parts.highWater,
+      pace: parts.serving.up,
       onFrame: (frame) => {
         this.sentAtMs = parts.clock.monotonicMs()
         parts.serving.counters.bytesSent += frame.length
+        parts.serving.up.spend(frame.length)
         parts.tap?.(parts.peer, frame)
       },
       onRefused: () => this.fail('the channel is gone'),
@@ -104,6 +106,7 @@ export class Connection {
     if (this.closed) return
     this.heardAtMs = this.parts.clock.monotonicMs()
     this.parts.serving.counters.bytesReceived += message.length
+    this.parts.serving.down.spend(message.length)
     try {
       this.take(decodeFrame(message))
     } catch (error) {

@@ -28,6 +28,15 @@ export const BUFFERED_LOW_BYTES = 262_144
 /** All channels of the process together. */
 export const BUFFERED_TOTAL_BYTES_MAX = 64 * MIB
 
+/**
+ * Under a rate limit a request that would wait longer for its bytes is refused (`busy`, elsewhere): below the deadlines of
+ * those who ask, 12 s for a part of a shard and 30 s for a put.
+ */
+export const UP_WAIT_MS_MAX = 8_000
+export const DOWN_WAIT_MS_MAX = 20_000
+/** The lowest rate limit: at less, a single shard (1,966,080 bytes) comes too late for every put. */
+export const RATE_BYTES_PER_SECOND_MIN = 100_000
+
 /** Deadlines, beats and silence are looked at this often. */
 export const TICK_MS = 100
 /** While any request is open, a side that has sent nothing for so long sends a beat. */

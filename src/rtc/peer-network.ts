@@ -12,6 +12,7 @@ import { Budget } from './budget.js'
 import { newCounters, type TransportCounters } from './counters.js'
 import * as limits from './limits.js'
 import type { Dialer, FrameLink } from './link.js'
+import { Pace } from './pace.js'
 import { lost, PeerSet, type PeerSetOptions, type PeerSetParts } from './peer-set.js'
 import { checkRequest, openPending, type Pending } from './pending.js'
 import type { Serving } from './responder.js'
@@ -24,6 +25,12 @@ export interface PeerNetworkParts {
   counters?: TransportCounters
   /** Memory of incoming bodies; its own unless given. */
   bodies?: BodyPool
+}
+
+/** Of all connections together; null: no limit. Not below limits.ts: RATE_BYTES_PER_SECOND_MIN. */
+export interface Rates {
+  upBytesPerSecondMax: number | null
+  downBytesPerSecondMax: number | null
 }
 
 export interface PeerNetworkOptions {
@@ -76,6 +83,8 @@ export class PeerNetwork implements Transport {
       bodies: parts.bodies ?? new BodyPool(),
       heldBytes: 0,
       counters: this.counters,
+      up: new Pace(clock),
+      down: new Pace(clock),
       nowMs: () => clock.monotonicMs(),
     }
     const open = { connections: 0 }
@@ -109,6 +118,12 @@ export class PeerNetwork implements Transport {
   warm(peers: Iterable<PeerId>): void {
     if (this.stopping.signal.aborted) return
     for (const id of peers) this.touch(id)?.dialWhenNeeded()
+  }
+
+  /** From now on. What this side asks of others is counted, and its replies are not held back. */
+  setRates({ upBytesPerSecondMax, downBytesPerSecondMax }: Rates): void {
+    this.serving.up.set(upBytesPerSecondMax)
+    this.serving.down.set(downBytesPerSecondMax)
   }
 
   recycle(body: Buffer): void {

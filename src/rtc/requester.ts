@@ -6,6 +6,7 @@ import { AppError } from '../base/errors.js'
 import { decodeError } from '../wire/error-codes.js'
 import { FRAME_HEADER_BYTES, FREE_WINDOW_BYTES } from '../wire/frame-limits.js'
 import { FRAME, type Frame } from '../wire/frames.js'
+import { isBulk } from '../wire/methods.js'
 import { BodyAssembly } from './body-assembly.js'
 import type { BodyPool } from './body-pool.js'
 import type { Lease } from './budget.js'
@@ -63,7 +64,7 @@ export class Requester {
       fields.id = ++this.lastId
       this.numbered.set(fields.id, asked)
     }
-    const out = outbound(fields, head, body, free, { onOpen })
+    const out = outbound(fields, head, body, free, { bulk: isBulk(method, body.length), onOpen })
     const asked: Asked = { pending, lease, out, reply: undefined, over: false }
     this.asked.add(asked)
     pending.onSettled = () => this.forget(asked)

@@ -1,17 +1,21 @@
 /**
  * The answering half of a connection: requests in, replies out. A request goes through four states:
  * waiting (for memory; only its first frame is held), receiving (its body), serving, replying.
+ * Under a rate limit a request that would wait too long for its bytes is refused before them.
  */
 import { AppError } from '../base/errors.js'
 import type { PeerId } from '../model/ids.js'
 import { encodeError } from '../wire/error-codes.js'
 import { FREE_WINDOW_BYTES, HEAD_BYTES_MAX } from '../wire/frame-limits.js'
 import { FLAG_ANSWER, FRAME, type Frame } from '../wire/frames.js'
+import { isBulk } from '../wire/methods.js'
 import { BodyAssembly } from './body-assembly.js'
 import type { BodyPool } from './body-pool.js'
 import type { Budget, Lease } from './budget.js'
 import type { TransportCounters } from './counters.js'
-import { HELD_BYTES_MAX, STALL_MS } from './limits.js'
+import { Credits, type Incoming } from './credits.js'
+import { DOWN_WAIT_MS_MAX, HELD_BYTES_MAX, STALL_MS, UP_WAIT_MS_MAX } from './limits.js'
+import type { Pace } from './pace.js'
 import { lone, type Outbound, outbound, type SendQueue } from './send-queue.js'
 import type { OutgoingReply, RequestGate, RequestServer } from './transport.js'
 
@@ -26,6 +30,9 @@ export interface Serving {
   /** First frames held while their requests wait for memory. */
   heldBytes: number
   counters: TransportCounters
+  /** What leaves, and what is taken in. */
+  up: Pace
+  down: Pace
   nowMs: () => number
 }
 
@@ -35,12 +42,16 @@ interface Served {
   head: Buffer
   bodyLength: number
   replyBytesMax: number
+  bulk: boolean
   state: 'waiting' | 'receiving' | 'serving' | 'replying' | 'over'
   lease: Lease
   /** Body bytes of the request frame, until there is memory for the rest. */
   first: Buffer
   heldBytes: number
   body: BodyAssembly | undefined
+  incoming: Incoming
+  /** Bytes of the reply that the pace knows as owed. */
+  owedUp: number
   movedAtMs: number
   abort: AbortController
   out: Outbound | undefined
@@ -48,6 +59,7 @@ interface Served {
 
 export class Responder {
   private readonly open_ = new Map<number, Served>()
+  private readonly credits: Credits
   private lastId = 0
   private readonly peer: PeerId
   private readonly queue: SendQueue
@@ -57,6 +69,7 @@ export class Responder {
     this.peer = peer
     this.queue = queue
     this.serving = serving
+    this.credits = new Credits(queue, serving.down, (id) => this.noteMoved(id))
   }
 
   get open(): number {
@@ -82,29 +95,50 @@ export class Responder {
     serving.gate?.(this.peer, { method: frame.method, head: frame.head, bodyLength: frame.number })
     const replyBytesMax = frame.windowKib * 1024
     const cost = frame.number + replyBytesMax
-    const lease = serving.budget.acquire(this.peer, cost, cost, () => this.receive(served))
+    const bulk = isBulk(frame.method, cost)
+    const wanted = frame.number - frame.payload.length
+    if (bulk) this.expectInTime(wanted, replyBytesMax)
+    // What is prompt does not wait behind the memory of bulk.
+    const counted = bulk ? cost : 0
+    const lease = serving.budget.acquire(this.peer, counted, counted, () => this.receive(served))
     const served: Served = {
       id: frame.id,
       method: frame.method,
       head: frame.head,
       bodyLength: frame.number,
       replyBytesMax,
+      bulk,
       state: 'waiting',
       lease,
       first: frame.payload,
       heldBytes: sizeOf(frame),
       body: undefined,
+      incoming: this.credits.expect(frame.id, wanted, bulk),
+      owedUp: bulk ? replyBytesMax : 0,
       movedAtMs: serving.nowMs(),
       abort: new AbortController(),
       out: undefined,
     }
     if (!lease.granted && serving.heldBytes + sizeOf(frame) > HELD_BYTES_MAX) {
       lease.release()
+      this.credits.end(served.incoming)
       throw new AppError('busy', 'no memory for more requests', { retry: 'later' })
     }
     serving.heldBytes += served.heldBytes
+    serving.up.owe(this, served.owedUp)
     this.open_.set(served.id, served)
     if (lease.granted) this.receive(served)
+  }
+
+  /** One alone is always let in: there is a lowest limit at which it still comes in time. */
+  private expectInTime(wanted: number, replyBytes: number): void {
+    const { up, down } = this.serving
+    const late = (pace: Pace, waitMs: number, waitMsMax: number) => pace.isOwed && waitMs > waitMsMax
+    const isLate =
+      (wanted > 0 && late(down, this.credits.waitMs(wanted), DOWN_WAIT_MS_MAX)) ||
+      (replyBytes > 0 && late(up, up.waitMs(this, replyBytes), UP_WAIT_MS_MAX))
+    if (!isLate) return
+    throw new AppError('busy', 'the rate limit leaves no room for more requests now', { retry: 'elsewhere' })
   }
 
   /** Memory is there: the rest of the body may come. */
@@ -112,9 +146,19 @@ export class Responder {
     served.state = 'receiving'
     served.movedAtMs = this.serving.nowMs()
     served.body = new BodyAssembly(served.bodyLength, this.unhold(served), this.serving.bodies)
-    const rest = served.bodyLength - served.body.received
-    if (rest === 0) this.serve(served)
-    else this.queue.add(lone(FRAME.credit, FLAG_ANSWER, served.id, rest))
+    if (served.body.whole) this.serve(served)
+    else this.credits.open(served.incoming)
+  }
+
+  private noteMoved(id: number): void {
+    const served = this.open_.get(id)
+    if (served !== undefined) served.movedAtMs = this.serving.nowMs()
+  }
+
+  private settleUp(served: Served, bytes: number): void {
+    const settled = Math.min(bytes, served.owedUp)
+    served.owedUp -= settled
+    this.serving.up.owe(this, -settled)
   }
 
   private unhold(served: Served): Buffer {
@@ -132,6 +176,7 @@ export class Responder {
     if (served === undefined || served.state === 'over') return
     if (served.state !== 'receiving' || served.body === undefined)
       throw new AppError('malformed', 'data without credit')
+    this.credits.take(served.incoming, frame.payload.length)
     served.body.append(frame)
     served.movedAtMs = this.serving.nowMs()
     if (served.body.whole) this.serve(served)
@@ -169,7 +214,7 @@ export class Responder {
       return
     }
     served.state = 'replying'
-    served.lease.shrink(served.bodyLength)
+    if (served.bulk) served.lease.shrink(served.bodyLength)
     const fields = {
       type: FRAME.response,
       flags: FLAG_ANSWER,
@@ -178,7 +223,13 @@ export class Responder {
       number: body.length,
       windowKib: 0,
     }
-    served.out = outbound(fields, reply.head, body, body.length, { onSent: () => this.forget(served) })
+    // A range may be smaller than the window that was set aside for it.
+    if (served.bulk) this.settleUp(served, served.owedUp - body.length)
+    served.out = outbound(fields, reply.head, body, body.length, {
+      bulk: served.bulk,
+      onBytes: (bytes) => this.settleUp(served, bytes),
+      onSent: () => this.forget(served),
+    })
     this.queue.add(served.out)
   }
 
@@ -208,6 +259,8 @@ export class Responder {
   private forget(served: Served, keepLease = false): void {
     if (served.state === 'over') return
     served.state = 'over'
+    this.settleUp(served, served.owedUp)
+    this.credits.end(served.incoming)
     this.unhold(served)
     served.body = undefined
     this.open_.delete(served.id)
@@ -217,13 +270,17 @@ export class Responder {
   /** Gives up on bodies that stopped coming. */
   tick(nowMs: number): void {
     for (const served of [...this.open_.values()]) {
-      if (served.state !== 'receiving' || nowMs - served.movedAtMs < STALL_MS) continue
+      // One that waits for our credit is not late.
+      const { state, incoming } = served
+      const isComing = state === 'receiving' && incoming.granted > incoming.received
+      if (!isComing || nowMs - served.movedAtMs < STALL_MS) continue
       this.fail(served, new AppError('timed-out', `no body bytes for ${STALL_MS} ms`, { retry: 'later' }))
     }
   }
 
   endAll(reason: AppError): void {
     for (const served of [...this.open_.values()]) this.end(served, reason)
+    this.credits.stop()
   }
 }
 

@@ -35,6 +35,14 @@ export function replyBytesMaxOf(method: number): number {
   return method === METHOD.get ? SHARD_BYTES_MAX : 0
 }
 
+/** Above it a request or reply is bulk, whatever its method. */
+const PROMPT_BYTES_MAX = 65_536
+
+/** Shards on their way wait for a rate limit; everything else is prompt: pings, audits, deletes. `bytes`: of its bodies. */
+export function isBulk(method: number, bytes: number): boolean {
+  return method === METHOD.put || method === METHOD.get || bytes > PROMPT_BYTES_MAX
+}
+
 const EMPTY = Buffer.alloc(0)
 
 /** Heads without fields: ping, delete's reply, put-witness's reply. */
