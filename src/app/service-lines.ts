@@ -1,5 +1,5 @@
 /** How each mode says in one line how it goes: `systemctl status` shows it. */
-import type { HostLife } from '../host/host.js'
+import type { HostLife } from '../host/host-status.js'
 import type { MountLife } from './drive-daemon.js'
 import { formatBytes } from './numbers.js'
 

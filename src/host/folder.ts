@@ -1,6 +1,5 @@
 /**
- * A host's folder: `host.key` (its identity), `host.json` (its bridge and what it lends), `volumes/`, `index.db`,
- * `kept.db`. The volumes folder carries the host's id, so that a disk that is not mounted there is noticed before
+ * A host's folder: `host.key` (its identity), `host.json` (config.ts), `volumes/`, `index.db`, `kept.db`, `traffic.json`. The volumes folder carries the host's id, so that a disk that is not mounted there is noticed before
  * anything is written to the empty folder below it. One process at a time.
  */
 import fs from 'node:fs'
@@ -12,26 +11,9 @@ import { SecretBytes, wipeAfter } from '../crypto/secret.js'
 import { SEED_BYTES, SigningKey } from '../crypto/signing-key.js'
 import { type HostId, hostId } from '../model/ids.js'
 import { lockFolder } from '../sqlite/lock.js'
-import { Hex32 } from '../wire/api.js'
-import { decodeJson } from '../wire/check.js'
-import { type Static, Type } from '../wire/schema.js'
+import { decodeHostConfig, type HostConfig } from './config.js'
+import { MARK_FILE } from './disk/probe.js'
 import { decodeHostKey, encodeHostKey } from './host-key.js'
-
-export const HostConfig = Type.Object(
-  {
-    version: Type.Literal(1),
-    bridgeUrl: Type.String({ minLength: 1, maxLength: 2_048 }),
-    /** The bridge's key, pinned. */
-    bridge: Hex32,
-    capacityBytes: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
-    /** Who operates it: hosts of one operator share no segment. */
-    domain: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9._:-]{1,128}$' })),
-    /** Fixed UDP port; without it any. */
-    udpPort: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
-  },
-  { additionalProperties: false },
-)
-export type HostConfig = Static<typeof HostConfig>
 
 export interface HostFolder {
   dir: string
@@ -43,13 +25,13 @@ export interface HostFolder {
   volumesDir: string
   indexFile: string
   keptFile: string
+  trafficFile: string
   /** Gives the lock back and wipes the keys. */
   release(): void
 }
 
 const KEY_FILE = 'host.key'
 const CONFIG_FILE = 'host.json'
-const MARK_FILE = 'host.id'
 const CONFIG_BYTES_MAX = 65_536
 
 /** Makes the folder of a new host. `host-exists` when there is one; what a stopped init left behind is finished. */
@@ -81,7 +63,7 @@ export function writeHostConfig(dir: string, config: HostConfig): void {
 }
 
 export function readHostConfig(dir: string): HostConfig {
-  return decodeJson(HostConfig, readOwn(dir, CONFIG_FILE), path.join(dir, CONFIG_FILE))
+  return decodeHostConfig(readOwn(dir, CONFIG_FILE), path.join(dir, CONFIG_FILE))
 }
 
 /** `host-folder-wrong`, `host-already-running`, `malformed`. Does not look into volumes. */
@@ -102,12 +84,26 @@ export function openHostFolder(dir: string): HostFolder {
         seed.wipe()
         release()
       }
-      const files = { indexFile: path.join(dir, 'index.db'), keptFile: path.join(dir, 'kept.db') }
+      const files = {
+        indexFile: path.join(dir, 'index.db'),
+        keptFile: path.join(dir, 'kept.db'),
+        trafficFile: path.join(dir, 'traffic.json'),
+      }
       return { dir, config, host, key, seed, volumesDir, ...files, release: wipe }
     } catch (error) {
       release()
       throw error
     }
+  })
+}
+
+/** The host's key, for a call to the bridge while another process may run the host: takes no lock. */
+export function readHostKey(dir: string): SigningKey {
+  return explained(dir, () => {
+    const encoded = readOwn(dir, KEY_FILE)
+    const seed = decodeHostKey(encoded, path.join(dir, KEY_FILE))
+    encoded.fill(0)
+    return wipeAfter([seed], () => SigningKey.fromSeed(seed))
   })
 }
 

@@ -1,40 +1,32 @@
 /**
- * MODE host: the storage machine. shards/ (volumes on disk), ledger/ (all SQL), endpoint/ (answers peers). This file
+ * MODE host: the storage machine. shards/ (volumes on disk), ledger/ (all SQL), endpoint/ (answers peers), terms/ (hours and
+ * traffic, as the owner set them), disk/ (is it there, does it write). This file
  * starts and stops them, and keeps the bridge informed. It serves peers also while the bridge is away.
  *
- * What it needs of others is declared here: a Transport to serve on and a BridgeSession. app/ connects them.
+ * What it needs of others is declared in session.ts and here: a Transport to serve on and a BridgeSession. app/ connects them.
  */
 import type { Clock } from '../base/clock.js'
-import { AppError, codeOf, isCode } from '../base/errors.js'
+import { AppError, codeOf } from '../base/errors.js'
 import type { Log } from '../base/log.js'
 import { type BridgeId, bridgeId, type HostId, type Serial } from '../model/ids.js'
 import { decodeToken } from '../permits/token.js'
 import type { Transport } from '../rtc/transport.js'
+import type { HostReport, LossesRequest } from '../wire/host-api.js'
+import { type HostConfig, termsOf } from './config.js'
+import { type DiskHealth, DiskWatch, isLost } from './disk/disk-watch.js'
+import { type DiskProbe, VolumesProbe } from './disk/probe.js'
+import { Door } from './door.js'
 import { Endpoint } from './endpoint/endpoint.js'
-import type { HostFolder } from './folder.js'
+import { type HostFolder, readHostConfig } from './folder.js'
+import type { HostLife, HostStatus } from './host-status.js'
 import { Kept } from './ledger/kept.js'
-import type { Totals } from './ledger/types.js'
+import { Losses } from './losses.js'
+import { Reporter } from './reporter.js'
+import type { BridgeSession } from './session.js'
 import { ShardStore } from './shards/shard-store.js'
 import type { StoreOptions } from './shards/store-parts.js'
-
-/** The bridge, as a host needs it. */
-export interface BridgeSession {
-  /** Bridge time; this machine's own until it is learnt. */
-  nowMs(): number
-  register(
-    request: { host: HostId; capacityBytes: number; domain?: string },
-    options: { signal: AbortSignal },
-  ): Promise<{ incarnation: number }>
-  report(
-    host: HostId,
-    report: { usedBytes: number; freeBytes: number; capacityBytes: number },
-    options: { signal: AbortSignal },
-  ): Promise<unknown>
-  /** Delete tokens from the bridge's socket, unverified. The value ends it. */
-  onDelete(listener: (token: Buffer) => void): () => void
-  /** Answers one; what cannot be sent is asked for again by the bridge. */
-  sendDeleted(answer: { serial: Serial; ok: boolean; code?: string }): unknown
-}
+import { MonthMeter, type Traffic } from './terms/month-meter.js'
+import { Terms } from './terms/terms.js'
 
 export interface HostParts {
   folder: HostFolder
@@ -42,7 +34,11 @@ export interface HostParts {
   session: BridgeSession
   clock: Clock
   log: Log
-  /** The disk or the index failed: only another start can mend it. Called once. */
+  /** Of the transport, since it was made. Without it no traffic cap can be kept. */
+  traffic?: () => Traffic
+  /** Asks the disk; the real one unless given. */
+  probe?: DiskProbe
+  /** The disk is gone, or it or the index failed: only another start can mend it. Called once. */
   onFatal?: (error: AppError) => void
 }
 
@@ -51,26 +47,8 @@ export interface HostOptions extends Partial<Omit<StoreOptions, 'capacityBytes'>
   reportMs?: number
 }
 
-export interface HostStatus extends Totals {
-  host: HostId
-  registered: boolean
-  readOnly: boolean
-  capacityBytes: number
-  freeBytes: number
-}
-
-/** What tells whether a host is alive and well, without a look at every shard. */
-export interface HostLife {
-  registered: boolean
-  readOnly: boolean
-  capacityBytes: number
-  shards: number
-  liveBytes: number
-  freeBytes: number
-}
-
+const NO_TRAFFIC: Traffic = { sentBytes: 0, receivedBytes: 0 }
 const REPORT_MS = 60_000
-const REGISTER_RETRY_MS = 2_000
 
 export class Host {
   readonly host: HostId
@@ -79,9 +57,12 @@ export class Host {
   readonly store: ShardStore
   private readonly parts: HostParts
   private readonly kept: Kept
-  private readonly reportMs: number
+  private readonly terms: Terms
+  private readonly disk: DiskWatch
+  private readonly door: Door
+  private config: HostConfig
+  private readonly reporter: Reporter
   private readonly stopping = new AbortController()
-  private registered = false
   private failed = false
   private chores: Promise<void> | null = null
   private endDeletes: () => void = () => {}
@@ -93,10 +74,46 @@ export class Host {
     this.bridge = bridgeId(folder.config.bridge)
     this.kept = kept
     this.store = store
-    this.reportMs = options.reportMs ?? REPORT_MS
     const nowMs = () => session.nowMs()
     const recycle = (body: Buffer) => parts.transport.recycle?.(body)
-    this.endpoint = new Endpoint({ store, kept, key: folder.key, bridge: this.bridge, nowMs, recycle, log })
+    this.config = folder.config
+    const probe = parts.probe ?? new VolumesProbe(folder.volumesDir, folder.host)
+    const onChange = (health: DiskHealth) => this.noteDisk(health)
+    this.disk = new DiskWatch({ probe, host: folder.host, clock: parts.clock, log, onChange })
+    this.terms = termsFor(parts, folder)
+    this.door = new Door({ disk: () => this.disk.health, readOnly: () => store.readOnly, terms: this.terms })
+    this.reporter = this.reporterOf(options.reportMs ?? REPORT_MS)
+    const desk = { store, kept, key: folder.key, bridge: this.bridge, nowMs, recycle, doorkeeper: this.door, log }
+    this.endpoint = new Endpoint(desk)
+  }
+
+  private reporterOf(everyMs: number): Reporter {
+    const { host, store, stopping } = this
+    const { session, clock, log } = this.parts
+    const { signal } = stopping
+    const tell = async (losses: LossesRequest['losses']) => {
+      await session.reportLosses?.(host, losses, { signal })
+    }
+    const facts = () => {
+      const { capacityBytes, domain } = this.config
+      return { host, capacityBytes, ...(domain === undefined ? {} : { domain }) }
+    }
+    return new Reporter({
+      host,
+      session,
+      clock,
+      log,
+      losses: new Losses({
+        losses: (limit) => store.upkeep.losses(limit),
+        settle: (losses) => store.upkeep.settleLosses(losses),
+        tell,
+      }),
+      facts,
+      report: () => this.report(),
+      onRegistered: (incarnation) => this.endpoint.desk.learnIncarnation(incarnation),
+      everyMs,
+      signal,
+    })
   }
 
   /** Opens the store (see shards/recovery.ts), then serves. The folder is the host's from now on: stop releases it. */
@@ -123,16 +140,50 @@ export class Host {
   }
 
   async status(): Promise<HostStatus> {
-    const { capacityBytes } = this.parts.folder.config
-    const { host, registered, store } = this
-    const freeBytes = await store.freeBytes()
-    return { host, registered, readOnly: store.readOnly, capacityBytes, freeBytes, ...store.totals() }
+    const { capacityBytes } = this.config
+    const { host, store, terms } = this
+    const refusal = this.door.refuses()
+    return {
+      host,
+      registered: this.reporter.registered,
+      readOnly: store.readOnly,
+      capacityBytes,
+      freeBytes: await store.freeBytes(),
+      disk: this.disk.health,
+      refuses: refusal === null ? null : { code: refusal.code, why: refusal.message },
+      terms: terms.settings,
+      isOpen: terms.isOpen,
+      traffic: terms.traffic(),
+      ...store.totals(),
+    }
+  }
+
+  /** Takes in what the owner changed in host.json; the bridge hears of it at once. Another bridge, key or port waits for another start. */
+  async reload(): Promise<HostConfig> {
+    const { folder } = this.parts
+    const config = readHostConfig(folder.dir)
+    if (config.domain !== this.config.domain || config.capacityBytes !== this.config.capacityBytes) {
+      this.reporter.registerAgain()
+    }
+    this.config = config
+    this.store.setCapacity(config.capacityBytes)
+    this.terms.set(termsOf(config))
+    this.applyRates()
+    this.parts.log.info({ capacityBytes: config.capacityBytes }, 'the settings were changed')
+    await this.reporter.inform()
+    return config
+  }
+
+  private applyRates(): void {
+    const { upBytesPerSecondMax = null, downBytesPerSecondMax = null } = this.config
+    this.parts.transport.setRates?.({ upBytesPerSecondMax, downBytesPerSecondMax })
   }
 
   /** Resolves when the store answers. */
   async life(): Promise<HostLife> {
-    const { registered, store } = this
-    const { capacityBytes } = this.parts.folder.config
+    const { store } = this
+    const { registered } = this.reporter
+    const { capacityBytes } = this.config
     return { registered, readOnly: store.readOnly, capacityBytes, ...(await store.answers()) }
   }
 
@@ -141,6 +192,8 @@ export class Host {
     this.stopping.abort()
     this.endDeletes()
     await this.chores
+    await this.disk.stop()
+    this.terms.save()
     await this.store.stop()
     this.kept.close()
     this.parts.folder.release()
@@ -148,22 +201,49 @@ export class Host {
 
   private serve(): void {
     const { transport, session } = this.parts
+    this.applyRates()
+    this.disk.start()
     transport.serve(
       (from, request) => this.endpoint.serve(from, request).catch((error) => this.refuse(error)),
       (from, request) => this.endpoint.gate(from, request),
     )
     this.endDeletes = session.onDelete((token) => void this.deleteFor(token))
-    this.chores = this.runChores()
+    this.chores = this.reporter.run(() => this.forgetSerials())
   }
 
   /** Failures of our own are logged here; peers only hear codes of wire/error-codes.ts. */
   private refuse(error: unknown): never {
     if (this.stopping.signal.aborted) throw new AppError('stopped', 'the host is stopping', { retry: 'elsewhere' })
     const isFatal = ['database-damaged', 'disk-failing', 'host-read-only'].includes(codeOf(error))
-    if (isFatal || !(error instanceof AppError)) this.parts.log.error({ err: error }, 'a request failed')
-    if (isFatal && !this.failed) this.parts.onFatal?.(error as AppError)
-    this.failed ||= isFatal
+    if (isFatal || !(error instanceof AppError)) {
+      this.parts.log.error({ err: error }, 'a request failed')
+      void this.judge(isFatal ? (error as AppError) : null)
+    }
     throw error
+  }
+
+  /** A store that stopped writing goes on when it is opened anew; while its disk does not write it stays open for reading. */
+  private async judge(error: AppError | null): Promise<void> {
+    const { state } = await this.disk.check()
+    if (error !== null && (state === 'fine' || error.code === 'database-damaged')) this.fail(error)
+  }
+
+  private fail(error: AppError): void {
+    if (!this.failed) this.parts.onFatal?.(error)
+    this.failed = true
+  }
+
+  private noteDisk(health: DiskHealth): void {
+    if (isLost(health)) {
+      this.fail(new AppError('disk-away', health.why ?? 'the disk is away', { retry: 'later' }))
+      return
+    }
+    // What stopped writing while the disk was ill starts again with the store.
+    if (health.state === 'fine' && this.store.readOnly) {
+      this.fail(new AppError('disk-failing', 'the disk failed, and is well again: the store is opened anew'))
+    }
+    // The bridge hears of it before the next shard is placed here.
+    void this.reporter.inform()
   }
 
   private async deleteFor(tokenBytes: Buffer): Promise<void> {
@@ -184,14 +264,17 @@ export class Host {
     }
   }
 
-  /** Registers until it is done, then reports. The bridge may come and go. */
-  private async runChores(): Promise<void> {
-    const { clock } = this.parts
-    const { signal } = this.stopping
-    for (;;) {
-      await this.informBridge()
-      if (!(await clock.sleep(this.registered ? this.reportMs : REGISTER_RETRY_MS, signal))) return
-      await this.forgetSerials()
+  private async report(): Promise<HostReport> {
+    const freeBytes = await this.store.freeBytes()
+    const { volumeBytes, liveBytes } = this.store.totals()
+    const refusal = this.door.refuses()
+    return {
+      usedBytes: volumeBytes,
+      freeBytes,
+      capacityBytes: this.config.capacityBytes,
+      liveBytes,
+      ...this.terms.report(),
+      ...(refusal === null ? {} : { refuses: refusal.code }),
     }
   }
 
@@ -202,26 +285,11 @@ export class Host {
       this.parts.log.error({ err: error }, 'used serials could not be forgotten')
     }
   }
+}
 
-  private async informBridge(): Promise<void> {
-    const { folder, session, log } = this.parts
-    const { capacityBytes, domain } = folder.config
-    const { signal } = this.stopping
-    try {
-      if (!this.registered) {
-        const facts = { host: this.host, capacityBytes, ...(domain ? { domain } : {}) }
-        const { incarnation } = await session.register(facts, { signal })
-        this.endpoint.desk.learnIncarnation(incarnation)
-        this.registered = true
-        log.info({ host: this.host, incarnation }, 'registered with the bridge')
-      }
-      const freeBytes = await this.store.freeBytes()
-      const { volumeBytes } = this.store.totals()
-      await session.report(this.host, { usedBytes: volumeBytes, freeBytes, capacityBytes }, { signal })
-    } catch (error) {
-      // A bridge that was restored may not know this host any more.
-      if (isCode(error, 'unknown-host')) this.registered = false
-      if (!signal.aborted) log.warn({ code: codeOf(error) }, 'the bridge could not be informed')
-    }
-  }
+function termsFor({ clock, log, traffic = () => NO_TRAFFIC }: HostParts, folder: HostFolder): Terms {
+  const settings = termsOf(folder.config)
+  const nowMs = () => clock.nowMs()
+  const meter = { file: folder.trafficFile, traffic, nowMs, monotonicMs: () => clock.monotonicMs(), log }
+  return new Terms({ meter: new MonthMeter(meter, settings.zone), nowMs }, settings)
 }

@@ -16,7 +16,15 @@ import { Pace } from './pace.js'
 import { lost, PeerSet, type PeerSetOptions, type PeerSetParts } from './peer-set.js'
 import { checkRequest, openPending, type Pending } from './pending.js'
 import type { Serving } from './responder.js'
-import type { FrameTap, RequestGate, RequestServer, Transport, TransportReply, TransportRequest } from './transport.js'
+import type {
+  FrameTap,
+  Rates,
+  RequestGate,
+  RequestServer,
+  Transport,
+  TransportReply,
+  TransportRequest,
+} from './transport.js'
 
 export interface PeerNetworkParts {
   dialer: Dialer<PeerId>
@@ -25,12 +33,6 @@ export interface PeerNetworkParts {
   counters?: TransportCounters
   /** Memory of incoming bodies; its own unless given. */
   bodies?: BodyPool
-}
-
-/** Of all connections together; null: no limit. Not below limits.ts: RATE_BYTES_PER_SECOND_MIN. */
-export interface Rates {
-  upBytesPerSecondMax: number | null
-  downBytesPerSecondMax: number | null
 }
 
 export interface PeerNetworkOptions {
@@ -120,7 +122,6 @@ export class PeerNetwork implements Transport {
     for (const id of peers) this.touch(id)?.dialWhenNeeded()
   }
 
-  /** From now on. What this side asks of others is counted, and its replies are not held back. */
   setRates({ upBytesPerSecondMax, downBytesPerSecondMax }: Rates): void {
     this.serving.up.set(upBytesPerSecondMax)
     this.serving.down.set(downBytesPerSecondMax)

@@ -59,6 +59,12 @@ export type RequestServer = (from: PeerId, request: IncomingRequest) => Promise<
 /** Looks at a request before its body is received; throws an AppError to refuse it there. Must be quick. */
 export type RequestGate = (from: PeerId, request: { method: number; head: Buffer; bodyLength: number }) => void
 
+/** Not below limits.ts: RATE_BYTES_PER_SECOND_MIN. */
+export interface Rates {
+  upBytesPerSecondMax: number | null
+  downBytesPerSecondMax: number | null
+}
+
 export interface Transport {
   request(peer: PeerId, request: TransportRequest): Promise<TransportReply>
   /** Requests that arrive before this is called are refused with `busy`. */
@@ -69,6 +75,9 @@ export interface Transport {
   connected(): PeerId[]
   /** For a body that arrived here, a reply's or a request's, when nobody looks at it any more. Voluntary: it saves memory and time. */
   recycle?(body: Buffer): void
+  /** Bytes a second of all connections together, from now on; null: no limit. What this side asks of others is counted, and its replies
+   *  are not held back. */
+  setRates?(rates: Rates): void
   /** Rejects what is pending with `stopped` and closes every connection. */
   stop(): Promise<void>
 }

@@ -44,6 +44,11 @@ const NUMBERS = {
   'no-space': 51,
   'disk-failing': 52,
   'not-the-bridge': 53,
+
+  'out-of-hours': 60,
+  'traffic-cap': 61,
+  'disk-slow': 62,
+  'disk-away': 63,
 } as const
 
 export type WireCode = keyof typeof NUMBERS

@@ -31,6 +31,8 @@ export interface EndpointParts {
   nowMs: () => number
   /** Takes the body of a request back when it is not looked at any more. */
   recycle?: (body: Buffer) => void
+  /** Nothing keeps it from serving when absent. */
+  doorkeeper?: Doorkeeper
   log: Log
 }
 
@@ -47,6 +49,16 @@ export interface EndpointReply {
   body?: Buffer
 }
 
+/** What keeps a host from serving, now: its disk, its owner's terms. Throws why. */
+export interface Doorkeeper {
+  /** Of any request but a ping. */
+  checkServing(): void
+  checkPut(): void
+  checkGet(isRepair: boolean): void
+}
+
+const OPEN_DOOR: Doorkeeper = { checkServing: () => {}, checkPut: () => {}, checkGet: () => {} }
+
 /** Shards in memory at once: 32 x 2 MB each way. More at once would not make the disk faster. */
 const TURNS = { runningMax: 32, waitingMax: 1_024 }
 
@@ -57,10 +69,12 @@ export class Endpoint {
   private readonly puts = new Turns(TURNS)
   private readonly gets = new Turns(TURNS)
   private readonly inventory: InventoryDesk
+  private readonly doorkeeper: Doorkeeper
 
   constructor(parts: EndpointParts) {
     this.parts = parts
     this.host = hostId(parts.key.publicKey)
+    this.doorkeeper = parts.doorkeeper ?? OPEN_DOOR
     const { bridge, nowMs, store } = parts
     this.inventory = new InventoryDesk({ bridge, inventory: store.inventory })
     this.desk = new TokenDesk({ bridge, host: this.host, nowMs }, { lifeMsMax: SERIAL_KEEP_MS - 4 * SKEW_MS })
@@ -68,6 +82,8 @@ export class Endpoint {
 
   /** Refuses what cannot succeed before its body crosses the network. Quick, synchronous. */
   gate(from: PeerId, request: { method: number; head: Buffer; bodyLength: number }): void {
+    if (request.method !== wire.METHOD.ping) this.doorkeeper.checkServing()
+    if (request.method === wire.METHOD.get) this.doorkeeper.checkGet(from === this.parts.bridge)
     if (request.method !== wire.METHOD.put) {
       if (request.bodyLength > 0) throw new AppError('malformed', 'this method takes no body')
       return
@@ -75,6 +91,7 @@ export class Endpoint {
     const token = this.desk.check(wire.decodeTokenHead(request.head), from, 'put')
     if (request.bodyLength !== token.bytes) throw wrongLength(token, request.bodyLength)
     if (this.parts.store.serialUsed(token.serial)) throw new AppError('token-used', 'the token was used before')
+    this.doorkeeper.checkPut()
     this.parts.store.checkRoom(token.bytes)
   }
 

@@ -112,11 +112,6 @@ export class ShardStore {
     }
   }
 
-  /** May rise and fall: see Space. */
-  setCapacity(capacityBytes: number): void {
-    this.space.capacityBytes = capacityBytes
-  }
-
   /**
    * Stores the payload, durably, or finds that it is there: then only generation and times are new. The payload is
    * compared with its shard id here; it must not change meanwhile.
@@ -216,6 +211,11 @@ export class ShardStore {
   /** Exact: what may still be put, in bytes of volume files. */
   freeBytes(): Promise<number> {
     return this.space.freeBytes()
+  }
+
+  /** From now on. Below what is used nothing new is taken, and nothing is thrown away. */
+  setCapacity(capacityBytes: number): void {
+    this.space.setCapacity(capacityBytes)
   }
 
   damagedShards(limit: number): StoredShard[] {

@@ -14,8 +14,7 @@ const DISK_LOOK_MS = 1_000
 
 export class Space {
   private readonly parts: SpaceParts
-  /** Lent; may change at any time. Below what is used nothing is taken, and nothing thrown away. */
-  capacityBytes: number
+  private capacityBytes: number
   private reserved = 0
   private diskFree = 0
   private lookedAtMs = Number.NEGATIVE_INFINITY
@@ -24,6 +23,11 @@ export class Space {
   constructor(parts: SpaceParts) {
     this.parts = parts
     this.capacityBytes = parts.capacityBytes
+  }
+
+  /** Below what is used nothing new is taken, and nothing is thrown away. */
+  setCapacity(capacityBytes: number): void {
+    this.capacityBytes = capacityBytes
   }
 
   /** Sets the bytes aside until the value is called (once). */
