@@ -41,6 +41,7 @@ const codesByAdvice: readonly (readonly [string, readonly string[]])[] = [
       'not-committed',
       'not-the-bridge',
       'offline',
+      'out-of-hours',
       'old-generation',
       'peer-error',
       'peer-lost',
@@ -53,6 +54,7 @@ const codesByAdvice: readonly (readonly [string, readonly string[]])[] = [
       'stale',
       'stopped',
       'too-many-unconfirmed',
+      'traffic-cap',
       'witness-older',
     ],
   ],
@@ -114,7 +116,7 @@ const codesByAdvice: readonly (readonly [string, readonly string[]])[] = [
       'not-empty',
     ],
   ],
-  [hostDisk, ['shard-damaged']],
+  [hostDisk, ['shard-damaged', 'disk-away', 'disk-failing', 'disk-slow']],
   [reportIt, ['internal', 'io-error', 'ledger-stopped', 'daemon-stopped', 'mount-failed']],
   ['this phrase was used with other keys: update shardrive, or make a new account', ['account-conflict']],
   ['write it like 4/8: 4 of 8 shards are enough', ['bad-scheme']],
@@ -174,6 +176,7 @@ export const meanings: Readonly<Record<string, string>> = {
   'wrong-phrase': 'the words are not a phrase: a wrong count, a word that is not in the list, or a wrong order',
   'receipt-malformed': 'the bytes of a receipt are not a receipt',
   'witness-malformed': 'the bytes of a head witness are not a head witness',
+  'disk-slow': 'the disk of the host takes seconds to write a few bytes',
   'shard-mismatch': 'the shard has another length, segment or place than the token says',
 }
 

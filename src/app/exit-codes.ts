@@ -22,6 +22,8 @@ export const exitCodes = {
   damaged: 7,
   /** Somebody else holds it, or it took too long. */
   busy: 8,
+  /** This host runs in another place: a service manager must not start it again. */
+  moved: 9,
   /** Stopped by Ctrl-C before it was done. */
   interrupted: 130,
   /** Stopped by SIGTERM before it was done. */
@@ -83,11 +85,13 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'not-committed',
     'not-enough-hosts',
     'offline',
+    'out-of-hours',
     'peer-error',
     'peer-lost',
     'peer-unreachable',
     'placement-unknown',
     'shards-unreachable',
+    'traffic-cap',
   ],
   refused: [
     'account-conflict',
@@ -151,7 +155,9 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'database-too-new',
     'database-too-old',
     'database-unwritable',
+    'disk-away',
     'disk-failing',
+    'disk-slow',
     'fuse-missing',
     'host-folder-wrong',
     'io-error',
@@ -220,6 +226,7 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'wrap-broken',
   ],
   interrupted: ['interrupted'],
+  moved: ['host-moved'],
   busy: [
     'busy',
     'cancelled',

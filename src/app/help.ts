@@ -17,7 +17,7 @@ ${groups.join('\n\n')}
 
 Every command takes --json (one object for scripts) and --help (options and an example).
 Exit codes: 0 done, 1 bug, 2 usage, 3 unreachable, 4 refused, 5 this machine, 6 not found,
-7 damaged, 8 busy or too slow, 130 stopped by Ctrl-C.
+7 damaged, 8 busy or too slow, 9 this host runs in another place, 130 stopped by Ctrl-C.
 
 Start with:  shardrive up ~/drive        then, in a second terminal:  cp -r ~/Pictures ~/drive
 `

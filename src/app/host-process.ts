@@ -1,6 +1,8 @@
 /** Mode host, composed: folder, bridge session, peers, the host itself. */
+import type { Clock } from '../base/clock.js'
 import type { AppError } from '../base/errors.js'
 import type { Log } from '../base/log.js'
+import type { RandomBytes } from '../base/random.js'
 import { BridgeClient } from '../bridge-client/bridge-client.js'
 import { fetchBridgeInfo } from '../bridge-client/bridge-info.js'
 import { BridgeSocket } from '../bridge-client/bridge-socket.js'
@@ -12,31 +14,24 @@ import { bridgeId, type HostId } from '../model/ids.js'
 import { iceServersOf } from './ice-servers.js'
 import { REAL_SURROUNDINGS, type Surroundings } from './surroundings.js'
 
-export interface HostInit {
+/** What the owner says of a new host. */
+export interface HostInit extends Omit<HostConfig, 'version' | 'bridge'> {
   dir: string
-  bridgeUrl: string
-  capacityBytes: number
-  domain?: string
-  udpPort?: number
 }
 
 /** Asks the bridge for its key (pinned from then on) and makes the folder. */
 export async function initHost(init: HostInit, { clock, random }: Surroundings = REAL_SURROUNDINGS): Promise<HostId> {
+  const { dir, ...settings } = init
   const info = await fetchBridgeInfo({ url: init.bridgeUrl, clock })
-  const config: HostConfig = {
-    version: 1,
-    bridgeUrl: init.bridgeUrl,
-    bridge: info.bridge,
-    capacityBytes: init.capacityBytes,
-    ...(init.domain === undefined ? {} : { domain: init.domain }),
-    ...(init.udpPort === undefined ? {} : { udpPort: init.udpPort }),
-  }
-  return initHostFolder(init.dir, config, random)
+  return initHostFolder(dir, { version: 1, bridge: info.bridge, ...settings }, random)
 }
 
 export interface RunningHost {
   host: Host
-  /** Resolves when the host must end by itself: its disk or its index failed. */
+  client: BridgeClient
+  /** Is the line to the bridge open? */
+  isConnected(): boolean
+  /** Resolves when the host must end by itself: its disk or its index failed, or it runs in another place. */
   failed: Promise<AppError>
   stop(): Promise<void>
 }
@@ -49,8 +44,8 @@ export async function runHost(
 ): Promise<RunningHost> {
   const folder = openHostFolder(dir)
   const { config, key } = folder
-  const client = new BridgeClient({ url: config.bridgeUrl, bridge: bridgeId(config.bridge), key, clock, random })
-  const socket = new BridgeSocket({ client, clock, log })
+  const client = clientOf(config, key, { clock, random })
+  const socket = new BridgeSocket({ client, clock, log, asProcess: true })
   const iceServers = iceServersOf(client, log)
   // Refuses to start with a bridge that is not ours. One that is away does not keep a host from starting.
   await iceServers()
@@ -64,7 +59,42 @@ export async function runHost(
     iceServers,
     ...(config.udpPort === undefined ? {} : { udpPort: config.udpPort }),
   })
-  const session: BridgeSession = {
+  const session = sessionOf(client, socket)
+  const traffic = () => {
+    const { bytesSent, bytesReceived } = transport.counters
+    return { sentBytes: bytesSent, receivedBytes: bytesReceived }
+  }
+  let fail: (error: AppError) => void = () => {}
+  const failed = new Promise<AppError>((resolve) => {
+    fail = resolve
+  })
+  socket.onState((state) => {
+    if (!state.connected && state.trouble?.code === 'host-moved') fail(state.trouble)
+  })
+  try {
+    const host = await Host.start({ folder, transport, session, clock, log, traffic, onFatal: fail }, options)
+    const stop = async () => {
+      await socket.stop()
+      await transport.stop()
+      await host.stop()
+    }
+    return { host, client, isConnected: () => socket.state().connected, failed, stop }
+  } catch (error) {
+    await transport.stop()
+    throw error
+  }
+}
+
+export function clientOf(
+  config: HostConfig,
+  key: BridgeClient['key'],
+  { clock, random }: { clock: Clock; random: RandomBytes },
+): BridgeClient {
+  return new BridgeClient({ url: config.bridgeUrl, bridge: bridgeId(config.bridge), key, clock, random })
+}
+
+function sessionOf(client: BridgeClient, socket: BridgeSocket): BridgeSession {
+  return {
     nowMs: () => client.time.nowMs(),
     // The bridge gives shards to hosts that it knows and hears: the line is opened once it knows us.
     register: async (request, options) => {
@@ -73,23 +103,8 @@ export async function runHost(
       return reply
     },
     report: (host, report, options) => client.reportHost(host, report, options),
+    reportLosses: (host, losses, options) => client.reportLosses(host, { losses }, options),
     onDelete: (listener) => socket.onDelete(listener),
     sendDeleted: (answer) => socket.sendDeleted(answer),
-  }
-  let fail: (error: AppError) => void = () => {}
-  const failed = new Promise<AppError>((resolve) => {
-    fail = resolve
-  })
-  try {
-    const host = await Host.start({ folder, transport, session, clock, log, onFatal: fail }, options)
-    const stop = async () => {
-      await socket.stop()
-      await transport.stop()
-      await host.stop()
-    }
-    return { host, failed, stop }
-  } catch (error) {
-    await transport.stop()
-    throw error
   }
 }

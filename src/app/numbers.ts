@@ -46,12 +46,51 @@ export function formatDuration(durationMs: number): string {
   return rest === 0 || next === undefined ? `${whole} ${unit}` : `${whole} ${unit} ${rest} ${next[0]}`
 }
 
+const DECIMAL = ['kB', 'MB', 'GB', 'TB', 'PB'] as const
+
+/** As disks and lines are sold: `500GB` is 500 x 10^9 bytes; also `500GiB` and what parseBytes takes. `usage` for anything else. */
+export function parseAmount(option: string, text: string): number {
+  const [, count = '', unit = ''] = /^(\d{1,12}(?:\.\d{1,3})?)\s*([kKMGTP]B)$/.exec(text.trim()) ?? []
+  const step = DECIMAL.findIndex((name) => name.toLowerCase() === unit.toLowerCase())
+  if (step < 0) {
+    try {
+      return parseBytes(text)
+    } catch (cause) {
+      const hint = 'write sizes like 500GB (10^9 bytes each), 500GiB (2^30) or a number of bytes'
+      throw new AppError('usage', `${option}: '${text}' is not a size`, { cause, hint })
+    }
+  }
+  const sizeBytes = Math.round(Number(count) * 1000 ** (step + 1))
+  if (!Number.isSafeInteger(sizeBytes)) throw new AppError('usage', `${option}: '${text}' is too large a size`)
+  return sizeBytes
+}
+
+/** `2MB/s`, `1.5MiB/s`. */
+export function parseRate(option: string, text: string): number {
+  const [, amount] = /^(.+?)\s*(?:\/s|ps)$/.exec(text.trim()) ?? []
+  if (amount !== undefined && /B$/.test(amount)) return parseAmount(option, amount)
+  throw new AppError('usage', `${option}: '${text}' is not a rate`, {
+    hint: 'write rates in bytes a second, like 2MB/s',
+  })
+}
+
+/** 2000000 -> `2 MB/s`, as lines are sold. */
+export function formatRate(bytesPerSecond: number): string {
+  let value = bytesPerSecond / 1_000
+  let step = 0
+  while (value >= 1_000 && step < DECIMAL.length - 1) {
+    value /= 1_000
+    step++
+  }
+  return `${Number(value.toFixed(1))} ${DECIMAL[step]}/s`
+}
+
 /** What a host may lend: less than a volume file and what belongs to it is no use to anybody. */
 const SPACE_MIN_BYTES = 64 * 1_048_576
 
 /** `usage` for what is no size, or too small a one. */
-export function parseHostSpace(text: string): number {
-  const sizeBytes = parseBytes(text)
+export function parseHostSpace(text: string, option = '--space'): number {
+  const sizeBytes = parseAmount(option, text)
   if (sizeBytes >= SPACE_MIN_BYTES) return sizeBytes
   throw new AppError('usage', `a host lends at least ${formatBytes(SPACE_MIN_BYTES)}, not ${formatBytes(sizeBytes)}`)
 }

@@ -1,6 +1,4 @@
 /** Progress of long work: a bar where a person watches, a line every few seconds where a log is written. */
-import { formatBytes } from './numbers.js'
-
 /** Where lines go: stdout or stderr of the process, or a test's. */
 export interface Outlet {
   readonly isTTY?: boolean
@@ -18,11 +16,18 @@ export const silentProgress: Progress = { update: () => undefined, stop: () => u
 /** A line at most this often: enough to see that it lives, not enough to fill a log. */
 const lineEveryMs = 5_000
 
-export async function openProgress(err: Outlet, label: string, total: number): Promise<Progress> {
-  return err.isTTY === true ? await openBar(label, total) : openLines(err, label, total)
+export interface Work {
+  label: string
+  total: number
+  /** Writes an amount of it. */
+  format: (amount: number) => string
 }
 
-async function openBar(label: string, total: number): Promise<Progress> {
+export async function openProgress(err: Outlet, work: Work): Promise<Progress> {
+  return err.isTTY === true ? await openBar(work) : openLines(err, work)
+}
+
+async function openBar({ label, total, format }: Work): Promise<Progress> {
   const { default: cliProgress } = await import('cli-progress')
   const bar = new cliProgress.SingleBar({
     format: `${label} {bar} {percentage}% {amount} {note}`,
@@ -33,18 +38,18 @@ async function openBar(label: string, total: number): Promise<Progress> {
     fps: 8,
   })
   let whole = total
-  bar.start(whole, 0, { amount: amountOf(0, whole), note: '' })
+  bar.start(whole, 0, { amount: amountOf(0, whole, format), note: '' })
   return {
     update(done, note = '', newTotal = whole) {
       if (newTotal !== whole) bar.setTotal(newTotal)
       whole = newTotal
-      bar.update(Math.min(done, whole), { amount: amountOf(done, whole), note })
+      bar.update(Math.min(done, whole), { amount: amountOf(done, whole, format), note })
     },
     stop: () => bar.stop(),
   }
 }
 
-function openLines(err: Outlet, label: string, total: number): Progress {
+function openLines(err: Outlet, { label, total, format }: Work): Progress {
   let whole = total
   let saidAtMs = performance.now()
   return {
@@ -52,12 +57,12 @@ function openLines(err: Outlet, label: string, total: number): Progress {
       whole = newTotal
       if (performance.now() - saidAtMs < lineEveryMs) return
       saidAtMs = performance.now()
-      err.write(`${label}: ${amountOf(done, whole)} ${note}`.trimEnd().concat('\n'))
+      err.write(`${label}: ${amountOf(done, whole, format)} ${note}`.trimEnd().concat('\n'))
     },
     stop: () => undefined,
   }
 }
 
-function amountOf(done: number, total: number): string {
-  return `${formatBytes(done)} of ${formatBytes(total)}`
+function amountOf(done: number, total: number, format: Work['format']): string {
+  return `${format(done)} of ${format(total)}`
 }

@@ -8,6 +8,7 @@
 import { AppError, type Retry } from '../base/errors.js'
 import { adviceFor } from './advice.js'
 import { type ExitCode, exitCodeFor, exitCodes } from './exit-codes.js'
+import { formatBytes } from './numbers.js'
 import { type Outlet, openProgress, type Progress, silentProgress } from './progress.js'
 
 export interface TerminalParts {
@@ -50,9 +51,10 @@ export class Terminal {
     else for (const line of typeof text === 'string' ? [text] : text) this.say(line)
   }
 
-  /** A bar on a terminal, a line now and then otherwise, nothing with `--json`. `total` in bytes. Always `stop()` it. */
-  async progress(label: string, total: number): Promise<Progress> {
-    return this.json ? silentProgress : await openProgress(this.parts.err, label, total)
+  /** A bar on a terminal, a line now and then otherwise, nothing with `--json`. `total` in bytes, unless `format` says otherwise.
+   *  Always `stop()` it. */
+  async progress(label: string, total: number, format = formatBytes): Promise<Progress> {
+    return this.json ? silentProgress : await openProgress(this.parts.err, { label, total, format })
   }
 
   /** Tells of a failure and returns the exit code that goes with it. */

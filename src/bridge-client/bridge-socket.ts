@@ -12,7 +12,14 @@ import { type Log, silentLog } from '../base/log.js'
 import { Nap } from '../base/nap.js'
 import { systemRandom } from '../base/random.js'
 import { type PeerId, peerId } from '../model/ids.js'
-import { type BridgeMessage, type DeletedMessage, type SignalMessage, SOCKET_LIMITS } from '../wire/socket.js'
+import {
+  type BridgeMessage,
+  type DeletedMessage,
+  type ProcessName,
+  processName,
+  type SignalMessage,
+  SOCKET_LIMITS,
+} from '../wire/socket.js'
 import type { BridgeClient } from './bridge-client.js'
 import { type Link, type LinkParts, openLink } from './socket-link.js'
 
@@ -21,6 +28,8 @@ export interface BridgeSocketParts {
   client: BridgeClient
   clock: Clock
   log?: Log
+  /** Hosts: the process says which one it is, so that the bridge knows a copy of the host from a line that was cut. */
+  asProcess?: boolean
 }
 
 export type SocketState = { connected: true } | { connected: false; trouble: AppError | null }
@@ -51,6 +60,7 @@ export class BridgeSocket {
   private ready = false
   private trouble: AppError | null = null
   private running: Promise<void> | null = null
+  private process: ProcessName | undefined
 
   constructor(parts: BridgeSocketParts) {
     this.parts = parts
@@ -117,6 +127,8 @@ export class BridgeSocket {
     let delayMs = RECONNECT_FIRST_MS
     while (!signal.aborted) {
       const wasReady = await this.runOnce()
+      // Another process has the place for good.
+      if (this.trouble?.code === 'host-moved') return
       if (wasReady) delayMs = RECONNECT_FIRST_MS
       if (!(await this.nap.sleep(this.pauseMs(delayMs), signal))) return
       delayMs = Math.min(REFUSED_MAX_MS, delayMs * 2)
@@ -189,7 +201,9 @@ export class BridgeSocket {
   private linkParts(): LinkParts {
     const { client, clock } = this.parts
     const { url, bridge, key, time } = client
-    return { url, bridge, key, clock, bridgeClock: time, random: systemRandom }
+    // In bridge time, which is learnt by then: clocks of two machines may differ.
+    if (this.parts.asProcess) this.process ??= processName(time.nowMs(), systemRandom(8))
+    return { url, bridge, key, clock, bridgeClock: time, random: systemRandom, process: this.process }
   }
 }
 

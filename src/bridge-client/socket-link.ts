@@ -8,7 +8,14 @@ import type { SigningKey } from '../crypto/signing-key.js'
 import type { BridgeId } from '../model/ids.js'
 import { HEADER } from '../wire/api.js'
 import { decodeJson } from '../wire/check.js'
-import { BridgeMessage, type PeerMessage, SOCKET_CLOSE, SOCKET_LIMITS, SOCKET_PATH } from '../wire/socket.js'
+import {
+  BridgeMessage,
+  type PeerMessage,
+  type ProcessName,
+  SOCKET_CLOSE,
+  SOCKET_LIMITS,
+  socketPath,
+} from '../wire/socket.js'
 import type { BridgeClock } from './bridge-clock.js'
 import { unreachable } from './http-exchange.js'
 import { decodeRefusal, signedHeaders, verifySignedReply } from './signed-exchange.js'
@@ -20,6 +27,8 @@ export interface LinkParts {
   clock: Clock
   bridgeClock: BridgeClock
   random: RandomBytes
+  /** Hosts say which process they are. */
+  process?: ProcessName | undefined
 }
 
 export interface LinkEvents {
@@ -42,13 +51,14 @@ export interface Link {
   ended: Promise<AppError>
 }
 
-/** Never throws. `ended` tells `bridge-unreachable`, `bridge-signature`, `replaced`, or the bridge's refusal. */
+/** Never throws. `ended` tells `bridge-unreachable`, `bridge-signature`, `replaced`, `host-moved`, or the bridge's refusal. */
 export function openLink(parts: LinkParts, events: LinkEvents): Link {
   const nonce = hexOf(parts.random(16))
-  const url = new URL(SOCKET_PATH, parts.url)
+  const path = socketPath(parts.process)
+  const url = new URL(path, parts.url)
   url.protocol = parts.url.protocol === 'https:' ? 'wss:' : 'ws:'
   const socket = new WebSocket(url, {
-    headers: signedHeaders(parts, parts.key, nonce, { method: 'GET', path: SOCKET_PATH }),
+    headers: signedHeaders(parts, parts.key, nonce, { method: 'GET', path }),
     maxPayload: SOCKET_LIMITS.messageBytesMax,
     perMessageDeflate: false,
     followRedirects: false,
@@ -164,6 +174,15 @@ function closeReason(code: number): AppError {
       retry: 'later',
       hint: 'a device or host key belongs to one process: stop the other one',
     })
+  }
+  if (code === SOCKET_CLOSE.moved) {
+    return new AppError(
+      'host-moved',
+      'this host runs in another place: it was started there later, with the same key',
+      {
+        hint: 'one host, one folder: stop that one and start this, or remove this copy; a new host is made with: shardrive host init',
+      },
+    )
   }
   return unreachable(`the connection ended (${code})`)
 }

@@ -7,6 +7,34 @@ import { Hex16, Hex32, TokenHex } from './api.js'
 import { type Static, Type } from './schema.js'
 
 export const SOCKET_PATH = '/v1/socket'
+/** Of the path: which process of a key speaks (hosts). Signed with it. */
+const PROCESS = /^\/v1\/socket\?process=([0-9a-f]{32})$/
+
+/**
+ * When a process began (Unix ms, 8 bytes) and 8 random ones, in hex: as texts the later is the greater. Of two processes with one
+ * key the later stays, also after a bridge was started again; one that comes back to the bridge is known as the same.
+ */
+export type ProcessName = string
+
+export function processName(startedMs: number, random: Uint8Array): ProcessName {
+  return startedMs.toString(16).padStart(16, '0') + Buffer.from(random).toString('hex')
+}
+
+export function processStartMs(name: ProcessName): number {
+  return Number.parseInt(name.slice(0, 16), 16)
+}
+
+export function socketPath(process: ProcessName | undefined): string {
+  return process === undefined ? SOCKET_PATH : `${SOCKET_PATH}?process=${process}`
+}
+
+/** Undefined for what is no path of the socket; `process` undefined for a peer that does not say. */
+export function parseSocketPath(path: string): { process: ProcessName | undefined } | undefined {
+  if (path === SOCKET_PATH) return { process: undefined }
+  const [, process] = PROCESS.exec(path) ?? []
+  return process === undefined ? undefined : { process }
+}
+
 export const SOCKET_LIMITS = {
   messageBytesMax: 65_536,
   /** Base64 of a signed description: 32 KiB of SDP and less than 256 bytes around it. */
@@ -17,6 +45,8 @@ export const SOCKET_LIMITS = {
 /** Close codes that say why, so that a peer knows whether to come back. */
 export const SOCKET_CLOSE = {
   replaced: 4001,
+  /** Another process runs with this key, and began later: this one is to end. */
+  moved: 4006,
   malformed: 4002,
   tooSlow: 4003,
   revoked: 4005,

@@ -52,7 +52,7 @@ export const command: Command<UpArguments> = {
     takeServiceManager()
     const stop = listenForStop()
     checkWhole('--hosts', args.hosts, 1, HOSTS_MAX)
-    const hostBytes = parseHostSpace(args.hostSpace)
+    const hostBytes = parseHostSpace(args.hostSpace, '--host-space')
     const { dataShards, totalShards } = parseScheme(args.scheme)
     if (args.hosts < Math.min(dataShards + 2, totalShards)) {
       throw new AppError('usage', `${args.hosts} hosts are too few for the scheme ${args.scheme}`, {

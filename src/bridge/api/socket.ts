@@ -12,15 +12,16 @@ import type { Log } from '../../base/log.js'
 import type { SigningKey } from '../../crypto/signing-key.js'
 import type { PeerId } from '../../model/ids.js'
 import { nonceOf, signReply } from '../../permits/request-signature.js'
-import { JSON_TYPE } from '../../wire/api.js'
+import { API_LIMITS, JSON_TYPE } from '../../wire/api.js'
 import { decodeJson } from '../../wire/check.js'
 import {
   type BridgeMessage,
   type DeletedMessage,
   PeerMessage,
+  parseSocketPath,
+  processStartMs,
   SOCKET_CLOSE,
   SOCKET_LIMITS,
-  SOCKET_PATH,
 } from '../../wire/socket.js'
 import type { Hub, HubPeer } from '../signaling/hub.js'
 import type { AddressOf } from './address.js'
@@ -73,16 +74,22 @@ export class SocketDoor {
   private async admit(request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> {
     const address = this.parts.addressOf(request)
     this.parts.gate.admitAddress(address)
-    if (request.url !== SOCKET_PATH || request.method !== 'GET') {
+    const path = request.url ?? ''
+    const named = parseSocketPath(path)
+    if (named === undefined || request.method !== 'GET') {
       throw new AppError('unknown-call', 'the bridge has no such call')
     }
     if (this.stopping) throw new AppError('stopped', 'the bridge is stopping', { retry: 'later' })
     if (this.live.size >= SOCKETS_MAX) throw new AppError('busy', 'too many connections', { retry: 'later' })
     const { headers } = request
-    const { key } = this.parts.gate.admit({ method: 'GET', path: SOCKET_PATH, headers, body: Buffer.alloc(0) })
+    const { key } = this.parts.gate.admit({ method: 'GET', path, headers, body: Buffer.alloc(0) })
+    const { process } = named
+    if (process !== undefined && processStartMs(process) > this.parts.clock.nowMs() + API_LIMITS.clockSkewMs) {
+      throw new AppError('malformed', 'a process that begins in the future')
+    }
     const role = await this.parts.roleOf(key, address)
     if (this.stopping) throw new AppError('stopped', 'the bridge is stopping', { retry: 'later' })
-    this.server.handleUpgrade(request, stream, head, (socket) => this.welcome(socket, key, role))
+    this.server.handleUpgrade(request, stream, head, (socket) => this.welcome(socket, { key, role, process }))
   }
 
   private refuse(request: IncomingMessage, stream: Duplex, error: unknown): void {
@@ -97,11 +104,11 @@ export class SocketDoor {
     stream.end(Buffer.concat([Buffer.from(`HTTP/1.1 ${status} Refused\r\n${lines.join('\r\n')}\r\n\r\n`), text]))
   }
 
-  private welcome(socket: WebSocket, key: PeerId, role: 'device' | 'host'): void {
+  private welcome(socket: WebSocket, who: { key: PeerId; role: 'device' | 'host'; process: string | undefined }): void {
+    const { key, role } = who
     const live: Live = { socket, heardAt: this.parts.clock.monotonicMs() }
     const peer: HubPeer = {
-      key,
-      role,
+      ...who,
       send: (message) => this.send(socket, message),
       end: (reason) => socket.close(SOCKET_CLOSE[reason], reason),
     }

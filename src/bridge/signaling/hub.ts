@@ -1,5 +1,5 @@
 /**
- * Who is connected now, and signals between them. One live peer a key, the newer wins. Signals pass between a device or
+ * Who is connected now, and signals between them. One live peer a key, the newer wins (see attach). Signals pass between a device or
  * the bridge on one side and a host on the other; nobody else is reachable through here. The bridge is a peer of its
  * own hub (self.ts). Nothing is stored: who is not connected is `unreachable`, and the sender tries again.
  */
@@ -16,9 +16,11 @@ export type PeerRole = 'device' | 'host' | 'bridge'
 export interface HubPeer {
   readonly key: PeerId
   readonly role: PeerRole
+  /** Which process of the key it is; undefined: it did not say. */
+  readonly process?: string | undefined
   send(message: BridgeMessage): void
-  /** Another connection of the same key took its place, or the key lost its right. */
-  end(reason: 'replaced' | 'revoked'): void
+  /** Another connection of the same key took its place, another process did for good, or the key lost its right. */
+  end(reason: 'replaced' | 'moved' | 'revoked'): void
 }
 
 export interface HubEvents {
@@ -46,12 +48,20 @@ export class Hub {
     return () => this.listeners.delete(events)
   }
 
-  /** Call `detach` with the same peer exactly when its connection ended. */
+  /**
+   * Call `detach` with the same peer exactly when its connection ended. The newer connection of a key wins, but of two
+   * processes the one that began later: the other is told to end, so that copies of one host do not fight for ever.
+   */
   attach(peer: HubPeer): void {
     const before = this.peers.get(peer.key)
     if (before?.role === 'bridge') throw new BrokenBelief('the bridge attaches once')
+    const areTwo = before?.process !== undefined && peer.process !== undefined && before.process !== peer.process
+    if (areTwo && (before.process ?? '') > (peer.process ?? '')) {
+      peer.end('moved')
+      return
+    }
     this.peers.set(peer.key, peer)
-    before?.end('replaced')
+    before?.end(areTwo ? 'moved' : 'replaced')
     if (peer.role !== 'host') return
     for (const listener of this.listeners) listener.onHostOnline(peer.key as HostId)
   }

@@ -100,9 +100,8 @@ export class DiskWatch {
       this.pending = false
       cut.abort()
     })
-    const late = clock.sleep(LOOK_MS_MAX, cut.signal).then(() => null)
+    const late = clock.sleep(LOOK_MS_MAX, cut.signal).then((slept) => (slept ? null : looked))
     const found = await Promise.race([looked, late])
-    cut.abort()
     return found ?? this.slow(clock.monotonicMs() - this.pendingSinceMs)
   }
 

@@ -33,8 +33,7 @@ export const SERIAL_KEEP_MS = 7 * 24 * 3_600_000
 /** Whatever a bridge says: what was just stored may be named by a record that is on its way. A segment that nobody confirms lives as
  *  long at the bridge. */
 export const YOUNG_MS = 72 * 3_600_000
-/** 100,000 serials a call. */
-const PURGE_STEPS_MAX = 20
+const PURGE_STEPS_MAX = 20 // 100,000 serials a call
 const DISK_FLOOR_BYTES = 64 * 1_048_576
 const NOTHING = Buffer.alloc(0)
 const MISSING_PAGE = 1_000
@@ -213,10 +212,7 @@ export class ShardStore {
     return this.space.freeBytes()
   }
 
-  /** From now on. Below what is used nothing new is taken, and nothing is thrown away. */
-  setCapacity(capacityBytes: number): void {
-    this.space.setCapacity(capacityBytes)
-  }
+  setCapacity = (bytes: number): void => this.space.setCapacity(bytes)
 
   damagedShards(limit: number): StoredShard[] {
     return this.index.damagedShards(limit)

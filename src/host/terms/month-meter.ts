@@ -115,13 +115,26 @@ export class MonthMeter {
   private load(): TrafficFile | null {
     const { file, log } = this.parts
     try {
-      return decodeJson(TrafficFile, readSmall(file, FILE_BYTES_MAX), file)
+      return readTrafficFile(file)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
       log.error({ code: codeOf(error), file }, "the month's traffic cannot be read: counted from zero")
-      fs.renameSync(file, `${file}.damaged`)
+      setAside(file)
       return null
     }
+  }
+}
+
+/** `malformed`; what the system says passes. */
+export function readTrafficFile(file: string): TrafficFile {
+  return decodeJson(TrafficFile, readSmall(file, FILE_BYTES_MAX), file)
+}
+
+function setAside(file: string): void {
+  try {
+    fs.renameSync(file, `${file}.damaged`)
+  } catch {
+    // Where nothing can be written the count is not kept either.
   }
 }
 

@@ -14,6 +14,7 @@ import { openPhrase } from '../../../src/crypto/phrase.js'
 import { expectOwnVolumes, readHostConfig } from '../../../src/host/folder.js'
 import { decodeHostKey, encodeHostKey } from '../../../src/host/host-key.js'
 import { Kept } from '../../../src/host/ledger/kept.js'
+import { readTrafficFile } from '../../../src/host/terms/month-meter.js'
 import { hostId, pseudonymId } from '../../../src/model/ids.js'
 import { readDeviceKeys, readDriveFacts } from '../../../src/mount/account/drive-files.js'
 import { parseMountInfo } from '../../../src/mount/fuse/mount-table.js'
@@ -76,6 +77,14 @@ const hostJson = {
   ...{ version: 1, bridgeUrl: 'http://127.0.0.1:7400', bridge: id, capacityBytes: 2 ** 40 },
   ...{ domain: 'operator-7', udpPort: 4_433 },
 }
+const hostTerms = {
+  payoutAddress: `0x${'aB'.repeat(20)}`,
+  hours: { from: '22:30', to: '07:00' },
+  zone: 'Europe/Madrid',
+  upBytesPerSecondMax: 2_000_000,
+  downBytesPerSecondMax: 10_000_000,
+  monthBytesMax: 200_000_000_000,
+}
 const bridgeJson = {
   ...{ version: 1, listen: '127.0.0.1:7400', policy: 'standard', dataShards: 4, totalShards: 8 },
   ...{ publicUrl: 'https://bridge.example.org', ice: ['stun:stun.example:3478'] },
@@ -133,10 +142,18 @@ const files = [
   }),
   fileTarget({
     name: 'host.json',
-    of: ['src/host/folder.ts', 'src/base/folders.ts', 'src/wire/check.ts'],
+    of: ['src/host/folder.ts', 'src/host/config.ts', 'src/base/folders.ts', 'src/wire/check.ts'],
     file: 'host.json',
-    sound: [hostJson, { ...hostJson, domain: undefined, udpPort: undefined }],
+    sound: [hostJson, { ...hostJson, domain: undefined, udpPort: undefined }, { ...hostJson, ...hostTerms }],
     read: readHostConfig,
+    codes: ['malformed'],
+  }),
+  fileTarget({
+    name: 'traffic.json',
+    of: ['src/host/terms/month-meter.ts', 'src/base/folders.ts', 'src/wire/check.ts'],
+    file: 'traffic.json',
+    sound: [{ version: 1, month: '2027-01', sentBytes: 2 ** 40, receivedBytes: 0 }],
+    read: (_folder, file) => readTrafficFile(file),
     codes: ['malformed'],
   }),
   fileTarget({

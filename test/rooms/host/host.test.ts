@@ -22,7 +22,6 @@ import { fixed, openStore, orderOf, readWhole, scratchDir } from '../../support/
 import { Liar, type Lie } from '../../support/lying-host.js'
 import { rampBytes } from '../../support/ramp.js'
 
-// The transport's own timers do not keep the process alive.
 const alive = setInterval(() => {}, 1_000)
 t.teardown(() => clearInterval(alive))
 
@@ -43,7 +42,6 @@ function codeThrown(work: () => unknown): string {
   }
 }
 
-/** Keeps the process alive, unlike a clock's sleep. */
 function pause(delayMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, delayMs))
 }
@@ -62,7 +60,7 @@ class RecordingSession implements BridgeSession {
     this.said.push('register')
     return { incarnation: 1 }
   }
-  async report(_host: HostId, report: { usedBytes: number; freeBytes: number; capacityBytes: number }): Promise<void> {
+  async report(_host: HostId, report: { usedBytes: number; freeBytes: number }): Promise<void> {
     this.said.push(`used ${report.usedBytes}, free ${report.freeBytes}`)
   }
   onDelete(listener: (token: Buffer) => void): () => void {
