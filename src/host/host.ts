@@ -45,6 +45,8 @@ export interface HostParts {
 export interface HostOptions extends Partial<Omit<StoreOptions, 'capacityBytes'>> {
   /** Between reports to the bridge. */
   reportMs?: number
+  /** Between looks at the disk. */
+  diskLookMs?: number
 }
 
 const NO_TRAFFIC: Traffic = { sentBytes: 0, receivedBytes: 0 }
@@ -79,7 +81,8 @@ export class Host {
     this.config = folder.config
     const probe = parts.probe ?? new VolumesProbe(folder.volumesDir, folder.host)
     const onChange = (health: DiskHealth) => this.noteDisk(health)
-    this.disk = new DiskWatch({ probe, host: folder.host, clock: parts.clock, log, onChange })
+    const everyMs = options.diskLookMs === undefined ? {} : { everyMs: options.diskLookMs }
+    this.disk = new DiskWatch({ probe, host: folder.host, clock: parts.clock, log, onChange, ...everyMs })
     this.terms = termsFor(parts, folder)
     this.door = new Door({ disk: () => this.disk.health, readOnly: () => store.readOnly, terms: this.terms })
     this.reporter = this.reporterOf(options.reportMs ?? REPORT_MS)
@@ -123,7 +126,7 @@ export class Host {
     try {
       kept = Kept.open(folder.keptFile)
       const { volumesDir, indexFile, seed, config } = folder
-      const { reportMs: _, ...storeOptions } = options
+      const { reportMs: _reportMs, diskLookMs: _diskLookMs, ...storeOptions } = options
       const clocks = { nowMs: () => Math.floor(session.nowMs()), ownMs: () => Math.floor(parts.clock.nowMs()) }
       const store = await ShardStore.open(
         { volumesDir, indexFile, host: folder.host, seed, kept, log, ...clocks },

@@ -93,7 +93,7 @@ export class NetHost {
       sendDeleted: (answer: { serial: string; ok: boolean; code?: string }) => socket?.sendDeleted(answer),
     }
     const parts = { folder, transport: this.transport, session, clock: systemClock, log: silentLog }
-    this.host = await Host.start(parts, { diskFloorBytes: 0 })
+    this.host = await Host.start(parts, { diskFloorBytes: 0, diskLookMs: 500 })
     await until(async () => (await this.host?.status())?.registered === true)
     socket = world.socket(folder.key)
     socket.onDelete((token) => {

@@ -28,6 +28,8 @@ export interface DiskWatchParts {
   clock: Clock
   log: Log
   onChange: (health: DiskHealth) => void
+  /** Between looks. */
+  everyMs?: number
 }
 
 const CHECK_MS = 10_000
@@ -65,7 +67,7 @@ export class DiskWatch {
 
   private async run(): Promise<void> {
     do await this.check()
-    while (await this.parts.clock.sleep(CHECK_MS, this.stopping.signal))
+    while (await this.parts.clock.sleep(this.parts.everyMs ?? CHECK_MS, this.stopping.signal))
   }
 
   /** One look, the one that is under way if there is one. */
