@@ -48,6 +48,7 @@ export const afterExit: Readonly<Record<Meaning, 'ended' | 'again' | 'person'>> 
   notFound: 'person',
   damaged: 'person',
   busy: 'again',
+  moved: 'person',
   interrupted: 'ended',
   terminated: 'ended',
 }

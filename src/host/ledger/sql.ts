@@ -43,7 +43,13 @@ export function shardOf(row: ShardRow): StoredShard {
 }
 
 export function prepareIndexSql(db: Database) {
-  const one = <P extends unknown[], R = unknown>(text: string) => db.prepare(text) as unknown as Statement<P, R>
+  const one: Prepare = (text) => db.prepare(text) as never
+  return { ...prepareShards(one), ...prepareVolumes(one) }
+}
+
+type Prepare = <P extends unknown[], R = unknown>(text: string) => Statement<P, R>
+
+function prepareShards(one: Prepare) {
   return {
     volumes: one<[], VolumeState>(
       `SELECT number, indexed_to AS indexedTo, live_bytes AS liveBytes, trash_bytes AS trashBytes,
@@ -84,6 +90,11 @@ export function prepareIndexSql(db: Database) {
     purgeSerials: one<[number, number]>(
       'DELETE FROM serials WHERE serial IN (SELECT serial FROM serials WHERE expires < ? LIMIT ?)',
     ),
+  }
+}
+
+function prepareVolumes(one: Prepare) {
+  return {
     addVolume: one<[number, number]>(
       'INSERT INTO volumes (number, indexed_to, live_bytes, dead_bytes, live_records) VALUES (?, ?, 0, 0, 0)',
     ),

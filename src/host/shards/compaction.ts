@@ -46,8 +46,15 @@ export async function compactVolume(
   signal: AbortSignal,
 ): Promise<boolean> {
   const firstHeir = parts.appender.currentVolume
-  const covers = parts.index.covered(volume).length > 0
-  const size = parts.index.volumes().find((one) => one.number === volume)?.indexedTo ?? VOLUME_HEADER_BYTES
+  const volumes = parts.index.volumes()
+  const older = new Set(parts.index.covered(volume))
+  const covered = volumes.filter((one) => older.has(one.number))
+  const covers = {
+    any: covered.length > 0,
+    // Where nothing is dead, nothing can come back that an end stands against.
+    dead: covered.some((one) => one.deadBytes > 0),
+  }
+  const size = volumes.find((one) => one.number === volume)?.indexedTo ?? VOLUME_HEADER_BYTES
   const isSound = await parts.files.use(volume, async (handle) => {
     const key = parts.files.key(volume)
     const scan = scanVolume(handle, { key, from: VOLUME_HEADER_BYTES, size, verify: null })
@@ -85,7 +92,7 @@ function carry(
   handle: fs.promises.FileHandle,
   volume: number,
   scanned: ScannedRecord,
-  covers: boolean,
+  covers: { any: boolean; dead: boolean },
 ): Promise<boolean> {
   const { record, offset } = scanned
   return parts.places.run(placeOf(record), async () => {
@@ -95,8 +102,8 @@ function carry(
       return row.offset === offset ? copy(parts, handle, row, record) : true
     }
     if (row === undefined) {
-      if (covers && record.type === RECORD_TYPE.deleted) await append(parts, record)
-    } else if (covers && record.type !== RECORD_TYPE.shard) {
+      if (covers.dead && record.type === RECORD_TYPE.deleted) await append(parts, record)
+    } else if (covers.any && record.type !== RECORD_TYPE.shard) {
       await append(parts, asItIs(row, record))
     }
     return true

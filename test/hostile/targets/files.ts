@@ -17,7 +17,6 @@ import { Kept } from '../../../src/host/ledger/kept.js'
 import { readTrafficFile } from '../../../src/host/terms/month-meter.js'
 import { hostId, pseudonymId } from '../../../src/model/ids.js'
 import { readDeviceKeys, readDriveFacts } from '../../../src/mount/account/drive-files.js'
-import { parseMountInfo } from '../../../src/mount/fuse/mount-table.js'
 import type { Dice } from '../../support/dice.js'
 import { mutateJson } from '../../support/mutate-json.js'
 import { noiseBytes } from '../../support/noise.js'
@@ -292,20 +291,4 @@ function keptDatabase(): Target {
   return { name: 'file kept.db', of: ['src/sqlite/open.ts', 'src/host/ledger/kept.ts'], is: ['file kept.db'], open }
 }
 
-/** The kernel writes it, but others choose the paths in it. */
-const mountTable = decoder('mount table', ['src/mount/fuse/mount-table.ts'], {
-  samples: [
-    Buffer.from(
-      '36 35 98:0 / /mnt1 rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n37 36 0:5 / /a\\040b rw - fuse.x x rw\n',
-    ),
-  ],
-  take: (input) => {
-    for (const one of parseMountInfo(input.toString('latin1'))) {
-      if (one.device === undefined || one.mountPoint === undefined) throw new Error('half an entry')
-    }
-  },
-  taken: 'always',
-  codes: [],
-})
-
-export const fileTargets: readonly Target[] = [...files, announcedDrive(), phraseFile, keptDatabase(), mountTable]
+export const fileTargets: readonly Target[] = [...files, announcedDrive(), phraseFile, keptDatabase()]

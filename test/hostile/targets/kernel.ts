@@ -6,6 +6,7 @@
 import { AppError } from '../../../src/base/errors.js'
 import { decodeHeader, decodeRequest } from '../../../src/mount/fuse/decode.js'
 import { Dispatcher } from '../../../src/mount/fuse/dispatch.js'
+import { parseMountInfo } from '../../../src/mount/fuse/mount-table.js'
 import { OP } from '../../../src/mount/fuse/opcodes.js'
 import { Replies } from '../../../src/mount/fuse/replies.js'
 import { ReplyBytes } from '../../../src/mount/fuse/reply-bytes.js'
@@ -220,4 +221,20 @@ function dispatched(): Target {
   return { name: 'requests into a drive', of: [...FUSE, 'src/mount/fuse/dispatch.ts'], open }
 }
 
-export const kernelTargets: readonly Target[] = [...requests, dispatched()]
+/** The kernel writes it, but others choose the paths in it. */
+const mountTable = decoder('mount table', ['src/mount/fuse/mount-table.ts'], {
+  samples: [
+    Buffer.from(
+      '36 35 98:0 / /mnt1 rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n37 36 0:5 / /a\\040b rw - fuse.x x rw\n',
+    ),
+  ],
+  take: (input) => {
+    for (const one of parseMountInfo(input.toString('latin1'))) {
+      if (one.device === undefined || one.mountPoint === undefined) throw new Error('half an entry')
+    }
+  },
+  taken: 'always',
+  codes: [],
+})
+
+export const kernelTargets: readonly Target[] = [...requests, dispatched(), mountTable]

@@ -104,6 +104,7 @@ t.test('random lives: what is served is what the model says, also after crashes 
   await store.upkeep.compact({ deadShareMin: 0, signal })
   const { liveBytes, trashBytes, volumeBytes, volumes, deadBytes } = store.totals()
   t.equal(liveBytes, live.size * recordBytes(SIZE))
+  t.comment(`dead ${deadBytes / recordBytes(0)} ends, trash ${trash.size}`)
   t.ok(deadBytes <= trash.size * recordBytes(0), 'but for the ends of what is in the trash nothing dead is left')
   t.equal(volumeBytes, liveBytes + trashBytes + deadBytes + 64 * volumes)
   await store.stop()
