@@ -23,7 +23,7 @@ import { noiseBytes } from '../../support/noise.js'
 import { scratchFolder } from '../../support/scratch-folder.js'
 import { secretOf } from '../../support/secrets.js'
 import { hex, readVectors } from '../../support/vectors.js'
-import { decoder, type Opened, spoilBytes, type Target } from '../target.js'
+import { type Opened, spoilBytes, type Target } from '../target.js'
 
 interface FileTarget {
   name: string
