@@ -44,12 +44,21 @@ mount --bind "$project" /opt/shardrive
 mount --bind "$node" ${NODE}
 mount -t tmpfs -o mode=755 tmpfs /mnt && cp -a /etc /mnt/etc && mount --bind /mnt/etc /etc
 for place in /run /var/lib /srv /home; do mount -t tmpfs -o mode=755 tmpfs $place; done
+# Only the groups below our own are seen, so that no unit here is taken for one of the machine's.
+if [ -e /sys/fs/cgroup/systemd ]; then
+  mount -t tmpfs tmpfs /sys/fs/cgroup && mkdir /sys/fs/cgroup/systemd
+  mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd
+else
+  mount -t cgroup2 cgroup2 /sys/fs/cgroup
+fi
+[ -z "$(find /sys/fs/cgroup -name '*.slice')" ]
 rm -rf /etc/systemd/system /etc/systemd/user /etc/sysusers.d /etc/tmpfiles.d
 mkdir -p /etc/systemd/system/service.d /etc/systemd/user-test /run/systemd/system /run/log
 for one in ${TARGETS.join(' ')}; do
   printf '[Unit]\\nDescription=%s\\nDefaultDependencies=no\\n' $one | tee /etc/systemd/system/$one.target > /etc/systemd/user-test/$one.target
 done
-printf '[Service]\\nStandardOutput=append:/run/log/%%n\\nStandardError=inherit\\n' > /etc/systemd/system/service.d/log.conf
+# A shorter watchdog, so that what a service says of itself is new every few seconds.
+printf '[Service]\\nStandardOutput=append:/run/log/%%n\\nStandardError=inherit\\nWatchdogSec=20\\n' > /etc/systemd/system/service.d/00-test.conf
 printf '%s' "$USER_MANAGER" > /etc/systemd/system/user@.service
 # As a machine that boots has it: what is mounted in one place is seen in others.
 mount --make-rshared /
