@@ -11,6 +11,7 @@ import { ledgerTargets } from './targets/ledger.js'
 import { nativeTargets } from './targets/native.js'
 import { permitTargets } from './targets/permits.js'
 import { replyTargets } from './targets/replies.js'
+import { unitTargets } from './targets/units.js'
 import { storeStartTargets, volumeTargets } from './targets/volumes.js'
 import { wireTargets } from './targets/wire.js'
 
@@ -28,7 +29,7 @@ export const groups = {
   /** What the ledger is given, and what lies in it. */
   ledger: ledgerTargets,
   /** What lies on disk. */
-  files: fileTargets,
+  files: [...fileTargets, ...unitTargets],
   /** What comes from this machine: requests of the kernel, lines of the control socket. */
   doors: [...kernelTargets, ...controlTargets],
   /** The native addons, called with anything. */

@@ -53,12 +53,14 @@ else
 fi
 [ -z "$(find /sys/fs/cgroup -name '*.slice')" ]
 rm -rf /etc/systemd/system /etc/systemd/user /etc/sysusers.d /etc/tmpfiles.d
-mkdir -p /etc/systemd/system/service.d /etc/systemd/user-test /run/systemd/system /run/log
+mkdir -p /etc/systemd/system/service.d /etc/systemd/system/user@.service.d /etc/systemd/user-test /run/systemd/system /run/log
 for one in ${TARGETS.join(' ')}; do
   printf '[Unit]\\nDescription=%s\\nDefaultDependencies=no\\n' $one | tee /etc/systemd/system/$one.target > /etc/systemd/user-test/$one.target
 done
 # A shorter watchdog, so that what a service says of itself is new every few seconds.
 printf '[Service]\\nStandardOutput=append:/run/log/%%n\\nStandardError=inherit\\nWatchdogSec=20\\n' > /etc/systemd/system/service.d/00-test.conf
+# The manager of a user sends no keep-alives.
+printf '[Service]\\nWatchdogSec=0\\n' > /etc/systemd/system/user@.service.d/99-test.conf
 printf '%s' "$USER_MANAGER" > /etc/systemd/system/user@.service
 # As a machine that boots has it: what is mounted in one place is seen in others.
 mount --make-rshared /

@@ -5,8 +5,6 @@ import path from 'node:path'
 import { settleBridge } from '../../../src/app/bridge-settings.js'
 import { readPhrase } from '../../../src/app/phrase-file.js'
 import { listRunningDrives } from '../../../src/app/running-drives.js'
-import { installedFacts } from '../../../src/app/services/files.js'
-import { marked } from '../../../src/app/services/mark.js'
 import { systemRandom } from '../../../src/base/random.js'
 import { loadBridgeKey } from '../../../src/bridge/bridge-key.js'
 import { deviceKeyFileIsProtected } from '../../../src/crypto/device-key-file.js'
@@ -179,19 +177,6 @@ const files = [
     sound: [bridgeJson, { ...bridgeJson, publicUrl: undefined, ice: undefined }],
     read: (folder) => settleBridge(folder, {}),
     codes: ['malformed', 'bridge-url'],
-  }),
-  fileTarget({
-    name: 'unit of a service',
-    of: ['src/app/services/files.ts', 'src/app/services/mark.ts'],
-    file: 'shardrive-host.service',
-    sound: [
-      Buffer.from(
-        marked('[Service]\n', { kind: 'host', scope: 'user', unit: 'shardrive-host.service', dir: '/srv/a--b' }),
-      ),
-    ],
-    read: (_folder, file) => installedFacts(file),
-    codes: ['service-foreign'],
-    taken: 'never',
   }),
   fileTarget({
     name: 'bridge.key',
