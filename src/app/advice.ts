@@ -61,6 +61,9 @@ const codesByAdvice: readonly (readonly [string, readonly string[]])[] = [
   [
     protocolFault,
     [
+      'audit-malformed',
+      'audit-mismatch',
+      'audit-signature',
       'payload-too-large',
       'receipt-malformed',
       'receipt-mismatch',
@@ -175,6 +178,7 @@ const adviceOfCode: ReadonlyMap<string, string> = new Map(
 export const meanings: Readonly<Record<string, string>> = {
   'wrong-phrase': 'the words are not a phrase: a wrong count, a word that is not in the list, or a wrong order',
   'receipt-malformed': 'the bytes of a receipt are not a receipt',
+  'audit-malformed': 'the bytes of a challenge, an answer or a transcript are none',
   'witness-malformed': 'the bytes of a head witness are not a head witness',
   'disk-slow': 'the disk of the host takes seconds to write a few bytes',
   'shard-mismatch': 'the shard has another length, segment or place than the token says',

@@ -96,6 +96,9 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
   ],
   refused: [
     'account-conflict',
+    'audit-malformed',
+    'audit-mismatch',
+    'audit-signature',
     'bridge-refused',
     'bridge-signature',
     'chain-signature',

@@ -49,6 +49,10 @@ const NUMBERS = {
   'traffic-cap': 61,
   'disk-slow': 62,
   'disk-away': 63,
+
+  'audit-malformed': 70,
+  'audit-mismatch': 71,
+  'audit-signature': 72,
 } as const
 
 export type WireCode = keyof typeof NUMBERS

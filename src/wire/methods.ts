@@ -16,6 +16,7 @@ export const METHOD = {
   delete: 5,
   putWitness: 6,
   getWitness: 7,
+  audit: 8,
   inventory: 9,
   restore: 10,
 } as const
@@ -23,6 +24,15 @@ export const METHOD = {
 export const TOKEN_BYTES = 297
 export const RECEIPT_BYTES = 258
 export const WITNESS_BYTES = 166
+
+/** Leaves of one challenge: one deadline for all, so that fetching them from others means sixteen connections at once. */
+export const AUDIT_ITEMS_MAX = 16
+export const CHALLENGE_BYTES_MIN = 166 + 52
+export const CHALLENGE_BYTES_MAX = 166 + AUDIT_ITEMS_MAX * 52
+export const ANSWER_BYTES_MIN = 190 + 1
+export const ANSWER_BYTES_MAX = 190 + AUDIT_ITEMS_MAX
+/** Of each leaf: length of the shard, the leaf, at most 11 hashes above it. */
+export const AUDIT_BODY_BYTES_MAX = AUDIT_ITEMS_MAX * (4 + LEAF_BYTES + 11 * 32)
 
 /** Leaves of the largest shard. */
 export const LEAVES_MAX = SHARD_BYTES_MAX / LEAF_BYTES
@@ -32,6 +42,7 @@ const HASH_BYTES = 32
 
 /** Largest reply body of a method; what a requester does not narrow is set aside for it. */
 export function replyBytesMaxOf(method: number): number {
+  if (method === METHOD.audit) return AUDIT_BODY_BYTES_MAX
   return method === METHOD.get ? SHARD_BYTES_MAX : 0
 }
 
@@ -216,6 +227,30 @@ export function decodeGetWitnessReply(head: Uint8Array): Buffer | null {
   const witness = reader.fixed(WITNESS_BYTES)
   reader.end()
   return witness
+}
+
+/** Requests of audit: the challenge alone. */
+export function encodeAuditRequest(challenge: Uint8Array): Buffer {
+  return bounded(challenge, CHALLENGE_BYTES_MIN, CHALLENGE_BYTES_MAX, 'challenge')
+}
+
+export function decodeAuditRequest(head: Uint8Array): Buffer {
+  return bounded(head, CHALLENGE_BYTES_MIN, CHALLENGE_BYTES_MAX, 'challenge')
+}
+
+/** The answer; its proofs are the body. */
+export function encodeAuditReply(answer: Uint8Array): Buffer {
+  return bounded(answer, ANSWER_BYTES_MIN, ANSWER_BYTES_MAX, 'answer')
+}
+
+export function decodeAuditReply(head: Uint8Array): Buffer {
+  return bounded(head, ANSWER_BYTES_MIN, ANSWER_BYTES_MAX, 'answer')
+}
+
+function bounded(head: Uint8Array, bytesMin: number, bytesMax: number, what: string): Buffer {
+  const reader = new ByteReader(head, what)
+  if (head.length < bytesMin || head.length > bytesMax) throw reader.malformed(`${head.length} bytes`)
+  return reader.fixed(head.length)
 }
 
 function decodeShardLength(reader: ByteReader): number {

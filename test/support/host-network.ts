@@ -14,13 +14,16 @@ import {
   bridgeId,
   hostId,
   type PeerId,
+  type Pseudonym,
   peerId,
   pseudonymId,
+  type ShardId,
   segmentId,
   serialId,
   shardId,
 } from '../../src/model/ids.js'
 import { SHARD_BYTES_MAX } from '../../src/model/segment.js'
+import { type Challenge, signChallenge } from '../../src/permits/audit.js'
 import { signToken, type TokenFields } from '../../src/permits/token.js'
 import * as wire from '../../src/wire/methods.js'
 import { fixed, NOW_MS } from './host-folder.js'
@@ -84,6 +87,21 @@ export class HostBench {
       ...changes,
     }
     return signToken(fields, signer)
+  }
+
+  /** Asks this host for leaves of the drive that its tokens name, but for what `changes` says. */
+  challenge(
+    items: readonly { shard: ShardId; leaf: number; pseudonym?: Pseudonym }[],
+    changes: Partial<Challenge> = {},
+    signer = this.bridge,
+  ): Buffer {
+    const challenge: Challenge = {
+      ...{ bridge: bridgeId(this.bridge.id), incarnation: 1, host: hostId(this.hostKey.id) },
+      ...{ serial: serialId(systemRandom(16)), issuedAtMs: this.nowMs, deadlineMs: 15_000 },
+      items: items.map((one) => ({ pseudonym: pseudonymId(fixed('drive', 0, 16)), ...one })),
+      ...changes,
+    }
+    return signChallenge(challenge, signer)
   }
 
   /** The token that allows this payload as shard of segment `number`. */

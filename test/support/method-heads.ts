@@ -73,6 +73,16 @@ export const methodHeads: Record<string, MethodHead> = {
     encode: methods.encodePutWitnessRequest,
     decode: methods.decodePutWitnessRequest,
   },
+  'audit request': {
+    make: (dice) => dice.bytes(dice.pick([methods.CHALLENGE_BYTES_MIN, methods.CHALLENGE_BYTES_MAX])),
+    encode: methods.encodeAuditRequest,
+    decode: methods.decodeAuditRequest,
+  },
+  'audit reply': {
+    make: (dice) => dice.bytes(dice.roll(methods.ANSWER_BYTES_MIN, methods.ANSWER_BYTES_MAX)),
+    encode: methods.encodeAuditReply,
+    decode: methods.decodeAuditReply,
+  },
   'get-witness reply': {
     make: (dice) => (dice.roll(0, 3) === 0 ? null : dice.bytes(methods.WITNESS_BYTES)),
     encode: methods.encodeGetWitnessReply,

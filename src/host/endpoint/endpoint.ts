@@ -1,5 +1,5 @@
 /**
- * Answers peers: ping, put, get, head, delete and head witnesses (docs/protocol.md section 5). `gate` looks at a request
+ * Answers peers: ping, put, get, head, delete, head witnesses and audits (docs/protocol.md section 5). `gate` looks at a request
  * before its body is taken in, `serve` carries it out. Everything that arrives is hostile; what is answered to an
  * expected failure is an AppError with a code of wire/error-codes.ts.
  */
@@ -17,6 +17,7 @@ import type { Kept } from '../ledger/kept.js'
 import type { StoredShard } from '../ledger/types.js'
 import { SERIAL_KEEP_MS, type ShardStore } from '../shards/shard-store.js'
 import type { PutOrder } from '../shards/store-parts.js'
+import { AuditDesk } from './audit-desk.js'
 import { InventoryDesk } from './inventory-desk.js'
 import { serialExpiryOf, TokenDesk } from './token-desk.js'
 import { Turns } from './turns.js'
@@ -66,6 +67,7 @@ export class Endpoint {
   readonly host: HostId
   readonly desk: TokenDesk
   private readonly parts: EndpointParts
+  private readonly audits: AuditDesk
   private readonly puts = new Turns(TURNS)
   private readonly gets = new Turns(TURNS)
   private readonly inventory: InventoryDesk
@@ -75,8 +77,9 @@ export class Endpoint {
     this.parts = parts
     this.host = hostId(parts.key.publicKey)
     this.doorkeeper = parts.doorkeeper ?? OPEN_DOOR
-    const { bridge, nowMs, store } = parts
+    const { bridge, nowMs, store, key, log } = parts
     this.inventory = new InventoryDesk({ bridge, inventory: store.inventory })
+    this.audits = new AuditDesk({ store, key, host: this.host, bridge, nowMs, log })
     this.desk = new TokenDesk({ bridge, host: this.host, nowMs }, { lifeMsMax: SERIAL_KEEP_MS - 4 * SKEW_MS })
   }
 
@@ -116,6 +119,8 @@ export class Endpoint {
         return this.putWitness(from, request)
       case wire.METHOD.getWitness:
         return this.getWitness(from, request)
+      case wire.METHOD.audit:
+        return this.audits.answer(from, request.head, request.signal)
       case wire.METHOD.inventory:
         return this.inventory.answer(from, request)
       case wire.METHOD.restore:

@@ -24,6 +24,7 @@ import { secretOf } from '../../support/secrets.js'
 import { decoder, type Opened, spoilBytes, type Target } from '../target.js'
 
 const ENDPOINT = [
+  'src/host/endpoint/audit-desk.ts',
   'src/host/endpoint/endpoint.ts',
   'src/host/endpoint/inventory-desk.ts',
   'src/host/endpoint/token-desk.ts',
@@ -57,6 +58,7 @@ const heads: Record<keyof typeof METHOD, Heads> = {
     return wire.encodePutWitnessRequest({ token: bench.token({ action: 'get' }), witness })
   },
   getWitness: async (bench) => wire.encodeTokenHead(bench.token({ action: 'get' })),
+  audit: async (bench) => bench.challenge([{ shard: shardId((await shardTree(payload)).id), leaf: 2 }]),
   inventory: async () =>
     encodeInventoryRequest({ kind: 'list', fromPrefix: 0, toPrefix: 2 ** 32, limit: 9, after: null }),
   restore: async (bench) => {
@@ -67,7 +69,7 @@ const heads: Record<keyof typeof METHOD, Heads> = {
 /** Tokens of these are used once: a second use is refused whatever else is right. */
 const ONCE: readonly string[] = ['put', 'delete', 'restore']
 /** Asked by the bridge alone. */
-const OF_BRIDGE: readonly string[] = ['inventory', 'restore']
+const OF_BRIDGE: readonly string[] = ['audit', 'inventory', 'restore']
 
 /** The head is hostile, and of a put the body too: for it the input is head, then body. */
 function request(name: keyof typeof METHOD): Target {
@@ -97,7 +99,8 @@ function request(name: keyof typeof METHOD): Target {
         else await bench.call(METHOD[name], asked, body, from)
       },
       codes: CODES,
-      taken: ONCE.includes(name) ? 'never' : 'sometimes',
+      // A challenge is signed as a whole, a token is used once.
+      taken: ONCE.includes(name) || name === 'audit' ? 'never' : 'sometimes',
       conclude: () => {
         const after = bench.store.totals()
         return after.shards === shards && after.volumeBytes === volumeBytes ? [] : [JSON.stringify(after)]

@@ -2,9 +2,18 @@
  * Tokens, receipts, witnesses, descriptions, signed requests. Each twice: changed on its way (nothing is taken), and made by one
  * who has the key and means ill (what is taken must be sound).
  */
+import { AppError } from '../../../src/base/errors.js'
 import { sha256 } from '../../../src/crypto/hash.js'
 import type { SigningKey } from '../../../src/crypto/signing-key.js'
 import * as ids from '../../../src/model/ids.js'
+import {
+  decodeAnswer,
+  decodeChallenge,
+  judge,
+  verifyAnswer,
+  verifyChallenge,
+  verifyTranscript,
+} from '../../../src/permits/audit.js'
 import { type Description, type DescriptionExpectation, verifyDescription } from '../../../src/permits/description.js'
 import { openDriveLabel, sealDriveLabel } from '../../../src/permits/drive-label.js'
 import { type Receipt, verifyReceipt } from '../../../src/permits/receipt.js'
@@ -94,6 +103,52 @@ const witnessTargets = signedTargets({
   take: (input) => verifyWitness(input, witnesses.fields),
   codes: ['witness-malformed', 'witness-mismatch', 'witness-signature'],
 })
+
+const audits = readVectors<{
+  bridgeSeed: string
+  hostSeed: string
+  challenge: { bridge: ids.BridgeId; host: ids.HostId; issuedAtMs: number }
+  encoded: { challenge: string; answer: string; body: string; transcript: string }
+}>('audit/audit')
+const auditCodes = ['audit-malformed', 'audit-mismatch', 'audit-signature']
+const auditTargets = [
+  ...signedTargets({
+    name: 'audit challenge',
+    file: 'audit',
+    samples: [hex(audits.encoded.challenge)],
+    key: keyOf(audits.bridgeSeed),
+    take: (input) => verifyChallenge(input, { ...audits.challenge, nowMs: audits.challenge.issuedAtMs }),
+    codes: [...auditCodes, 'clock-skew'],
+  }),
+  ...signedTargets({
+    name: 'audit answer',
+    file: 'audit',
+    samples: [hex(audits.encoded.answer)],
+    key: keyOf(audits.hostSeed),
+    take: (input) =>
+      verifyAnswer(input, {
+        challenge: decodeChallenge(hex(audits.encoded.challenge)),
+        ...{ encoded: hex(audits.encoded.challenge), body: hex(audits.encoded.body) },
+      }),
+    codes: auditCodes,
+  }),
+  decoder('audit transcript', ['src/permits/audit.ts'], {
+    samples: [hex(audits.encoded.transcript)],
+    take: verifyTranscript,
+    codes: auditCodes,
+    taken: 'never',
+  }),
+  // Signed by its host, so it is taken: as proofs of nothing.
+  decoder('audit body', ['src/permits/audit.ts'], {
+    samples: [hex(audits.encoded.body)],
+    take: async (input) => {
+      const challenge = decodeChallenge(hex(audits.encoded.challenge))
+      const findings = await judge(challenge, decodeAnswer(hex(audits.encoded.answer)), input)
+      if (!findings.includes('proved')) throw new AppError('audit-mismatch', 'nothing is proved')
+    },
+    codes: auditCodes,
+  }),
+]
 
 /** As the dialer does: the signature, then what of it may reach the library. */
 const descriptionTargets = signedTargets({
@@ -200,6 +255,7 @@ export const permitTargets: readonly Target[] = [
   ...tokenTargets,
   ...receiptTargets,
   ...witnessTargets,
+  ...auditTargets,
   ...descriptionTargets,
   sdp,
   ...headerTargets,

@@ -105,6 +105,7 @@ const headOf: Record<keyof typeof methods.METHOD, [request: MethodHead, reply: M
   delete: [known('token head'), empty],
   putWitness: [known('put-witness request'), empty],
   getWitness: [known('token head'), known('get-witness reply')],
+  audit: [known('audit request'), known('audit reply')],
   inventory: [known('inventory request'), methodBodies['inventory list'] as MethodHead],
   restore: [known('token head'), known('put reply')],
 }
