@@ -24,6 +24,8 @@ import { buildServer } from './api/server.js'
 import type { BridgeService } from './api/service.js'
 import { makeService } from './api/service-parts.js'
 import { SocketDoor } from './api/socket.js'
+import type { AuditStatus } from './audits/audits.js'
+import { TICK_MS } from './audits/times.js'
 import { Chores } from './chores.js'
 import { type BridgeConfig, checkConfig } from './config.js'
 import { Store } from './persist/store.js'
@@ -63,7 +65,15 @@ export interface Bridge {
   /** Resolves when the database answers and the door is open. */
   answers(): Promise<void>
   /** The chores, by hand; each resolves when its round is through. */
-  pull: { complete(): Promise<void>; sweep(): Promise<number>; forget(): Promise<void>; ping(): void }
+  pull: {
+    complete(): Promise<void>
+    sweep(): Promise<number>
+    forget(): Promise<void>
+    ping(): void
+    /** Closes rounds that are over and asks all hosts that are due; with a host, that one, now. */
+    audit(host?: HostId): Promise<void>
+  }
+  auditStatus(): Promise<AuditStatus>
   stop(): Promise<void>
 }
 
@@ -135,6 +145,7 @@ async function start(
     hostsOnline: () => hub.hostsOnline(),
     answers: () => expectLife(opened.store, server),
     pull: pullsOf(rooms, chores, door),
+    auditStatus: () => rooms.audits.status(),
     stop: opened.stop,
   }
 }
@@ -158,6 +169,7 @@ function startChores(rooms: Rooms, chores: Chores, door: SocketDoor): void {
   chores.every('ping', SOCKET_LIMITS.pingMs, () => door.pingAll())
   chores.every('complete', COMPLETE_EVERY_MS, async (signal) => rooms.completion?.round(signal))
   chores.every('sweep', SWEEP_EVERY_MS, async (signal) => void (await rooms.sweeper.sweep(signal)))
+  chores.every('audit', TICK_MS, (signal) => rooms.audits.round(signal))
   chores.every('forget', FORGET_EVERY_MS, (signal) => forgetAll(rooms, signal))
 }
 
@@ -167,6 +179,8 @@ function pullsOf(rooms: Rooms, chores: Chores, door: SocketDoor): Bridge['pull']
     sweep: () => rooms.sweeper.sweep(chores.signal),
     forget: () => forgetAll(rooms, chores.signal),
     ping: () => door.pingAll(),
+    audit: (host) =>
+      host === undefined ? rooms.audits.round(chores.signal) : rooms.audits.askNow(host, chores.signal),
   }
 }
 

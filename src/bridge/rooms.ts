@@ -8,7 +8,11 @@ import type { DriveId } from '../model/ids.js'
 import type { Transport } from '../rtc/transport.js'
 import { Access } from './accounts/access.js'
 import { Accounts } from './accounts/accounts.js'
+import { Auditor } from './audits/auditor.js'
+import { Audits } from './audits/audits.js'
+import { Closing } from './audits/closing.js'
 import { Losses } from './audits/losses.js'
+import { AuditRequests } from './audits/requests.js'
 import { type BridgeConfig, REPLACE_AFTER_MS } from './config.js'
 import { Commits } from './contracts/commits.js'
 import { TokenIssuer } from './contracts/tokens.js'
@@ -53,6 +57,9 @@ export interface Rooms {
   completion: CompletionQueue | null
   standings: Standings
   losses: Losses
+  audits: Audits
+  /** Shards to be asked for out of turn: evidence, inventories. */
+  auditRequests: AuditRequests
 }
 
 export async function buildRooms(parts: RoomsParts): Promise<Rooms> {
@@ -65,7 +72,9 @@ export async function buildRooms(parts: RoomsParts): Promise<Rooms> {
   const hosts = await HostRegistry.load({ store, clock, isOnline: (host) => hub.isOnline(host) })
   const tokens = new TokenIssuer({ key, incarnation, clock, random })
   const commits = new Commits({ store, access, clock })
-  const rooms = { store, config, access, hosts, tokens, commits }
+  const standings = await Standings.load({ store, hosts, clock, log })
+  const auditRequests = new AuditRequests({ store, clock, lot })
+  const rooms = { store, config, access, hosts, tokens, commits, standings, auditRequests }
   const completion = buildCompletion(parts, rooms, { lot, placing })
   return {
     ...rooms,
@@ -79,23 +88,31 @@ export async function buildRooms(parts: RoomsParts): Promise<Rooms> {
       },
     }),
     placements: new Placements({ store, access, hosts, tokens, clock, policy, lot, placing }),
-    views: new Views({ store, access, hosts, tokens, clock, policy }),
+    views: new Views({ store, access, hosts, tokens, clock, policy, requests: auditRequests }),
     sweeper: new Sweeper({ store, clock, log }),
     deletions: new Deletions({ store, hosts, hub, tokens, clock }),
     completion,
-    standings: await Standings.load({ store, hosts, clock }),
-    losses: new Losses({ store }),
+    losses: new Losses({ store, standings, requests: auditRequests }),
+    audits: buildAudits(parts, rooms, lot),
   }
+}
+
+function buildAudits(parts: RoomsParts, rooms: Pick<Rooms, 'hosts' | 'standings'>, lot: () => number): Audits {
+  const { store, key, clock, random, log, transport } = parts
+  const shared = { store, clock, log, lot, ...rooms }
+  const { incarnation } = store
+  const auditor = transport === null ? null : new Auditor({ ...shared, transport, key, incarnation, random })
+  return new Audits({ ...shared, auditor, closing: new Closing(shared) })
 }
 
 function buildCompletion(
   parts: RoomsParts,
-  rooms: Pick<Rooms, 'hosts' | 'tokens' | 'commits'>,
+  rooms: Pick<Rooms, 'hosts' | 'tokens' | 'commits' | 'auditRequests'>,
   shared: { lot: () => number; placing: KeyedMutex<DriveId> },
 ): CompletionQueue | null {
   const { store, config, clock, log, transport } = parts
   if (transport === null) return null
-  const { hosts, tokens, commits } = rooms
+  const { hosts, tokens, commits, auditRequests: requests } = rooms
   const replaceAfterMs = config.replaceAfterMs ?? REPLACE_AFTER_MS
   const traffic = new ShardTraffic({ transport, tokens, clock })
   const completer = new Completer({
@@ -103,6 +120,7 @@ function buildCompletion(
     policy: config.policy,
     startedAtMs: clock.nowMs(),
     bridge: tokens.bridge,
+    requests,
   })
   return new CompletionQueue({ store, hosts, completer, clock, log, replaceAfterMs })
 }

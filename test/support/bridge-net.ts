@@ -7,7 +7,9 @@ import path from 'node:path'
 import { systemClock } from '../../src/base/clock.js'
 import { silentLog } from '../../src/base/log.js'
 import { systemRandom } from '../../src/base/random.js'
+import type { BridgeClient } from '../../src/bridge-client/bridge-client.js'
 import type { BridgeSocket } from '../../src/bridge-client/bridge-socket.js'
+import type { SigningKey } from '../../src/crypto/signing-key.js'
 import { initHostFolder, openHostFolder } from '../../src/host/folder.js'
 import { Host } from '../../src/host/host.js'
 import { bridgeId, type HostId } from '../../src/model/ids.js'
@@ -44,6 +46,11 @@ export class Net {
     await this.world.stop()
   }
 
+  /** The bridge, as this host asks it. */
+  clientOf(host: NetHost): BridgeClient {
+    return this.world.client(host.key)
+  }
+
   host(id: HostId): NetHost {
     const found = this.hosts.find((one) => one.id === id)
     if (found === undefined) throw new Error('no such host')
@@ -54,6 +61,7 @@ export class Net {
 export class NetHost {
   readonly dir: string
   id!: HostId
+  key!: SigningKey
   host: Host | null = null
   private readonly net: Net
   private socket: BridgeSocket | null = null
@@ -78,6 +86,7 @@ export class NetHost {
     const { world, hub } = this.net
     const folder = openHostFolder(this.dir)
     this.id = folder.host
+    this.key = folder.key
     const client = world.client(folder.key)
     let socket: BridgeSocket | null = null
     const deletes = new Set<(token: Buffer) => void>()

@@ -6,7 +6,8 @@
  * standings: score and known as reputation/score.ts moves them; state_at: since when the host is in its state.
  * audit_requests: shards to be asked for before any others are drawn, not before due_at. cause: index into CAUSES of
  * audit-rows.ts. leaf: the very leaf that was asked for before, null for any. tries: how often it came to nothing.
- * held_verdicts: what was found in a round that is not closed yet; penalties wait for its end.
+ * held_verdicts: what was found in a round that is not closed yet; penalties wait for its end. tries: how often it was
+ * found while penalties were frozen. success: leaves proved in the same burst, which count when the failures do.
  * audit_windows: what a host was asked in each window, and what came of it. audit_rounds: how many hosts were asked.
  * accusers: devices that reported evidence, and how often the audit found them right or wrong.
  */
@@ -56,7 +57,7 @@ CREATE INDEX audit_requests_due ON audit_requests (host_row, due_at);
 CREATE TABLE held_verdicts (
   id INTEGER PRIMARY KEY, round INTEGER NOT NULL, host_row INTEGER NOT NULL, segment_row INTEGER NOT NULL,
   idx INTEGER NOT NULL, generation INTEGER NOT NULL, admitted INTEGER NOT NULL, tries INTEGER NOT NULL,
-  leaf INTEGER, why TEXT NOT NULL, transcript INTEGER, at INTEGER NOT NULL, UNIQUE (host_row, segment_row, idx)
+  success INTEGER NOT NULL, why TEXT NOT NULL, transcript INTEGER, at INTEGER NOT NULL, UNIQUE (host_row, segment_row, idx)
 ) STRICT;
 CREATE INDEX held_round ON held_verdicts (round);
 

@@ -96,15 +96,12 @@ export class StandingRows {
     return guarded(() => this.statements.transcript.get(id, hostRow)?.body ?? null)
   }
 
-  /** Where the shards of these claims lie in the books; null for what is not stored there in that generation. */
-  async findClaims(hostRow: number, claims: readonly LossClaim[]): Promise<(ClaimedRow | null)[]> {
-    return guarded(() =>
-      claims.map(({ segment, index, shard, generation }) => {
-        const found = this.statements.claimed.all(hostRow, idBytes(shard)) as ClaimedRow[]
-        const one = found.find((row) => row.index === index && row.generation === generation && isOf(row, segment))
-        return one ?? null
-      }),
-    )
+  /** Where the shard of a claim lies in the books; null for what is not stored there in that generation. */
+  async findClaim(hostRow: number, claim: Omit<LossClaim, 'pseudonym'>): Promise<ClaimedRow | null> {
+    const { segment, index, shard, generation } = claim
+    const fits = (row: ClaimedRow) =>
+      row.index === index && row.generation === generation && row.segment.equals(idBytes(segment))
+    return guarded(() => this.statements.claimed.all(hostRow, idBytes(shard)).find(fits) ?? null)
   }
 
   /** A host changes its state, or only hears something. */
@@ -125,10 +122,9 @@ export interface ClaimedRow {
   segment: Buffer
   index: number
   generation: number
-}
-
-function isOf(row: ClaimedRow, segment: SegmentId): boolean {
-  return row.segment.equals(idBytes(segment))
+  /** Shards of its segment that are stored, and that rebuild it. */
+  stored: number
+  dataShards: number
 }
 
 function prepare(db: Database) {
@@ -154,7 +150,8 @@ function prepare(db: Database) {
       { body: Buffer }
     >,
     claimed: db.prepare(
-      `SELECT segment_row AS segmentRow, drive, segment, idx AS "index", shards.generation AS generation
+      `SELECT segment_row AS segmentRow, drive, segment, idx AS "index", shards.generation AS generation,
+         segments.stored AS stored, k AS dataShards
        FROM shards JOIN segments ON segments.id = segment_row JOIN drives ON drives.id = drive_row
        WHERE host_row = ? AND shard = ? AND shards.stored = 1 LIMIT 256`,
     ) as Statement<[number, Buffer], ClaimedRow>,

@@ -10,6 +10,7 @@ import { guarded } from '../../sqlite/failures.js'
 import { lockFolder } from '../../sqlite/lock.js'
 import { openDatabase } from '../../sqlite/open.js'
 import { AccountRows } from './account-rows.js'
+import { AuditRows } from './audit-rows.js'
 import { ChainRows } from './chain-rows.js'
 import { HostRows } from './host-rows.js'
 import { DATABASE_KIND, MIGRATIONS } from './schema.js'
@@ -24,6 +25,7 @@ export class Store {
   readonly segments: SegmentRows
   readonly hosts: HostRows
   readonly standings: StandingRows
+  readonly audits: AuditRows
   /** Rises when the database comes back from a backup. */
   readonly incarnation: number
   private readonly db: Database
@@ -38,6 +40,7 @@ export class Store {
     this.segments = new SegmentRows(db)
     this.hosts = new HostRows(db)
     this.standings = new StandingRows(db)
+    this.audits = new AuditRows(db)
   }
 
   /** One bridge a folder: `folder-locked` for the second. */

@@ -10,6 +10,7 @@ import type { Log } from '../../base/log.js'
 import { type IndexedBytes, reconstruct } from '../../erasure/code.js'
 import { type DriveId, deviceId } from '../../model/ids.js'
 import type { Policy } from '../../wire/api.js'
+import type { AuditRequests } from '../audits/requests.js'
 import type { Commits } from '../contracts/commits.js'
 import type { HostRegistry } from '../hosts/registry.js'
 import { SEGMENT_STATE, type SegmentRow, type ShardRow } from '../persist/segment-rows.js'
@@ -32,6 +33,7 @@ export interface CompleterParts {
   replaceAfterMs: number
   startedAtMs: number
   bridge: string
+  requests: AuditRequests
 }
 
 /** done: something was stored. nothing: complete, or gone. waiting: hosts are missing. */
@@ -202,5 +204,7 @@ export class Completer {
       clock.nowMs(),
       EVIDENCE_MAX,
     )
+    const place = { segmentRow: segment.row, index: shard.index, generation: shard.generation }
+    await this.parts.requests.ask(shard.hostRow, [place], 'evidence')
   }
 }

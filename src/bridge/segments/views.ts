@@ -15,6 +15,7 @@ import {
   type TokensRequest,
 } from '../../wire/api.js'
 import type { Access } from '../accounts/access.js'
+import type { AuditRequests } from '../audits/requests.js'
 import type { TokenIssuer } from '../contracts/tokens.js'
 import type { HostRegistry } from '../hosts/registry.js'
 import type { SegmentRow } from '../persist/segment-rows.js'
@@ -30,6 +31,7 @@ export interface ViewsParts {
   tokens: TokenIssuer
   clock: Clock
   policy: Policy
+  requests: Pick<AuditRequests, 'accuse'>
 }
 
 export class Views {
@@ -79,14 +81,21 @@ export class Views {
     }
   }
 
-  /** Kept as it was told; who is right is decided elsewhere. */
+  /** Kept as it was told, and a reason to ask the host: who is right is for the audit to say. */
   async evidence(key: PeerId, drive: DriveId, request: EvidenceRequest): Promise<Done> {
     const { drive: row, device } = await this.parts.access.deviceOf(key, drive)
     const host = hostId(request.host)
-    if (this.parts.hosts.get(host) === undefined) throw new AppError('unknown-host', 'the bridge knows no such host')
+    const known = this.parts.hosts.get(host)
+    if (known === undefined) throw new AppError('unknown-host', 'the bridge knows no such host')
     const { index, kind, detail } = request
     const evidence = { device, host, segment: segmentId(request.segment), index, kind, detail }
     await this.parts.store.hosts.saveEvidence(row.row, evidence, this.parts.clock.nowMs(), EVIDENCE_MAX)
+    await this.parts.requests.accuse(device, {
+      driveRow: row.row,
+      hostRow: known.row,
+      segment: evidence.segment,
+      index,
+    })
     return {}
   }
 }

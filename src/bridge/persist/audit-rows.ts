@@ -1,0 +1,263 @@
+/** Audits in the books: samples of a host's shards, requests, what a burst came to, verdicts that wait for their round's end. */
+import { failpoint } from '../../base/failpoint.js'
+import { type DriveId, driveId, type ShardId, shardId } from '../../model/ids.js'
+import type { Database } from '../../sqlite/driver.js'
+import { guarded } from '../../sqlite/failures.js'
+import { transaction } from '../../sqlite/open.js'
+import { prepareAudits, type RawRequest, type RawSample } from './audit-sql.js'
+import { prepareSegments } from './segment-sql.js'
+import { type Standing, TRANSCRIPTS_MAX } from './standing-rows.js'
+
+/** Why a shard is asked for out of turn. Order is the number in the database. */
+export const CAUSES = ['evidence', 'inventory', 'timeout', 'frozen', 'unknown'] as const
+export type Cause = (typeof CAUSES)[number]
+
+/** A shard on a host, by placement: the generation tells it from what lies there later. */
+export interface ShardPlace {
+  segmentRow: number
+  index: number
+  generation: number
+}
+
+export interface SampledShard extends ShardPlace {
+  drive: DriveId
+  shard: ShardId
+  shardLength: number
+  provedAt: number | null
+  request: { cause: Cause; leaf: number | null; tries: number; accuser: Buffer | null } | null
+}
+
+export interface NewRequest extends ShardPlace {
+  leaf: number | null
+  cause: Cause
+  tries: number
+  dueAt: number
+  accuser: Buffer | null
+}
+
+export interface HeldVerdict extends ShardPlace {
+  admitted: boolean
+  /** Earlier rounds in which it was found while penalties were frozen. */
+  tries: number
+  why: string
+}
+
+export interface Held extends HeldVerdict {
+  id: number
+  hostRow: number
+  round: number
+  success: number
+  transcript: number | null
+  at: number
+}
+
+/** What one burst came to: one transaction. */
+export interface BurstRecord {
+  hostRow: number
+  round: number
+  window: number
+  at: number
+  isOnline: boolean
+  /** One for each leaf. */
+  proved: ShardPlace[]
+  held: HeldVerdict[]
+  transcript: Buffer | null
+  /** Requests that are through. */
+  ended: Omit<ShardPlace, 'generation'>[]
+  again: NewRequest[]
+  /** Of requests of cause timeout at most so many are kept. */
+  containedMax: number
+  accusers: { device: Buffer; isRight: boolean }[]
+}
+
+export class AuditRows {
+  private readonly db: Database
+  private readonly statements: ReturnType<typeof prepareAudits>
+  private readonly segments: ReturnType<typeof prepareSegments>
+
+  constructor(db: Database) {
+    this.db = db
+    this.statements = prepareAudits(db)
+    this.segments = prepareSegments(db)
+  }
+
+  /** Requests that are due, the longest waiting first. Those whose shard is not there any more go. */
+  async requested(hostRow: number, nowMs: number, limit: number): Promise<SampledShard[]> {
+    return guarded(() => {
+      const found: SampledShard[] = []
+      for (const raw of this.statements.requested.all(hostRow, nowMs, limit)) {
+        if (raw.shard === null) this.statements.endRequest.run(hostRow, raw.segmentRow, raw.index)
+        else found.push({ ...sampled(raw as RawSample), request: requestOf(raw) })
+      }
+      return found
+    })
+  }
+
+  /** Runs of shards from these places on (around the end; from the beginning, when a place is empty), and the shards that were proved longest ago; each once. */
+  async sample(hostRow: number, places: readonly Buffer[], runShards: number, oldest: number): Promise<SampledShard[]> {
+    return guarded(() => {
+      const found = new Map<string, SampledShard>()
+      const keep = (rows: RawSample[]) => {
+        for (const raw of rows) found.set(`${raw.segmentRow} ${raw.index}`, sampled(raw))
+        return rows.length
+      }
+      for (const place of places) {
+        const count = keep(this.statements.run.all(hostRow, place, runShards))
+        if (count < runShards && place.length > 0)
+          keep(this.statements.run.all(hostRow, Buffer.alloc(0), runShards - count))
+      }
+      if (oldest > 0) keep(this.statements.oldest.all(hostRow, oldest))
+      return [...found.values()]
+    })
+  }
+
+  /** `settle` is given the leaves that count, and the new standing is saved with them. */
+  async saveBurst(burst: BurstRecord, settle: (success: number) => Standing): Promise<void> {
+    const { hostRow, at } = burst
+    transaction(this.db, () => {
+      let success = 0
+      // A shard that was moved or deleted meanwhile is no verdict.
+      for (const { segmentRow, index, generation } of burst.proved)
+        success += this.statements.prove.run(at, segmentRow, index, hostRow, generation).changes
+      for (const { segmentRow, index } of burst.ended) this.statements.endRequest.run(hostRow, segmentRow, index)
+      for (const one of burst.again) this.askAgain(hostRow, one, burst.containedMax)
+      for (const { device, isRight } of burst.accusers)
+        this.statements.noteAccuser.run(device, isRight ? 1 : 0, isRight ? 0 : 1)
+      this.hold(burst, success)
+      failpoint('bridge.audit.inside')
+      this.statements.addWindow.run(hostRow, burst.window, 1, burst.isOnline ? 1 : 0, success, 0)
+      if (this.statements.roundOf.get(hostRow)?.round !== burst.round) this.statements.addRound.run(burst.round)
+      this.saveStanding(hostRow, settle(success))
+    })
+    failpoint('bridge.audit.saved')
+  }
+
+  private askAgain(hostRow: number, one: NewRequest, containedMax: number): void {
+    const cause = CAUSES.indexOf(one.cause)
+    if (one.cause === 'timeout' && one.tries === 1) {
+      const { count } = this.statements.countCause.get(hostRow, cause, containedMax) as { count: number }
+      if (count >= containedMax) return
+    }
+    const { segmentRow, index, generation, leaf, tries, dueAt, accuser } = one
+    this.statements.request.run(hostRow, segmentRow, index, generation, leaf, cause, tries, dueAt, accuser)
+  }
+
+  private hold(burst: BurstRecord, success: number): void {
+    const { hostRow, round, at, transcript } = burst
+    if (burst.held.length === 0) return
+    const kept = transcript === null ? null : Number(this.statements.keep.run(hostRow, at, transcript).lastInsertRowid)
+    if (kept !== null) this.statements.trimTranscripts.run(hostRow, hostRow, TRANSCRIPTS_MAX)
+    for (const [nth, one] of burst.held.entries()) {
+      const { segmentRow, index, generation, admitted, tries, why } = one
+      const place = [hostRow, segmentRow, index, generation] as const
+      this.statements.hold.run(round, ...place, admitted ? 1 : 0, tries, nth === 0 ? success : 0, why, kept, at)
+    }
+  }
+
+  private saveStanding(hostRow: number, now: Standing): void {
+    const { score, known, success, fail, lost, offline, timeout, unknown, firstAt, stateAt, round, answerMs } = now
+    const counts = [success, fail, lost, offline, timeout, unknown] as const
+    this.statements.standing.run(hostRow, score, known, ...counts, firstAt, stateAt, round, answerMs)
+  }
+
+  /** The state of a host changed, or it begins anew. */
+  async saveStandingOf(hostRow: number, standing: Standing): Promise<void> {
+    transaction(this.db, () => this.saveStanding(hostRow, standing))
+  }
+
+  async request(hostRow: number, requests: readonly NewRequest[], requestsMax: number): Promise<void> {
+    transaction(this.db, () => {
+      for (const one of requests) {
+        if (this.statements.beyond.get(hostRow, requestsMax - 1) !== undefined) return
+        const { segmentRow, index, generation, leaf, tries, dueAt, accuser } = one
+        const cause = CAUSES.indexOf(one.cause)
+        // What is contained stays so: an accusation does not start its time anew.
+        this.statements.requestNew.run(hostRow, segmentRow, index, generation, leaf, cause, tries, dueAt, accuser)
+      }
+    })
+  }
+
+  async accuser(device: Buffer): Promise<{ right: number; wrong: number }> {
+    return guarded(() => this.statements.accuser.get(device) ?? { right: 0, wrong: 0 })
+  }
+
+  /** Rounds before this one in which something was found, oldest first. */
+  async openRounds(beforeRound: number): Promise<number[]> {
+    return guarded(() => this.statements.openRounds.all(beforeRound).map((raw) => raw.round))
+  }
+
+  async heldOf(round: number): Promise<{ asked: number; held: Held[] }> {
+    return guarded(() => ({
+      asked: this.statements.asked.get(round)?.hosts ?? 0,
+      held: this.statements.held.all(round).map(({ admitted, ...raw }) => ({ ...raw, admitted: admitted === 1 })),
+    }))
+  }
+
+  /**
+   * Verdicts of one host take effect: their shards are lost, unless they moved meanwhile; `settle` is given those that count.
+   */
+  async applyHeld(
+    hostRow: number,
+    held: readonly Held[],
+    window: number,
+    settle: (counted: Held[]) => Standing,
+  ): Promise<Held[]> {
+    return transaction(this.db, () => {
+      const counted = held.filter((one) => this.lose(hostRow, one))
+      for (const { id } of held) this.statements.endHeld.run(id)
+      const caught = counted.filter((one) => !one.admitted).length
+      if (caught > 0) this.statements.addWindow.run(hostRow, window, 0, 0, 0, caught)
+      failpoint('bridge.audit.closing')
+      this.saveStanding(hostRow, settle(counted))
+      return counted
+    })
+  }
+
+  private lose(hostRow: number, { segmentRow, index, generation }: ShardPlace): boolean {
+    if (this.segments.loseShard.run(segmentRow, index, hostRow, generation).changes === 0) return false
+    this.segments.addStored.run(-1, segmentRow)
+    return true
+  }
+
+  /** Found while penalties are frozen: asked again later, or, when it was found often enough, lost at no cost. */
+  async freezeHeld(held: readonly (Held & { dueAt: number })[], triesMax: number): Promise<number> {
+    return transaction(this.db, () => {
+      let lost = 0
+      for (const one of held) {
+        const { id, hostRow, segmentRow, index, generation, dueAt } = one
+        const tries = one.tries + 1
+        this.statements.endHeld.run(id)
+        if (tries >= triesMax) lost += this.lose(hostRow, one) ? 1 : 0
+        else {
+          const cause = CAUSES.indexOf('frozen')
+          this.statements.request.run(hostRow, segmentRow, index, generation, null, cause, tries, dueAt, null)
+        }
+      }
+      this.statements.countFreeze.run()
+      return lost
+    })
+  }
+
+  /** Rounds in which penalties were frozen, ever. */
+  async freezes(): Promise<number> {
+    return guarded(() => this.statements.freezes.get()?.value ?? 0)
+  }
+
+  /** What is older says nothing any more. */
+  async forgetBefore(round: number, window: number): Promise<void> {
+    guarded(() => {
+      this.statements.forgetRounds.run(round)
+      this.statements.forgetWindows.run(window)
+    })
+  }
+}
+
+function sampled(raw: RawSample): SampledShard {
+  const { segmentRow, index, generation, shardLength, provedAt } = raw
+  const names = { drive: driveId(raw.drive), shard: shardId(raw.shard) }
+  return { segmentRow, index, generation, shardLength, provedAt, ...names, request: null }
+}
+
+function requestOf({ cause, leaf, tries, accuser }: RawRequest): SampledShard['request'] {
+  return { cause: CAUSES[cause] ?? 'evidence', leaf, tries, accuser }
+}
