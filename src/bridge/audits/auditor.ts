@@ -14,11 +14,10 @@ import { pseudonymOf } from '../../permits/pseudonym.js'
 import type { Transport } from '../../rtc/transport.js'
 import * as wire from '../../wire/methods.js'
 import type { KnownHost } from '../hosts/registry.js'
-import type { SampledShard } from '../persist/audit-rows.js'
 import type { Store } from '../persist/store.js'
 import type { Standings } from '../reputation/standings.js'
+import { drawLeaves } from './draw.js'
 import { type Asked, type Burst, type BurstResult, recordOf, settle } from './outcome.js'
-import { choose, leavesOf, SAMPLE, SAMPLE_MAX } from './selection.js'
 import { AUDIT_DEADLINE_MS, REACH_MS } from './times.js'
 import { verdictOfError, verdictOfReach } from './verdicts.js'
 
@@ -49,7 +48,7 @@ export class Auditor {
       if (host.state !== 'good') await standings.review(host, false)
       return null
     }
-    const asked = host.online ? await this.draw(host.row, shards) : []
+    const asked = host.online ? await drawLeaves(this.parts, host.row, shards, clock.nowMs()) : []
     if (host.online && asked.length === 0) return null
     const result = host.online ? await this.ask(host, asked, signal) : { verdict: 'offline' as const }
     if (signal.aborted) return null
@@ -64,24 +63,6 @@ export class Auditor {
     standings.keep(host.row, settled)
     await standings.review(host, true)
     return result
-  }
-
-  /** Requests first; the rest by lot. */
-  private async draw(hostRow: number, shards: number): Promise<Asked[]> {
-    const { store, clock, random, lot } = this.parts
-    const nowMs = clock.nowMs()
-    const requested = await store.audits.requested(hostRow, nowMs, wire.AUDIT_ITEMS_MAX)
-    const isSmall = shards <= SAMPLE_MAX
-    const places = isSmall ? [Buffer.alloc(0)] : Array.from({ length: SAMPLE.runs }, () => random(32))
-    const [runShards, oldest] = isSmall ? [SAMPLE_MAX, 0] : [SAMPLE.runShards, SAMPLE.oldest]
-    const isFull = requested.length === wire.AUDIT_ITEMS_MAX
-    const sample = isFull ? [] : await store.audits.sample(hostRow, places, runShards, oldest)
-    const isRequested = (one: SampledShard) =>
-      requested.some(({ segmentRow, index }) => segmentRow === one.segmentRow && index === one.index)
-    const fresh = sample.filter((one) => !isRequested(one))
-    const chosen = [...requested, ...choose(fresh, wire.AUDIT_ITEMS_MAX - requested.length, nowMs, lot)]
-    const open = chosen.map((one) => ({ ...one, leaf: one.request?.leaf ?? null }))
-    return leavesOf(open, wire.AUDIT_ITEMS_MAX, lot).map(({ shard, leaf }) => ({ ...shard, leaf }))
   }
 
   private async ask(host: KnownHost, asked: readonly Asked[], signal: AbortSignal): Promise<BurstResult> {

@@ -81,7 +81,7 @@ function shardsOf({ asked, result }: Burst): ShardFinding[] {
 function treat(record: BurstRecord, { asked, proved, worst }: ShardFinding, { nowMs }: Burst): void {
   const { segmentRow, index, generation, request } = asked
   const place = { segmentRow, index, generation }
-  for (let nth = 0; nth < proved && worst === 'proved'; nth++) record.proved.push(place)
+  for (let nth = 0; nth < proved && worst === 'proved'; nth++) record.proved.push({ ...place, shard: asked.shard })
   const verdict = worst === 'silent' ? 'again' : worst === 'unknown' ? 'unknown' : verdictOf(worst)
   if (verdict === 'unknown') {
     record.again.push(askedAgain(asked, 'unknown', nowMs))

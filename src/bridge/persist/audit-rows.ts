@@ -1,12 +1,17 @@
 /** Audits in the books: samples of a host's shards, requests, what a burst came to, verdicts that wait for their round's end. */
 import { failpoint } from '../../base/failpoint.js'
-import { type DriveId, driveId, type ShardId, shardId } from '../../model/ids.js'
+import { type DriveId, driveId, idBytes, type ShardId, shardId } from '../../model/ids.js'
 import type { Database } from '../../sqlite/driver.js'
 import { guarded } from '../../sqlite/failures.js'
 import { transaction } from '../../sqlite/open.js'
-import { prepareAudits, type RawRequest, type RawSample } from './audit-sql.js'
+import { prepareAudits, type RawProof, type RawRequest } from './audit-sql.js'
 import { prepareSegments } from './segment-sql.js'
 import { type Standing, TRANSCRIPTS_MAX } from './standing-rows.js'
+
+/** Shards of a segment have indexes below this. */
+const INDEXES = 256
+/** Of a shard's id: in what order the shards of a host stand to be drawn. */
+export const PLACE_BYTES = 6
 
 /** Why a shard is asked for out of turn. Order is the number in the database. */
 export const CAUSES = ['evidence', 'inventory', 'timeout', 'frozen', 'unknown'] as const
@@ -19,12 +24,19 @@ export interface ShardPlace {
   generation: number
 }
 
-export interface SampledShard extends ShardPlace {
-  drive: DriveId
-  shard: ShardId
+/** A shard that could be asked for. */
+export interface Candidate {
+  segmentRow: number
+  index: number
   shardLength: number
   provedAt: number | null
   request: { cause: Cause; leaf: number | null; tries: number; accuser: Buffer | null } | null
+}
+
+/** One that is asked for. */
+export interface SampledShard extends Candidate, ShardPlace {
+  drive: DriveId
+  shard: ShardId
 }
 
 export interface NewRequest extends ShardPlace {
@@ -59,7 +71,7 @@ export interface BurstRecord {
   at: number
   isOnline: boolean
   /** One for each leaf. */
-  proved: ShardPlace[]
+  proved: (ShardPlace & { shard: ShardId })[]
   held: HeldVerdict[]
   transcript: Buffer | null
   /** Requests that are through. */
@@ -82,23 +94,24 @@ export class AuditRows {
   }
 
   /** Requests that are due, the longest waiting first. Those whose shard is not there any more go. */
-  async requested(hostRow: number, nowMs: number, limit: number): Promise<SampledShard[]> {
+  async requested(hostRow: number, nowMs: number, limit: number): Promise<Candidate[]> {
     return guarded(() => {
-      const found: SampledShard[] = []
+      const found: Candidate[] = []
       for (const raw of this.statements.requested.all(hostRow, nowMs, limit)) {
-        if (raw.shard === null) this.statements.endRequest.run(hostRow, raw.segmentRow, raw.index)
-        else found.push({ ...sampled(raw as RawSample), request: requestOf(raw) })
+        const { segmentRow, index, shardLength } = raw
+        if (shardLength === null) this.statements.endRequest.run(hostRow, segmentRow, index)
+        else found.push({ segmentRow, index, shardLength, provedAt: null, request: requestOf(raw) })
       }
       return found
     })
   }
 
   /** Runs of shards from these places on (around the end; from the beginning, when a place is empty), and the shards that were proved longest ago; each once. */
-  async sample(hostRow: number, places: readonly Buffer[], runShards: number, oldest: number): Promise<SampledShard[]> {
+  async sample(hostRow: number, places: readonly Buffer[], runShards: number, oldest: number): Promise<Candidate[]> {
     return guarded(() => {
-      const found = new Map<string, SampledShard>()
-      const keep = (rows: RawSample[]) => {
-        for (const raw of rows) found.set(`${raw.segmentRow} ${raw.index}`, sampled(raw))
+      const found = new Map<number, Candidate>()
+      const keep = (rows: RawProof[]) => {
+        for (const raw of rows) found.set(raw.segmentRow * INDEXES + raw.index, { ...raw, request: null })
         return rows.length
       }
       for (const place of places) {
@@ -111,14 +124,28 @@ export class AuditRows {
     })
   }
 
+  /** These as they are in the books now; what is not stored there any more is left out. */
+  async named<T extends Candidate>(hostRow: number, chosen: readonly T[]): Promise<(T & SampledShard)[]> {
+    return guarded(() =>
+      chosen.flatMap((one) => {
+        const names = this.statements.one.get(one.segmentRow, one.index, hostRow)
+        if (names === undefined) return []
+        const { generation } = names
+        return [{ ...one, generation, drive: driveId(names.drive), shard: shardId(names.shard) }]
+      }),
+    )
+  }
+
   /** `settle` is given the leaves that count, and the new standing is saved with them. */
   async saveBurst(burst: BurstRecord, settle: (success: number) => Standing): Promise<void> {
     const { hostRow, at } = burst
     transaction(this.db, () => {
       let success = 0
       // A shard that was moved or deleted meanwhile is no verdict.
-      for (const { segmentRow, index, generation } of burst.proved)
-        success += this.statements.prove.run(at, segmentRow, index, hostRow, generation).changes
+      for (const { segmentRow, index, generation, shard } of burst.proved) {
+        const place = idBytes(shard).subarray(0, PLACE_BYTES)
+        success += this.statements.prove.run(at, hostRow, place, segmentRow, index, generation).changes
+      }
       for (const { segmentRow, index } of burst.ended) this.statements.endRequest.run(hostRow, segmentRow, index)
       for (const one of burst.again) this.askAgain(hostRow, one, burst.containedMax)
       for (const { device, isRight } of burst.accusers)
@@ -252,12 +279,6 @@ export class AuditRows {
   }
 }
 
-function sampled(raw: RawSample): SampledShard {
-  const { segmentRow, index, generation, shardLength, provedAt } = raw
-  const names = { drive: driveId(raw.drive), shard: shardId(raw.shard) }
-  return { segmentRow, index, generation, shardLength, provedAt, ...names, request: null }
-}
-
-function requestOf({ cause, leaf, tries, accuser }: RawRequest): SampledShard['request'] {
+function requestOf({ cause, leaf, tries, accuser }: RawRequest): Candidate['request'] {
   return { cause: CAUSES[cause] ?? 'evidence', leaf, tries, accuser }
 }

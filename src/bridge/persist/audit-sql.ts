@@ -1,19 +1,23 @@
 /** The statements of audit-rows.ts. */
 import type { Database, Statement } from '../../sqlite/driver.js'
 
-export interface RawSample {
+export interface RawProof {
   segmentRow: number
   index: number
-  generation: number
-  drive: Buffer
-  shard: Buffer
   shardLength: number
   provedAt: number | null
 }
 
-export interface RawRequest extends Omit<RawSample, 'drive' | 'shard' | 'shardLength'> {
-  drive: Buffer | null
-  shard: Buffer | null
+interface RawNames {
+  generation: number
+  drive: Buffer
+  shard: Buffer
+}
+
+export interface RawRequest {
+  segmentRow: number
+  index: number
+  /** null: it is not stored there any more. */
   shardLength: number | null
   cause: number
   leaf: number | null
@@ -36,9 +40,8 @@ interface RawHeld {
   at: number
 }
 
-const SHARD = `shards.segment_row AS segmentRow, shards.idx AS "index", shards.generation AS generation, drives.drive AS drive,
-  shards.shard AS shard, shard_length AS shardLength, proved_at AS provedAt`
-const OF = 'JOIN segments ON segments.id = shards.segment_row JOIN drives ON drives.id = drive_row'
+const PROOFS =
+  'SELECT segment_row AS segmentRow, idx AS "index", bytes AS shardLength, proved_at AS provedAt FROM proofs'
 
 export function prepareAudits(db: Database) {
   return { ...prepareDraws(db), ...prepareBursts(db), ...prepareRounds(db) }
@@ -46,24 +49,28 @@ export function prepareAudits(db: Database) {
 
 function prepareDraws(db: Database) {
   return {
-    // The planner would rather sort all shards of the host by another index.
-    run: db.prepare(
-      `SELECT ${SHARD} FROM shards INDEXED BY shards_host ${OF}
-       WHERE host_row = ? AND shard >= ? AND shards.stored = 1 ORDER BY shard LIMIT ?`,
-    ) as Statement<[number, Buffer, number], RawSample>,
-    oldest: db.prepare(
-      `SELECT ${SHARD} FROM shards INDEXED BY shards_proof ${OF}
-       WHERE host_row = ? AND shards.stored = 1 ORDER BY proved_at LIMIT ?`,
-    ) as Statement<[number, number], RawSample>,
+    run: db.prepare(`${PROOFS} WHERE host_row = ? AND place >= ? ORDER BY place LIMIT ?`) as Statement<
+      [number, Buffer, number],
+      RawProof
+    >,
+    // The planner would rather sort all proofs of the host.
+    oldest: db.prepare(`${PROOFS} INDEXED BY proofs_oldest WHERE host_row = ? ORDER BY proved_at LIMIT ?`) as Statement<
+      [number, number],
+      RawProof
+    >,
+    one: db.prepare(
+      `SELECT shards.generation AS generation, drives.drive AS drive, shard FROM shards
+       JOIN segments ON segments.id = segment_row JOIN drives ON drives.id = drive_row
+       WHERE segment_row = ? AND idx = ? AND host_row = ? AND shards.stored = 1`,
+    ) as Statement<[number, number, number], RawNames>,
     requested: db.prepare(
-      `SELECT audit_requests.segment_row AS segmentRow, audit_requests.idx AS "index",
-         audit_requests.generation AS generation, drives.drive AS drive, shards.shard AS shard,
-         shard_length AS shardLength, proved_at AS provedAt, cause, leaf, tries, accuser
+      `SELECT audit_requests.segment_row AS segmentRow, audit_requests.idx AS "index", shard_length AS shardLength,
+         cause, leaf, tries, accuser
        FROM audit_requests INDEXED BY audit_requests_due
        LEFT JOIN shards ON shards.segment_row = audit_requests.segment_row AND shards.idx = audit_requests.idx
          AND shards.host_row = audit_requests.host_row AND shards.generation = audit_requests.generation
          AND shards.stored = 1
-       LEFT JOIN segments ON segments.id = shards.segment_row LEFT JOIN drives ON drives.id = drive_row
+       LEFT JOIN segments ON segments.id = shards.segment_row
        WHERE audit_requests.host_row = ? AND due_at <= ? ORDER BY due_at LIMIT ?`,
     ) as Statement<[number, number, number], RawRequest>,
     beyond: db.prepare('SELECT 1 FROM audit_requests WHERE host_row = ? LIMIT 1 OFFSET ?'),
@@ -82,7 +89,9 @@ const REQUEST = `INSERT INTO audit_requests (host_row, segment_row, idx, generat
 function prepareBursts(db: Database) {
   return {
     prove: db.prepare(
-      `UPDATE shards SET proved_at = ? WHERE segment_row = ? AND idx = ? AND host_row = ? AND generation = ? AND stored = 1`,
+      `UPDATE proofs SET proved_at = ? WHERE host_row = ? AND place = ? AND segment_row = ? AND idx = ?
+         AND EXISTS (SELECT 1 FROM shards WHERE shards.segment_row = proofs.segment_row AND shards.idx = proofs.idx
+           AND shards.host_row = proofs.host_row AND generation = ? AND stored = 1)`,
     ),
     endRequest: db.prepare('DELETE FROM audit_requests WHERE host_row = ? AND segment_row = ? AND idx = ?'),
     request: db.prepare(

@@ -2,7 +2,9 @@
  * Tables of audits and reputation. Rounds and windows are numbers: time divided by their length (audits/times.ts).
  *
  * holdings: what is stored on each host now, kept by triggers: no audit and no standing counts shards.
- * shards.proved_at: when the shard was last proved; at first when its receipt came.
+ * proofs: what is stored on each host, small and in the order of place, the first bytes of its shard id: what audits draw
+ * from, kept by the same triggers. proved_at: when the shard was last proved; at first when its receipt came. Apart from
+ * shards, whose rows are large: a burst writes sixteen of these, and most of a host's lie on a few pages.
  * standings: score and known as reputation/score.ts moves them; state_at: since when the host is in its state.
  * audit_requests: shards to be asked for before any others are drawn, not before due_at. cause: index into CAUSES of
  * audit-rows.ts. leaf: the very leaf that was asked for before, null for any. tries: how often it came to nothing.
@@ -16,11 +18,24 @@ CREATE TABLE holdings (host_row INTEGER PRIMARY KEY, shards INTEGER NOT NULL, by
 INSERT INTO holdings SELECT host_row, count(*), sum(shard_length)
   FROM shards JOIN segments ON segments.id = segment_row WHERE shards.stored = 1 GROUP BY host_row;
 
+CREATE TABLE proofs (
+  host_row INTEGER NOT NULL, place BLOB NOT NULL, segment_row INTEGER NOT NULL, idx INTEGER NOT NULL,
+  bytes INTEGER NOT NULL, proved_at INTEGER, PRIMARY KEY (host_row, place, segment_row, idx)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX proofs_oldest ON proofs (host_row, proved_at);
+INSERT INTO proofs SELECT host_row, substr(shard, 1, 6), segment_row, idx, shard_length, stored_at
+  FROM shards JOIN segments ON segments.id = segment_row WHERE shards.stored = 1;
+
 CREATE TRIGGER shards_moved AFTER UPDATE OF stored, host_row ON shards
 WHEN NEW.stored <> OLD.stored OR (NEW.stored = 1 AND NEW.host_row <> OLD.host_row) BEGIN
   UPDATE holdings SET shards = shards - 1,
     bytes = bytes - (SELECT shard_length FROM segments WHERE id = OLD.segment_row)
   WHERE host_row = OLD.host_row AND OLD.stored = 1;
+  DELETE FROM proofs WHERE host_row = OLD.host_row AND place = substr(OLD.shard, 1, 6)
+    AND segment_row = OLD.segment_row AND idx = OLD.idx;
+  INSERT OR REPLACE INTO proofs
+    SELECT NEW.host_row, substr(NEW.shard, 1, 6), NEW.segment_row, NEW.idx, shard_length, NEW.stored_at
+    FROM segments WHERE id = NEW.segment_row AND NEW.stored = 1;
   INSERT INTO holdings SELECT NEW.host_row, 1, shard_length FROM segments WHERE id = NEW.segment_row AND NEW.stored = 1
   ON CONFLICT (host_row) DO UPDATE SET shards = shards + 1, bytes = bytes + excluded.bytes;
 END;
@@ -28,11 +43,9 @@ CREATE TRIGGER shards_gone AFTER DELETE ON shards WHEN OLD.stored = 1 BEGIN
   UPDATE holdings SET shards = shards - 1,
     bytes = bytes - (SELECT shard_length FROM segments WHERE id = OLD.segment_row)
   WHERE host_row = OLD.host_row;
+  DELETE FROM proofs WHERE host_row = OLD.host_row AND place = substr(OLD.shard, 1, 6)
+    AND segment_row = OLD.segment_row AND idx = OLD.idx;
 END;
-
-ALTER TABLE shards ADD COLUMN proved_at INTEGER;
-UPDATE shards SET proved_at = stored_at WHERE stored = 1;
-CREATE INDEX shards_proof ON shards (host_row, proved_at) WHERE stored = 1;
 
 CREATE TABLE standings (
   host_row INTEGER PRIMARY KEY REFERENCES hosts (id), score REAL NOT NULL, known REAL NOT NULL,

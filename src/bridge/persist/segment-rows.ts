@@ -184,8 +184,7 @@ export class SegmentRows {
     return transaction(this.db, () => {
       let added = 0
       for (const { index, generation, hostRow, storedAt, receipt } of stored) {
-        const shard = [segmentRow, index, hostRow, generation] as const
-        added += this.statements.storeShard.run(storedAt, storedAt, receipt, ...shard).changes
+        added += this.statements.storeShard.run(storedAt, receipt, segmentRow, index, hostRow, generation).changes
       }
       if (added > 0) this.statements.addStored.run(added, segmentRow)
       return this.statements.counts.get(segmentRow) ?? { stored: 0, threshold: 255 }

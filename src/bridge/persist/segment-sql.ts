@@ -89,7 +89,7 @@ function prepareWrites(db: Database) {
        WHERE segment_row = ? AND idx = ? AND stored = 0`,
     ),
     storeShard: db.prepare(
-      `UPDATE shards SET stored = 1, stored_at = ?, proved_at = ?, receipt = ?
+      `UPDATE shards SET stored = 1, stored_at = ?, receipt = ?
        WHERE segment_row = ? AND idx = ? AND host_row = ? AND generation = ? AND stored = 0 AND lost = 0`,
     ),
     loseShard: db.prepare(
