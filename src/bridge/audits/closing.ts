@@ -83,7 +83,7 @@ export class Closing {
       standings.keep(hostRow, { ...before, score: scoreAfter(before.score, 0, success) })
     }
     // Spread over a round: they all came at once.
-    const later = held.map((one) => ({ ...one, dueAt: clock.nowMs() + CONTAINED_MS + lot() * ROUND_MS }))
+    const later = held.map((one) => ({ ...one, dueAt: Math.round(clock.nowMs() + CONTAINED_MS + lot() * ROUND_MS) }))
     const lost = await store.audits.freezeHeld(later, TRIES_MAX)
     const freezes = await store.audits.freezes()
     log.error({ why, shards: held.length, lost, freezes }, 'audits: penalties are frozen: look at this bridge first')

@@ -1,8 +1,13 @@
 /**
  * When each host is asked next: once in each slot of its own length, at a random moment of the slot, so that neither the
  * moment can be known nor hosts come together. What was missed (a pause of the machine, a restart) is not made up: hosts
- * that are late by more than two slots are spread over the next one. Nothing is stored: a restart draws anew.
+ * that are later than that are spread over their next slot. Nothing is stored: a restart draws anew.
  */
+import { BURST_EVERY_MS } from './times.js'
+
+/** Two slots of a host that is always there: whoever looks once in 40 minutes still asks everybody. */
+const LATE_MS = 2 * BURST_EVERY_MS
+
 export class Schedule {
   private readonly dueAt = new Map<number, number>()
   private readonly lot: () => number
@@ -14,8 +19,8 @@ export class Schedule {
   /** True once for each slot; the next moment is drawn. A host that is new here is due within one slot. */
   take(hostRow: number, nowMs: number, everyMs: number): boolean {
     const due = this.dueAt.get(hostRow)
-    if (due !== undefined && nowMs < due && due - nowMs <= 2 * everyMs) return false
-    const isLate = due === undefined || nowMs < due || nowMs - due > 2 * everyMs
+    if (due !== undefined && nowMs < due && due - nowMs <= LATE_MS) return false
+    const isLate = due === undefined || nowMs < due || nowMs - due > LATE_MS
     this.dueAt.set(hostRow, isLate ? nowMs + this.lot() * everyMs : this.next(due, nowMs, everyMs))
     return !isLate
   }

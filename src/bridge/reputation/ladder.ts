@@ -14,7 +14,7 @@ const DAY_MS = 24 * 3_600_000
 
 /**
  * Of the score. One failure costs 0.001: watch are 11 failures (or 41 admitted losses) in the last 1,000 leaves or so, suspended
- * 41, review 105. A host that keeps losing a share f of what it is asked settles at 1 - f.
+ * 41, review 106. A host that keeps losing a share f of what it is asked settles at 1 - f.
  */
 export const LINES = {
   watch: { below: 0.99, over: 0.995 },
