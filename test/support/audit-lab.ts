@@ -119,6 +119,21 @@ export class Lab {
     return lab
   }
 
+  /** What another process left; later than it ended. */
+  static async reopen(dir: string, options: LabOptions): Promise<Lab> {
+    const lab = new Lab(dir, options)
+    for (let at = 0; at < options.hosts; at++) lab.hosts.push(new LabHost(String(at), lab.clock))
+    lab.store = Store.open(dir)
+    for (const row of await lab.store.hosts.loadAll()) {
+      const host = lab.hosts.find((one) => one.id === row.host)
+      if (host !== undefined) host.row = row.row
+    }
+    for (let at = 0; at < options.segments; at++) await lab.make(at, options.hosts, options.shardBytes ?? 4_096)
+    await lab.clock.leap(30 * 24 * 3_600_000)
+    await lab.start()
+    return lab
+  }
+
   readonly lot = () => this.dice.roll(0, 2 ** 30) / (2 ** 30 + 1)
 
   private async start(): Promise<void> {
@@ -164,14 +179,7 @@ export class Lab {
 
   private async fillOne(driveRow: number, at: number, hosts: number, shardBytes: number): Promise<void> {
     const segment = segmentId(this.dice.bytes(32))
-    const shards = await Promise.all(
-      this.hosts.map(async (host, index) => {
-        const bytes = rampBytes(at * hosts + index + 1, shardBytes)
-        const shard = shardId((await shardTree(bytes)).id)
-        host.shards.set(shard, bytes)
-        return { index, shard, hostRow: host.row, offered: true }
-      }),
-    )
+    const shards = await this.make(at, hosts, shardBytes)
     const shape = { dataShards: Math.max(1, hosts >> 1), totalShards: hosts, paddedLength: 1, shardLength: shardBytes }
     const placed = { segment, root: Buffer.alloc(32), ...shape, generation: 1, threshold: 1, shards }
     await this.store.segments.savePlacements(driveRow, [placed], [], this.clock.nowMs())
@@ -180,6 +188,17 @@ export class Lab {
       return { index, hostRow, generation: 1, storedAt: this.clock.nowMs(), receipt: Buffer.alloc(258) }
     })
     await this.store.segments.saveReceipts(row, stored)
+  }
+
+  private make(at: number, hosts: number, shardBytes: number) {
+    return Promise.all(
+      this.hosts.map(async (host, index) => {
+        const bytes = rampBytes(at * hosts + index + 1, shardBytes)
+        const shard = shardId((await shardTree(bytes)).id)
+        host.shards.set(shard, bytes)
+        return { index, shard, hostRow: host.row, offered: true }
+      }),
+    )
   }
 
   setOnline(host: LabHost, online: boolean): void {
