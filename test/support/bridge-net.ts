@@ -17,6 +17,7 @@ import { MemoryHub, type MemoryTransport } from '../../src/rtc/memory-transport.
 import { type SealedSegment, sealSegment } from '../../src/segment/seal.js'
 import { decodePutReply, encodeTokenHead, METHOD } from '../../src/wire/methods.js'
 import { type TestDrive, World, type WorldOptions } from './bridge-world.js'
+import { LyingAuditee } from './lying-auditee.js'
 import { keyOf, until } from './named.js'
 import { rampBytes } from './ramp.js'
 
@@ -62,6 +63,8 @@ export class NetHost {
   readonly dir: string
   id!: HostId
   key!: SigningKey
+  /** What it says when it is audited. */
+  readonly auditee = new LyingAuditee()
   host: Host | null = null
   private readonly net: Net
   private socket: BridgeSocket | null = null
@@ -90,7 +93,8 @@ export class NetHost {
     const client = world.client(folder.key)
     let socket: BridgeSocket | null = null
     const deletes = new Set<(token: Buffer) => void>()
-    this.transport = hub.node(folder.host)
+    this.auditee.key = folder.key
+    this.transport = this.auditee.wrap(hub.node(folder.host))
     const session = {
       nowMs: () => world.clock.nowMs(),
       register: async (request: Parameters<typeof client.registerHost>[0]) => client.registerHost(request),
