@@ -41,10 +41,10 @@ export class AuditDesk {
     this.parts = parts
   }
 
-  /** `audit-mismatch` for anyone but the bridge; the codes of permits/audit.ts; `busy`. */
+  /** `not-the-bridge`; the codes of permits/audit.ts; `busy`. */
   answer(from: PeerId, head: Buffer, signal: AbortSignal): Promise<{ head: Buffer; body: Buffer }> {
     const { bridge, host, nowMs } = this.parts
-    if (from !== bridge) throw new AppError('audit-mismatch', 'audits are for the bridge alone')
+    if (from !== bridge) throw new AppError('not-the-bridge', 'audits are for the bridge alone')
     const encoded = wire.decodeAuditRequest(head)
     const challenge = verifyChallenge(encoded, { bridge, host, nowMs: nowMs() })
     return this.bursts.run(signal, async () => {
