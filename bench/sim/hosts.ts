@@ -76,10 +76,15 @@ export class Hosts {
     return (this.offUntil[host] as number) <= now && (this.nightly[host] === 0 || isNight(now))
   }
 
+  /** Of the hosts that are there: those that are gone for good and not yet given up have no good shards. */
   onlineShare(now: number): number {
     let online = 0
-    for (let host = 0; host < this.count; host++) if (this.isOnline(host, now)) online++
-    return online / this.count
+    let alive = 0
+    for (let host = 0; host < this.count; host++) {
+      alive += this.alive[host] as number
+      if (this.isOnline(host, now)) online++
+    }
+    return online / alive
   }
 
   /** When a host that went off at `since` has been missed for `hours`: those of the night are missed at night only. */

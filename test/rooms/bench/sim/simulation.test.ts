@@ -97,6 +97,14 @@ t.test(
   },
 )
 
+t.test('what can be reached is a share of the hosts that are there', async (t) => {
+  const { hosts, hostEvents } = new Simulation(settings({ ...QUIET, lossYear: 1e-9 }), 2)
+  for (let host = 0; host < 500; host++) hostEvents.end(host, 1)
+  t.equal(hosts.onlineShare(2), 1)
+  hostEvents.goOff(700, 2, 5)
+  t.equal(hosts.onlineShare(3), 0.998)
+})
+
 t.test('hosts that are only on at night are missed only at night', async (t) => {
   const { hosts } = new Simulation(settings({ nightlyShare: 1 }), 2)
   t.equal(hosts.missedAt(0, 23, 4), 27)
