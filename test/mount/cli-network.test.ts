@@ -91,7 +91,7 @@ t.test('a host refuses what is damaged in its folder', async (t) => {
 
 t.test('a host refuses settings that cannot be', async (t) => {
   const init = (...words: string[]) => ['host', 'init', '--dir', lab.path('other-host'), '--bridge', bridge, ...words]
-  await expectRefusal(t, lab, init('--space', '5GB'), { code: 'usage', exitCode: 2, says: /GiB/ })
+  await expectRefusal(t, lab, init('--space', '5 apples'), { code: 'usage', exitCode: 2, says: /GiB/ })
   await expectRefusal(t, lab, init('--space', '1'), { code: 'usage', exitCode: 2, says: /at least/ })
   await expectRefusal(t, lab, init('--space', '1GiB', '--udp-port', 'abc'), { code: 'usage', exitCode: 2 })
   await expectRefusal(t, lab, init('--space', '1GiB', '--udp-port', '70000'), { code: 'usage', exitCode: 2 })
