@@ -75,9 +75,7 @@ export function statusFacts(
   { bridge, standing }: Pick<HostFacts, 'bridge' | 'standing'>,
 ): HostFacts {
   const { host, registered, shards, damagedShards, disk, refuses, isOpen, terms, traffic } = status
-  // The store knows its trash when it keeps one.
-  const { trashBytes = null } = status as { trashBytes?: number }
-  const { volumeBytes: usedBytes, liveBytes, freeBytes, capacityBytes: lentBytes } = status
+  const { volumeBytes: usedBytes, liveBytes, trashBytes, freeBytes, capacityBytes: lentBytes } = status
   return {
     running: true,
     pid: process.pid,

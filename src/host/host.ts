@@ -243,7 +243,7 @@ export class Host {
     }
     // What stopped writing while the disk was ill starts again with the store.
     if (health.state === 'fine' && this.store.readOnly) {
-      this.fail(new AppError('disk-failing', 'the disk failed, and is well again: the store is opened anew'))
+      this.fail(new AppError('disk-away', 'the disk failed, and is well again: the store is opened anew'))
     }
     // The bridge hears of it before the next shard is placed here.
     void this.reporter.inform()
@@ -269,13 +269,14 @@ export class Host {
 
   private async report(): Promise<HostReport> {
     const freeBytes = await this.store.freeBytes()
-    const { volumeBytes, liveBytes } = this.store.totals()
+    const { volumeBytes, liveBytes, trashBytes } = this.store.totals()
     const refusal = this.door.refuses()
     return {
       usedBytes: volumeBytes,
       freeBytes,
       capacityBytes: this.config.capacityBytes,
       liveBytes,
+      trashBytes,
       ...this.terms.report(),
       ...(refusal === null ? {} : { refuses: refusal.code }),
     }
