@@ -11,7 +11,7 @@ export interface RtcChild {
   ended: Promise<number | string>
 }
 
-export async function forkNode(hub: SignalHub, serves: 'echo' | 'silent' | 'none'): Promise<RtcChild> {
+export async function forkNode(hub: SignalHub, serves: 'echo' | 'silent' | 'none' | 'limited'): Promise<RtcChild> {
   const child = fork(new URL('./rtc-child.js', import.meta.url), [serves], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
