@@ -1,6 +1,13 @@
 /** The table of `host status`, for people. */
 import type { HostStanding } from '../wire/host-api.js'
-import type { AwayFacts, Earnings, HostFacts, SpaceFacts, StoppedFacts } from './host-status.js'
+import {
+  type AwayFacts,
+  type Earnings,
+  type HostFacts,
+  type SpaceFacts,
+  type StoppedFacts,
+  VETTING_SUCCESSES,
+} from './host-status.js'
 import { formatBytes, formatRate } from './numbers.js'
 
 /** Newest last. */
@@ -75,7 +82,8 @@ function shardLines({ shards, damagedShards }: HostFacts): string[] {
 function standingLines(standing: HostStanding | null, { daysLeft }: Beside): string[] {
   if (standing === null) return ['standing  unknown: the bridge does not answer']
   const { state, vettedAt, verdicts, onlineShare, notices, exit } = standing
-  const toGo = daysLeft === null ? 'not vetted yet' : `not vetted yet, about ${daysLeft} days to go`
+  const passed = `${Math.min(verdicts.success, VETTING_SUCCESSES)} of ${VETTING_SUCCESSES} audits passed`
+  const toGo = `not vetted yet: ${passed}${daysLeft === null ? '' : `, about ${daysLeft} days to go`}`
   const vetted = vettedAt === null ? toGo : `vetted since ${dayOf(vettedAt)}`
   const audits = `${verdicts.success} passed, ${verdicts.fail} failed, ${verdicts.offline} offline, ${verdicts.timeout} timed out, ${verdicts.unknown} unknown`
   const lines = [

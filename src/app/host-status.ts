@@ -13,8 +13,9 @@ import type { HostStanding } from '../wire/host-api.js'
 
 /** The appendix of the network's paper: EUR 0.02 for a gigabyte (10^9 bytes) that is held for a month. */
 export const EUR_PER_GB_MONTH = 0.02
-/** A new host earns nothing until it was audited for so long. */
-export const VETTING_DAYS = 30
+/** A new host earns nothing until it was audited for so long, and so often without a fault (docs/reputation.md; the bridge decides). */
+export const VETTING_DAYS = 21
+export const VETTING_SUCCESSES = 100
 const DAY_MS = 86_400_000
 const GB = 1_000_000_000
 

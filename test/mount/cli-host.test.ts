@@ -128,7 +128,7 @@ t.test('status tells of a host that runs, over a socket of its owner alone, and 
     registered: true,
     standing: { state: 'good', vettedAt: null },
     earnings: { eurPerMonth: 0, counted: false },
-    vettingDaysLeft: 30,
+    vettingDaysLeft: 21,
   })
   const screen = await words('host', 'status', '--dir', dir)
   for (const word of ['runs', 'fine', 'not vetted yet', 'audits', 'all day', 'no limit', 'not counted until vetted']) {
