@@ -104,6 +104,19 @@ export function transaction<T>(db: Database, work: () => T): T {
   })
 }
 
+/** Several reads of one state: each alone would take and leave the lock of the database. `work` must not wait or write. */
+export function reading<T>(db: Database, work: () => T): T {
+  return guarded(() => {
+    if (db.inTransaction) throw new Error('a transaction is already open')
+    db.exec('BEGIN')
+    try {
+      return work()
+    } finally {
+      if (db.inTransaction) db.exec('COMMIT')
+    }
+  })
+}
+
 /** Checks structure, not every index entry. Throws `database-damaged`. Reads the whole file. */
 export function quickCheck(db: Database): void {
   const found = guarded(() => db.pragma('quick_check(1)', { simple: true }))

@@ -1,13 +1,15 @@
 /** Audits in the books: samples of a host's shards, requests, what a burst came to, verdicts that wait for their round's end. */
+import { LRUCache } from 'lru-cache'
 import { failpoint } from '../../base/failpoint.js'
 import { type DriveId, driveId, idBytes, type ShardId, shardId } from '../../model/ids.js'
 import type { Database } from '../../sqlite/driver.js'
 import { guarded } from '../../sqlite/failures.js'
-import { transaction } from '../../sqlite/open.js'
+import { reading, transaction } from '../../sqlite/open.js'
 import { prepareAudits, type RawProof, type RawRequest } from './audit-sql.js'
 import { prepareSegments } from './segment-sql.js'
 import { type Standing, TRANSCRIPTS_MAX } from './standing-rows.js'
 
+const DRIVES_MAX = 10_000
 /** Shards of a segment have indexes below this. */
 const INDEXES = 256
 /** Of a shard's id: in what order the shards of a host stand to be drawn. */
@@ -86,6 +88,7 @@ export class AuditRows {
   private readonly db: Database
   private readonly statements: ReturnType<typeof prepareAudits>
   private readonly segments: ReturnType<typeof prepareSegments>
+  private readonly drives = new LRUCache<number, DriveId>({ max: DRIVES_MAX })
 
   constructor(db: Database) {
     this.db = db
@@ -108,7 +111,7 @@ export class AuditRows {
 
   /** Runs of shards from these places on (around the end; from the beginning, when a place is empty), and the shards that were proved longest ago; each once. */
   async sample(hostRow: number, places: readonly Buffer[], runShards: number, oldest: number): Promise<Candidate[]> {
-    return guarded(() => {
+    return reading(this.db, () => {
       const found = new Map<number, Candidate>()
       const keep = (rows: RawProof[]) => {
         for (const raw of rows) found.set(raw.segmentRow * INDEXES + raw.index, { ...raw, request: null })
@@ -126,14 +129,21 @@ export class AuditRows {
 
   /** These as they are in the books now; what is not stored there any more is left out. */
   async named<T extends Candidate>(hostRow: number, chosen: readonly T[]): Promise<(T & SampledShard)[]> {
-    return guarded(() =>
+    return reading(this.db, () =>
       chosen.flatMap((one) => {
         const names = this.statements.one.get(one.segmentRow, one.index, hostRow)
         if (names === undefined) return []
         const { generation } = names
-        return [{ ...one, generation, drive: driveId(names.drive), shard: shardId(names.shard) }]
+        return [{ ...one, generation, drive: this.driveOf(names.driveRow), shard: shardId(names.shard) }]
       }),
     )
+  }
+
+  /** Drives keep their rows for ever. */
+  private driveOf(row: number): DriveId {
+    const known = this.drives.get(row) ?? driveId((this.statements.drive.get(row) as { drive: Buffer }).drive)
+    this.drives.set(row, known)
+    return known
   }
 
   /** `settle` is given the leaves that count, and the new standing is saved with them. */

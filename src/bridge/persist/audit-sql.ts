@@ -10,7 +10,7 @@ export interface RawProof {
 
 interface RawNames {
   generation: number
-  drive: Buffer
+  driveRow: number
   shard: Buffer
 }
 
@@ -59,8 +59,8 @@ function prepareDraws(db: Database) {
       RawProof
     >,
     one: db.prepare(
-      `SELECT shards.generation AS generation, drives.drive AS drive, shard FROM shards
-       JOIN segments ON segments.id = segment_row JOIN drives ON drives.id = drive_row
+      `SELECT shards.generation AS generation, drive_row AS driveRow, shard FROM shards
+       JOIN segments ON segments.id = segment_row
        WHERE segment_row = ? AND idx = ? AND host_row = ? AND shards.stored = 1`,
     ) as Statement<[number, number, number], RawNames>,
     requested: db.prepare(
@@ -73,6 +73,7 @@ function prepareDraws(db: Database) {
        LEFT JOIN segments ON segments.id = shards.segment_row
        WHERE audit_requests.host_row = ? AND due_at <= ? ORDER BY due_at LIMIT ?`,
     ) as Statement<[number, number, number], RawRequest>,
+    drive: db.prepare('SELECT drive FROM drives WHERE id = ?'),
     beyond: db.prepare('SELECT 1 FROM audit_requests WHERE host_row = ? LIMIT 1 OFFSET ?'),
     countCause: db.prepare(
       'SELECT count(*) AS count FROM (SELECT 1 FROM audit_requests WHERE host_row = ? AND cause = ? LIMIT ?)',
