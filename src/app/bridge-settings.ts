@@ -5,7 +5,7 @@ import { AppError, isCode } from '../base/errors.js'
 import { readSmall, writeWhole } from '../base/folders.js'
 import type { BridgeConfig } from '../bridge/config.js'
 import { parseBridgeUrl } from '../bridge-client/bridge-url.js'
-import { Policy } from '../wire/api.js'
+import { Hex32, Policy } from '../wire/api.js'
 import { decodeJson } from '../wire/check.js'
 import { Type } from '../wire/schema.js'
 
@@ -14,9 +14,13 @@ const BridgeJson = Type.Object(
     version: Type.Literal(1),
     listen: Type.String({ maxLength: 256 }),
     policy: Policy,
-    dataShards: Type.Integer({ minimum: 1, maximum: 255 }),
-    totalShards: Type.Integer({ minimum: 1, maximum: 255 }),
+    /** Both, or neither: then the scheme is the ladder's. */
+    dataShards: Type.Optional(Type.Integer({ minimum: 1, maximum: 255 })),
+    totalShards: Type.Optional(Type.Integer({ minimum: 1, maximum: 255 })),
     publicUrl: Type.Optional(Type.String({ maxLength: 2_048 })),
+    workers: Type.Optional(Type.Array(Hex32, { maxItems: 64 })),
+    /** False: repairs are left to the workers. */
+    repairsHere: Type.Optional(Type.Boolean()),
     ice: Type.Optional(Type.Array(Type.String({ maxLength: 512 }), { maxItems: 16 })),
   },
   { additionalProperties: false },
@@ -27,11 +31,9 @@ export type BridgeSettings = Partial<BridgeConfig>
 /** Far above sixteen servers of 512 characters. */
 const SETTINGS_BYTES_MAX = 65_536
 
-const DEFAULTS: BridgeConfig = {
-  listen: '127.0.0.1:7400',
-  policy: 'standard',
-  scheme: { dataShards: 4, totalShards: 8 },
-}
+const LISTEN = '127.0.0.1:7400'
+/** Where domains are ignored there is nothing to count rungs by. */
+const SINGLE_MACHINE_SCHEME = { dataShards: 4, totalShards: 8 }
 
 /**
  * What was said at the first start holds for later ones; what is said now is remembered. `malformed`, `state-unreadable`,
@@ -39,20 +41,36 @@ const DEFAULTS: BridgeConfig = {
  */
 export function settleBridge(dir: string, said: BridgeSettings): BridgeConfig {
   const file = path.join(dir, 'bridge.json')
-  let kept: BridgeConfig = DEFAULTS
-  if (existsSync(file)) {
-    const { listen, policy, dataShards, totalShards, publicUrl, ice } = decodeJson(BridgeJson, readSettings(file), file)
-    kept = {
-      listen,
-      policy,
-      scheme: { dataShards, totalShards },
-      ...(publicUrl ? { publicUrl } : {}),
-      ...(ice ? { ice } : {}),
-    }
+  const kept = existsSync(file) ? keptIn(file) : {}
+  const policy = said.policy ?? kept.policy ?? 'standard'
+  const scheme = policy === 'standard' ? ('ladder' as const) : SINGLE_MACHINE_SCHEME
+  const config: BridgeConfig = {
+    listen: LISTEN,
+    scheme,
+    ...kept,
+    ...said,
+    policy,
+    repair: { ...kept.repair, ...said.repair },
   }
-  const config = { ...kept, ...said }
   if (config.publicUrl !== undefined) parseBridgeUrl(config.publicUrl, { allowInsecure: true })
   return config
+}
+
+function keptIn(file: string): BridgeSettings {
+  const json = decodeJson(BridgeJson, readSettings(file), file)
+  const { listen, policy, dataShards, totalShards, publicUrl, workers, repairsHere, ice } = json
+  const hasScheme = dataShards !== undefined && totalShards !== undefined
+  return {
+    listen,
+    policy,
+    scheme: hasScheme ? { dataShards, totalShards } : 'ladder',
+    ...(publicUrl ? { publicUrl } : {}),
+    repair: {
+      ...(workers ? { workers } : {}),
+      ...(repairsHere === undefined ? {} : { inProcess: repairsHere }),
+    },
+    ...(ice ? { ice } : {}),
+  }
 }
 
 function readSettings(file: string): Buffer {
@@ -67,6 +85,15 @@ function readSettings(file: string): Buffer {
 export function rememberBridge(dir: string, config: BridgeConfig, port: number): void {
   const { policy, scheme, publicUrl, ice } = config
   const listen = config.listen.replace(/:0$/, `:${port}`)
-  const json = { version: 1, listen, policy, ...scheme, ...(publicUrl ? { publicUrl } : {}), ...(ice ? { ice } : {}) }
+  const json = {
+    version: 1,
+    listen,
+    policy,
+    ...(scheme === 'ladder' ? {} : scheme),
+    ...(publicUrl ? { publicUrl } : {}),
+    ...(config.repair?.workers ? { workers: config.repair.workers } : {}),
+    ...(config.repair?.inProcess === undefined ? {} : { repairsHere: config.repair.inProcess }),
+    ...(ice ? { ice } : {}),
+  }
   writeWhole(path.join(dir, 'bridge.json'), `${JSON.stringify(json, null, 2)}\n`)
 }

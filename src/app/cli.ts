@@ -126,7 +126,7 @@ function refuseTwice(args: Record<string, unknown>): void {
 }
 
 /** Options that take several values. */
-const LISTS = new Set(['ice'])
+const LISTS = new Set(['ice', 'worker'])
 
 /** A command line that a command refused: where to read how it is written. */
 function withHelp(error: unknown, words: readonly string[]): unknown {

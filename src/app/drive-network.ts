@@ -1,4 +1,5 @@
 /** A drive's line to the world: bridge calls, its socket, peers, tokens; and the small faces of them that the drive's rooms ask for. */
+import type { Clock } from '../base/clock.js'
 import { AppError } from '../base/errors.js'
 import type { Log } from '../base/log.js'
 import { BridgeClient } from '../bridge-client/bridge-client.js'
@@ -17,17 +18,21 @@ import { iceServersOf } from './ice-servers.js'
 import type { Surroundings } from './surroundings.js'
 
 const HEALTH_MS = 5_000
+/** The scheme grows with the network: asked for again while a drive writes. */
+const SCHEME_MS = 600_000
 
 export class DriveNetwork {
   readonly client: BridgeClient
   readonly socket: BridgeSocket
   readonly peers: PeerNetwork
   private readonly drive: DriveId
-  private knownScheme: Scheme | null = null
+  private readonly clock: Clock
+  private knownScheme: { scheme: Scheme; readAtMs: number } | null = null
 
   constructor(facts: DriveFacts, key: SigningKey, parts: Surroundings & { log: Log }) {
     const { clock, random, log } = parts
     this.drive = facts.drive
+    this.clock = clock
     this.client = new BridgeClient({ url: facts.bridgeUrl, bridge: facts.bridge, key, clock, random })
     this.socket = new BridgeSocket({ client: this.client, clock, log })
     this.peers = parts.openPeers({
@@ -44,11 +49,18 @@ export class DriveNetwork {
 
   /** What the bridge wants new segments to be sealed with. */
   async scheme(): Promise<Scheme> {
-    if (this.knownScheme === null) {
+    const known = this.knownScheme
+    const now = this.clock.monotonicMs()
+    if (known !== null && now - known.readAtMs < SCHEME_MS) return known.scheme
+    try {
       const { scheme } = await this.client.info()
-      this.knownScheme = { dataShards: scheme.k, totalShards: scheme.n }
+      this.knownScheme = { scheme: { dataShards: scheme.k, totalShards: scheme.n }, readAtMs: now }
+    } catch (error) {
+      // What it said last still holds; segments of any scheme can be placed.
+      if (known === null || !(error instanceof AppError)) throw error
+      this.knownScheme = { ...known, readAtMs: now }
     }
-    return this.knownScheme
+    return this.knownScheme.scheme
   }
 
   chain(): ChainBridge {

@@ -239,13 +239,15 @@ export class BridgeClient {
     })
   }
 
-  private async get<T extends TSchema>(path: string, schema: T, options: CallOptions): Promise<Static<T>> {
+  // Also for calls that are declared beside this file
+
+  async get<T extends TSchema>(path: string, schema: T, options: CallOptions): Promise<Static<T>> {
     const timeoutMs = options.timeoutMs ?? this.timeoutMs
     const call = { method: 'GET' as const, path, replyBytesMax: JSON_REPLY_MAX, timeoutMs, idempotent: true }
     return decodeJson(schema, await this.run({ ...call, ...signalOf(options) }), `GET ${path}`)
   }
 
-  private async post<T extends TSchema>(
+  async post<T extends TSchema>(
     path: string,
     request: object,
     schema: T,

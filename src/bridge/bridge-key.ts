@@ -12,9 +12,9 @@ import { SEED_BYTES, SigningKey } from '../crypto/signing-key.js'
 
 const HEADER = Buffer.from('SDBK\x01', 'latin1')
 
-/** The key in the folder, made on first use. `bridge-key-broken`, `bridge-key-open` (others can read it). */
-export function loadBridgeKey(dir: string, random: RandomBytes): SigningKey {
-  const file = path.join(dir, 'bridge.key')
+/** The key in the folder (a worker's has another name), made on first use. `bridge-key-broken`, `bridge-key-open` (others can read it). */
+export function loadBridgeKey(dir: string, random: RandomBytes, name = 'bridge.key'): SigningKey {
+  const file = path.join(dir, name)
   explained(dir, () => {
     makeFolder(dir)
     if (!fs.existsSync(file)) makeKeyFile(file, random)

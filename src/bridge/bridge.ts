@@ -28,6 +28,7 @@ import type { AuditStatus } from './audits/audits.js'
 import { TICK_MS } from './audits/times.js'
 import { Chores } from './chores.js'
 import { type BridgeConfig, checkConfig } from './config.js'
+import type { Reconciled } from './hosts/reconciler.js'
 import { Store } from './persist/store.js'
 import { buildRooms, type Rooms } from './rooms.js'
 import { Hub } from './signaling/hub.js'
@@ -51,6 +52,8 @@ export interface BridgeOptions {
   chores?: boolean
   /** Stands between requests and their answers, before replies are signed. */
   around?: (service: BridgeService) => BridgeService
+  /** Sees the rooms before anything happens in them (tests). */
+  onBuilt?: (rooms: Rooms) => void
   /** Changes signals before they are relayed. */
   onRelay?: (signal: SignalMessage) => SignalMessage | null
 }
@@ -67,6 +70,12 @@ export interface Bridge {
   /** The chores, by hand; each resolves when its round is through. */
   pull: {
     complete(): Promise<void>
+    /** Counts what changed, then repairs what can be repaired. */
+    repair(): Promise<void>
+    /** Only counts; `all`: every segment. */
+    count(all?: boolean): Promise<void>
+    /** Of one host, or of all that are online. */
+    reconcile(host?: HostId): Promise<Reconciled[]>
     sweep(): Promise<number>
     forget(): Promise<void>
     ping(): void
@@ -78,6 +87,10 @@ export interface Bridge {
 }
 
 const COMPLETE_EVERY_MS = 15_000
+const REPAIR_EVERY_MS = 15_000
+const COUNT_ALL_EVERY_MS = 86_400_000
+/** Each host about once a day: this is how late one may be. */
+const RECONCILE_EVERY_MS = 900_000
 const SWEEP_EVERY_MS = 3_600_000
 const FORGET_EVERY_MS = 600_000
 /** Requests under way get so long at stop. */
@@ -119,6 +132,7 @@ async function start(
   if (transport !== null) opened.stopping.push(() => transport.stop())
   const random = parts.random ?? systemRandom
   const rooms = await buildRooms({ store: opened.store, config, key, clock, random, log, hub, transport })
+  options.onBuilt?.(rooms)
   const chores = new Chores({ clock, log })
   opened.stopping.push(() => chores.stop())
   followHosts(rooms, hub, chores, options.chores !== false)
@@ -155,7 +169,8 @@ function followHosts(rooms: Rooms, hub: Hub, chores: Chores, act: boolean): void
     onHostOnline: (host) => {
       rooms.hosts.setOnline(host, true)
       if (!act) return
-      chores.background('complete', async (signal) => rooms.completion?.hostReturned(host, signal))
+      chores.background('complete', async (signal) => rooms.repairs.own?.completion.hostReturned(host, signal))
+      chores.background('count', (signal) => rooms.repairs.queue.look(signal))
       chores.background('forget', (signal) => rooms.deletions.round(host, signal))
     },
     onHostOffline: (host) => {
@@ -167,7 +182,10 @@ function followHosts(rooms: Rooms, hub: Hub, chores: Chores, act: boolean): void
 
 function startChores(rooms: Rooms, chores: Chores, door: SocketDoor): void {
   chores.every('ping', SOCKET_LIMITS.pingMs, () => door.pingAll())
-  chores.every('complete', COMPLETE_EVERY_MS, async (signal) => rooms.completion?.round(signal))
+  chores.every('complete', COMPLETE_EVERY_MS, async (signal) => rooms.repairs.own?.completion.round(signal))
+  chores.every('repair', REPAIR_EVERY_MS, (signal) => repair(rooms, signal))
+  chores.every('count all', COUNT_ALL_EVERY_MS, (signal) => rooms.repairs.queue.walkAll(signal))
+  chores.every('reconcile', RECONCILE_EVERY_MS, async (signal) => rooms.repairs.own?.rounds.round(signal))
   chores.every('sweep', SWEEP_EVERY_MS, async (signal) => void (await rooms.sweeper.sweep(signal)))
   chores.every('audit', TICK_MS, (signal) => rooms.audits.round(signal))
   chores.every('forget', FORGET_EVERY_MS, (signal) => forgetAll(rooms, signal))
@@ -175,13 +193,33 @@ function startChores(rooms: Rooms, chores: Chores, door: SocketDoor): void {
 
 function pullsOf(rooms: Rooms, chores: Chores, door: SocketDoor): Bridge['pull'] {
   return {
-    complete: async () => rooms.completion?.round(chores.signal),
+    complete: async () => rooms.repairs.own?.completion.round(chores.signal),
+    repair: () => repair(rooms, chores.signal),
+    count: async (all = false) => {
+      await rooms.repairs.queue.look(chores.signal)
+      if (all) await rooms.repairs.queue.walkAll(chores.signal)
+    },
+    reconcile: (host) => reconcile(rooms, chores.signal, host),
     sweep: () => rooms.sweeper.sweep(chores.signal),
     forget: () => forgetAll(rooms, chores.signal),
     ping: () => door.pingAll(),
     audit: (host) =>
       host === undefined ? rooms.audits.round(chores.signal) : rooms.audits.askNow(host, chores.signal),
   }
+}
+
+async function repair(rooms: Rooms, signal: AbortSignal): Promise<void> {
+  const { queue, desk, exits, own } = rooms.repairs
+  await queue.look(signal)
+  await desk.expire()
+  if (rooms.config.repair?.inProcess !== false) await own?.repairer.round(signal)
+  await exits.round()
+}
+
+async function reconcile(rooms: Rooms, signal: AbortSignal, host?: HostId): Promise<Reconciled[]> {
+  const wanted = rooms.hosts.all().filter((one) => one.online && (host === undefined || one.host === host))
+  const found = await Promise.all(wanted.map((one) => rooms.repairs.own?.reconciler.round(one.host, signal)))
+  return found.filter((one) => one !== undefined && one !== null)
 }
 
 async function forgetAll(rooms: Rooms, signal: AbortSignal): Promise<void> {
@@ -194,7 +232,7 @@ async function roleOf(rooms: Rooms, key: PeerId, address: string): Promise<'devi
     await rooms.hosts.noteConnected(key as HostId, address)
     return 'host'
   }
-  if (await rooms.access.isDevice(key)) return 'device'
+  if (rooms.repairCalls.isWorker(key) || (await rooms.access.isDevice(key))) return 'device'
   throw new AppError('unknown-key', 'this key is of no host and no device', {
     hint: 'a host registers first; a device belongs to a drive',
   })

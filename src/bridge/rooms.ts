@@ -13,16 +13,17 @@ import { Audits } from './audits/audits.js'
 import { Closing } from './audits/closing.js'
 import { Losses } from './audits/losses.js'
 import { AuditRequests } from './audits/requests.js'
-import { type BridgeConfig, REPLACE_AFTER_MS } from './config.js'
+import type { BridgeConfig } from './config.js'
 import { Commits } from './contracts/commits.js'
 import { TokenIssuer } from './contracts/tokens.js'
 import { Deletions } from './hosts/deletions.js'
 import { HostRegistry } from './hosts/registry.js'
 import type { Store } from './persist/store.js'
 import { Placements } from './placement/placements.js'
-import { Completer } from './repairs/completer.js'
-import { CompletionQueue } from './repairs/completion.js'
-import { ShardTraffic } from './repairs/shard-traffic.js'
+import { Schemes } from './placement/schemes.js'
+import { HostSpeeds } from './placement/speeds.js'
+import { RepairCalls } from './repairs/repair-calls.js'
+import { buildRepairs, type RepairRooms } from './repairs/repair-rooms.js'
 import { Standings } from './reputation/standings.js'
 import { Chains } from './segments/chains.js'
 import { Sweeper } from './segments/sweeper.js'
@@ -54,12 +55,14 @@ export interface Rooms {
   views: Views
   sweeper: Sweeper
   deletions: Deletions
-  completion: CompletionQueue | null
   standings: Standings
   losses: Losses
   audits: Audits
   /** Shards to be asked for out of turn: evidence, inventories. */
   auditRequests: AuditRequests
+  repairs: RepairRooms
+  schemes: Schemes
+  repairCalls: RepairCalls
 }
 
 export async function buildRooms(parts: RoomsParts): Promise<Rooms> {
@@ -75,7 +78,12 @@ export async function buildRooms(parts: RoomsParts): Promise<Rooms> {
   const standings = await Standings.load({ store, hosts, clock, log })
   const auditRequests = new AuditRequests({ store, clock, lot })
   const rooms = { store, config, access, hosts, tokens, commits, standings, auditRequests }
-  const completion = buildCompletion(parts, rooms, { lot, placing })
+  const speeds = new HostSpeeds()
+  const schemes = new Schemes({ hosts, clock, policy, scheme: config.scheme })
+  const workers = config.repair?.workers ?? []
+  const isFrozen = () => store.frozen
+  const shared = { lot, placing, speeds, isFrozen, clock, log, transport: parts.transport }
+  const repairs = await buildRepairs({ ...rooms, ...shared, requests: auditRequests })
   return {
     ...rooms,
     accounts: new Accounts({ store, access, clock }),
@@ -87,11 +95,13 @@ export async function buildRooms(parts: RoomsParts): Promise<Rooms> {
         if (!(await access.isDevice(device))) hub.expel(device)
       },
     }),
-    placements: new Placements({ store, access, hosts, tokens, clock, policy, lot, placing }),
+    placements: new Placements({ store, access, hosts, tokens, clock, speeds, policy, lot, placing }),
     views: new Views({ store, access, hosts, tokens, clock, policy, requests: auditRequests }),
-    sweeper: new Sweeper({ store, clock, log }),
-    deletions: new Deletions({ store, hosts, hub, tokens, clock }),
-    completion,
+    sweeper: new Sweeper({ store, clock, log, isFrozen }),
+    deletions: new Deletions({ store, hosts, hub, tokens, clock, isFrozen }),
+    repairs,
+    schemes,
+    repairCalls: new RepairCalls({ ...rooms, ...repairs, schemes, clock, workers, bridge: tokens.bridge }),
     losses: new Losses({ store, standings, requests: auditRequests }),
     audits: buildAudits(parts, rooms, lot),
   }
@@ -103,24 +113,4 @@ function buildAudits(parts: RoomsParts, rooms: Pick<Rooms, 'hosts' | 'standings'
   const { incarnation } = store
   const auditor = transport === null ? null : new Auditor({ ...shared, transport, key, incarnation, random })
   return new Audits({ ...shared, auditor, closing: new Closing(shared) })
-}
-
-function buildCompletion(
-  parts: RoomsParts,
-  rooms: Pick<Rooms, 'hosts' | 'tokens' | 'commits' | 'auditRequests'>,
-  shared: { lot: () => number; placing: KeyedMutex<DriveId> },
-): CompletionQueue | null {
-  const { store, config, clock, log, transport } = parts
-  if (transport === null) return null
-  const { hosts, tokens, commits, auditRequests: requests } = rooms
-  const replaceAfterMs = config.replaceAfterMs ?? REPLACE_AFTER_MS
-  const traffic = new ShardTraffic({ transport, tokens, clock })
-  const completer = new Completer({
-    ...{ store, hosts, commits, traffic, clock, log, ...shared, replaceAfterMs },
-    policy: config.policy,
-    startedAtMs: clock.nowMs(),
-    bridge: tokens.bridge,
-    requests,
-  })
-  return new CompletionQueue({ store, hosts, completer, clock, log, replaceAfterMs })
 }

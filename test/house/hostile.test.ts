@@ -15,6 +15,7 @@ import * as api from '../../src/wire/api.js'
 import { FRAME } from '../../src/wire/frames.js'
 import * as hostApi from '../../src/wire/host-api.js'
 import { METHOD } from '../../src/wire/methods.js'
+import * as repairApi from '../../src/wire/repair-api.js'
 import { BridgeMessage, PeerMessage } from '../../src/wire/socket.js'
 import { planOf } from '../hostile/attack.js'
 import { groups } from '../hostile/table.js'
@@ -52,7 +53,11 @@ const sources: Record<string, string[]> = {
   'records of a volume': keysOf(RECORD_TYPE, 'RECORD_TYPE.'),
   'requests of the kernel': keysOf(OP, 'OP.'),
   'calls of the bridge': ROUTES.map((route) => `${route.method} ${route.path}`),
-  'bodies of the bridge': [...bodiesOf('wire/api.ts', api), ...bodiesOf('wire/host-api.ts', hostApi)],
+  'bodies of the bridge': [
+    ...bodiesOf('wire/api.ts', api),
+    ...bodiesOf('wire/host-api.ts', hostApi),
+    ...bodiesOf('wire/repair-api.ts', repairApi),
+  ],
   'messages of sockets': [
     ...messagesOf(PeerMessage).map((name) => `PeerMessage ${name}`),
     ...messagesOf(BridgeMessage).map((name) => `BridgeMessage ${name}`),

@@ -4,17 +4,22 @@
  */
 import fs from 'node:fs'
 import path from 'node:path'
-import { systemClock } from '../../src/base/clock.js'
+import Database from 'better-sqlite3'
+import { type Clock, systemClock } from '../../src/base/clock.js'
+import { AppError } from '../../src/base/errors.js'
 import { silentLog } from '../../src/base/log.js'
 import { systemRandom } from '../../src/base/random.js'
+import type { KnownHost } from '../../src/bridge/hosts/registry.js'
+import type { Held } from '../../src/bridge/persist/presence-rows.js'
 import type { BridgeClient } from '../../src/bridge-client/bridge-client.js'
 import type { BridgeSocket } from '../../src/bridge-client/bridge-socket.js'
 import type { SigningKey } from '../../src/crypto/signing-key.js'
 import { initHostFolder, openHostFolder } from '../../src/host/folder.js'
 import { Host } from '../../src/host/host.js'
-import { bridgeId, type HostId } from '../../src/model/ids.js'
+import { bridgeId, type HostId, type SegmentId, type ShardId } from '../../src/model/ids.js'
 import { MemoryHub, type MemoryTransport } from '../../src/rtc/memory-transport.js'
 import { type SealedSegment, sealSegment } from '../../src/segment/seal.js'
+import type { HostReport, HostState } from '../../src/wire/host-api.js'
 import { decodePutReply, encodeTokenHead, METHOD } from '../../src/wire/methods.js'
 import { type TestDrive, World, type WorldOptions } from './bridge-world.js'
 import { LyingAuditee } from './lying-auditee.js'
@@ -23,21 +28,29 @@ import { rampBytes } from './ramp.js'
 
 const SCHEME = { dataShards: 4, totalShards: 8 }
 
+export interface NetOptions extends WorldOptions {
+  /** Hosts live by the driven clock too: their shards grow old with it. */
+  ownTime?: boolean
+}
+
 export class Net {
+  readonly ownTime: boolean
   readonly world: World
   readonly hub: MemoryHub
   readonly hosts: NetHost[] = []
 
-  private constructor(world: World, hub: MemoryHub) {
+  private constructor(world: World, hub: MemoryHub, ownTime: boolean) {
+    this.ownTime = ownTime
     this.world = world
     this.hub = hub
   }
 
-  static async start(dir: string, count: number, options: WorldOptions = {}): Promise<Net> {
+  static async start(dir: string, count: number, options: NetOptions = {}): Promise<Net> {
+    const { ownTime = false, ...rest } = options
     const hub = new MemoryHub({ clock: systemClock })
     const transport = () => hub.node(bridgeId(keyOf('bridge').id), { dialMs: 1_000 })
-    const world = await World.start(path.join(dir, 'bridge'), { transport, ...options })
-    const net = new Net(world, hub)
+    const world = await World.start(path.join(dir, 'bridge'), { transport, ...rest })
+    const net = new Net(world, hub, ownTime)
     for (let at = 0; at < count; at++) net.hosts.push(await NetHost.start(net, path.join(dir, `host-${at}`)))
     return net
   }
@@ -50,6 +63,37 @@ export class Net {
   /** The bridge, as this host asks it. */
   clientOf(host: NetHost): BridgeClient {
     return this.world.client(host.key)
+  }
+
+  /** Changes the bridge's books behind its back. */
+  edit(change: (db: Database.Database) => void): void {
+    const db = new Database(path.join(this.world.dir, 'bridge.db'))
+    try {
+      db.pragma('foreign_keys = OFF')
+      change(db)
+    } finally {
+      db.close()
+    }
+  }
+
+  /** What the bridge knows of a host. */
+  known(host: NetHost): KnownHost {
+    const found = this.world.rooms.hosts.get(host.id)
+    if (found === undefined) throw new Error('the bridge does not know it')
+    return found
+  }
+
+  async setState(host: NetHost, state: HostState): Promise<void> {
+    await this.world.rooms.hosts.setState(this.known(host).row, state, null)
+  }
+
+  async setExit(host: NetHost, leavingAt: number | null): Promise<void> {
+    await this.world.rooms.hosts.setExit(this.known(host).row, { leavingAt, leftAt: null })
+  }
+
+  /** By the books. */
+  held(host: NetHost): Promise<Held> {
+    return this.world.rooms.store.presences.heldBy(this.known(host).row)
   }
 
   host(id: HostId): NetHost {
@@ -105,7 +149,8 @@ export class NetHost {
       },
       sendDeleted: (answer: { serial: string; ok: boolean; code?: string }) => socket?.sendDeleted(answer),
     }
-    const parts = { folder, transport: this.transport, session, clock: systemClock, log: silentLog }
+    const clock = this.net.ownTime ? ownClock(world.clock) : systemClock
+    const parts = { folder, transport: this.transport, session, clock, log: silentLog }
     this.host = await Host.start(parts, { diskFloorBytes: 0, diskLookMs: 500 })
     await until(async () => (await this.host?.status())?.registered === true)
     socket = world.socket(folder.key)
@@ -127,8 +172,50 @@ export class NetHost {
     await until(() => !this.net.world.bridge.hostsOnline().includes(this.id))
   }
 
+  /** The host loses a shard, and knows nothing of it. */
+  async lose(place: { segment: SegmentId; index: number; shard: ShardId }): Promise<void> {
+    await this.change('DELETE FROM shards WHERE segment = ? AND idx = ?', place)
+  }
+
+  /** The host finds out that a shard is damaged. */
+  async damage(place: { segment: SegmentId; index: number; shard: ShardId }): Promise<void> {
+    await this.change('UPDATE shards SET damaged = 1 WHERE segment = ? AND idx = ?', place)
+  }
+
+  private async change(sql: string, place: { segment: SegmentId; index: number }): Promise<void> {
+    await this.kill()
+    const db = new Database(path.join(this.dir, 'index.db'))
+    db.prepare(sql).run(Buffer.from(place.segment, 'hex'), place.index)
+    db.close()
+    await this.run()
+  }
+
+  /** Tells the bridge what it is told to tell, until the host's own next report. */
+  async report(report: HostReport): Promise<void> {
+    await this.net.world.client(this.key).reportHost(this.id, report)
+  }
+
+  /** From now on every put is refused with this code. */
+  refuse(code: string): void {
+    const { host } = this
+    if (host === null) throw new Error('the host is not there')
+    host.store.checkRoom = () => {
+      throw new AppError(code, 'as the test wants it', { retry: 'elsewhere' })
+    }
+  }
+
   shards(): number {
     return this.host?.store.totals().shards ?? 0
+  }
+}
+
+/** Driven time, real waits. */
+function ownClock(driven: Clock): Clock {
+  return {
+    nowMs: () => driven.nowMs(),
+    nowNs: () => driven.nowNs(),
+    monotonicMs: () => driven.monotonicMs(),
+    sleep: systemClock.sleep,
   }
 }
 

@@ -7,6 +7,7 @@ import { type Clock, systemClock } from '../../src/base/clock.js'
 import { silentLog } from '../../src/base/log.js'
 import { type Bridge, type BridgeOptions, type BridgeParts, startBridge } from '../../src/bridge/bridge.js'
 import type { BridgeConfig } from '../../src/bridge/config.js'
+import type { Rooms } from '../../src/bridge/rooms.js'
 import { BridgeClient } from '../../src/bridge-client/bridge-client.js'
 import { BridgeSocket } from '../../src/bridge-client/bridge-socket.js'
 import { BoxKey } from '../../src/crypto/box-key.js'
@@ -48,6 +49,7 @@ export class World {
   private readonly options: WorldOptions
   private readonly stopping: (() => Promise<void>)[] = []
   bridge!: Bridge
+  rooms!: Rooms
 
   private constructor(dir: string, options: WorldOptions) {
     this.dir = dir
@@ -77,7 +79,7 @@ export class World {
         log,
         transport,
       },
-      { chores: false, ...rest },
+      { chores: false, ...rest, onBuilt: (rooms) => (this.rooms = rooms) },
     )
   }
 

@@ -4,7 +4,7 @@ import Database from 'better-sqlite3'
 import type { BridgeService } from '../../src/bridge/api/service.js'
 import { type TestDrive, type TestHost, World } from './bridge-world.js'
 import { capturedLog } from './captured-log.js'
-import { segmentNamed } from './named.js'
+import { keyOf, segmentNamed } from './named.js'
 import { scratchFolder } from './scratch-folder.js'
 
 export interface SharedBridge {
@@ -43,7 +43,8 @@ async function open(): Promise<SharedBridge> {
     service = plain
     return plain
   }
-  const world = await World.start(folder, { around, log })
+  const config = { repair: { workers: [keyOf('worker').id] } }
+  const world = await World.start(folder, { around, log, config })
   const database = new Database(path.join(folder, 'bridge.db'), { readonly: true })
   close = async () => {
     database.close()

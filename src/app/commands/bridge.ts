@@ -1,4 +1,4 @@
-/** `shardrive bridge run`: coordinate a network of hosts. */
+/** `shardrive bridge run | status`: coordinate a network of hosts. */
 import type { Argv } from 'yargs'
 import { AppError } from '../../base/errors.js'
 import { openLog } from '../../base/log.js'
@@ -19,6 +19,10 @@ interface RunArguments {
   scheme?: string
   publicUrl?: string
   ice?: string[]
+  role: 'bridge' | 'repair'
+  worker?: string[]
+  repairs?: 'here' | 'workers'
+  bridge?: string
 }
 
 const run: Command<RunArguments> = {
@@ -30,8 +34,22 @@ const run: Command<RunArguments> = {
         choices: ['single-machine', 'standard'] as const,
         describe: 'how shards are spread over hosts',
       })
-      .option('scheme', { type: 'string', describe: 'shards needed / shards made, for new data (4/8)' })
+      .option('scheme', {
+        type: 'string',
+        describe: 'shards needed / shards made, for new data: like 4/8, or ladder: what the hosts carry',
+      })
       .option('public-url', { type: 'string', describe: 'how the outside reaches this bridge, behind a proxy' })
+      .option('role', {
+        choices: ['bridge', 'repair'] as const,
+        default: 'bridge' as const,
+        describe: 'repair: a worker beside a bridge, with a folder and a key of its own',
+      })
+      .option('worker', { type: 'string', array: true, describe: 'keys of the repair workers of this bridge' })
+      .option('repairs', {
+        choices: ['here', 'workers'] as const,
+        describe: 'workers: leave repairs to them (here)',
+      })
+      .option('bridge', { type: 'string', describe: 'of a repair worker: the address of its bridge (first start)' })
       .option('ice', { type: 'string', array: true, describe: 'STUN and TURN servers for all peers' })
       .example(
         'shardrive bridge run --dir /var/lib/shardrive-bridge --listen 127.0.0.1:7400',
@@ -40,8 +58,23 @@ const run: Command<RunArguments> = {
   run: runUntilStopped,
 }
 
+const status: Command<{ dir: string }> = {
+  declare: (yargs: Argv) =>
+    yargs
+      .option('dir', { type: 'string', demandOption: true, describe: 'folder of the bridge' })
+      .example('shardrive bridge status --dir /var/lib/shardrive-bridge', '') as Argv<{ dir: string }>,
+  async run(args: Arguments<{ dir: string }>, terminal: Terminal) {
+    const { readBridgeStatus, statusLines } = await import('../bridge-status.js')
+    const found = await readBridgeStatus(args.dir)
+    terminal.result(found, statusLines(found))
+  },
+}
+
 export const command: CommandGroup = {
-  subCommands: [{ usage: 'run', summary: 'run a bridge until it is stopped', command: run }],
+  subCommands: [
+    { usage: 'run', summary: 'run a bridge, or a repair worker beside one, until it is stopped', command: run },
+    { usage: 'status', summary: 'hosts, repairs and garbage of a running bridge', command: status },
+  ],
 }
 
 /** `4/8` -> k, n. */
@@ -54,7 +87,34 @@ export function parseScheme(text: string): Scheme {
   return scheme
 }
 
+function parseKey(text: string): string {
+  if (/^[0-9a-f]{64}$/.test(text)) return text
+  throw new AppError('usage', `'${text}' is not a key`, { hint: 'a repair worker prints its key when it starts' })
+}
+
+async function runWorker(args: Arguments<RunArguments>, terminal: Terminal): Promise<void> {
+  const stop = listenForStop()
+  const gone = new Promise<void>((resolve) => followParent(resolve))
+  tuneAllocator()
+  const { runRepairWorker } = await import('../repair-process.js')
+  const worker = await runRepairWorker(args.dir, args.bridge, openLog('repair')).catch((error: unknown) => {
+    tellParent({ failed: reportOf(error) })
+    leaveParent()
+    throw error
+  })
+  const facts = { bridge: worker.bridgeUrl, id: worker.key, pid: process.pid, dir: args.dir }
+  tellParent({ ready: facts })
+  terminal.result(facts, [
+    `repair worker for ${worker.bridgeUrl} is up`,
+    `  its key, for --worker of the bridge: ${worker.key}`,
+  ])
+  await stop.waitWith(gone)
+  await worker.stop()
+  leaveParent()
+}
+
 async function runUntilStopped(args: Arguments<RunArguments>, terminal: Terminal): Promise<void> {
+  if (args.role === 'repair') return runWorker(args, terminal)
   const manager = takeServiceManager()
   const stop = listenForStop()
   const gone = new Promise<void>((resolve) => followParent(resolve))
@@ -63,7 +123,11 @@ async function runUntilStopped(args: Arguments<RunArguments>, terminal: Terminal
   const said: BridgeSettings = {
     ...(args.listen === undefined ? {} : { listen: args.listen }),
     ...(args.policy === undefined ? {} : { policy: args.policy }),
-    ...(args.scheme === undefined ? {} : { scheme: parseScheme(args.scheme) }),
+    ...(args.scheme === undefined ? {} : { scheme: args.scheme === 'ladder' ? 'ladder' : parseScheme(args.scheme) }),
+    repair: {
+      ...(args.worker === undefined ? {} : { workers: args.worker.map(parseKey) }),
+      ...(args.repairs === undefined ? {} : { inProcess: args.repairs === 'here' }),
+    },
     ...(args.publicUrl === undefined ? {} : { publicUrl: args.publicUrl }),
     ...(args.ice === undefined ? {} : { ice: args.ice }),
   }

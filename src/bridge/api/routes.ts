@@ -6,6 +6,7 @@ import { joinRecords } from '../../permits/chain-record.js'
 import * as api from '../../wire/api.js'
 import { decodeJson } from '../../wire/check.js'
 import * as hostApi from '../../wire/host-api.js'
+import * as repairApi from '../../wire/repair-api.js'
 import type { Static, TSchema } from '../../wire/schema.js'
 import type { BridgeService, Caller } from './service.js'
 
@@ -119,4 +120,11 @@ export const ROUTES: readonly Route[] = [
   get(`${HOST}/transcripts/:id`, (service, input) =>
     service.transcript(input.caller, hostOf(input), transcriptOf(input)),
   ),
+  postJson('/v1/repairs/lease', repairApi.LeaseRequest, (service, { caller }, request) =>
+    service.leaseRepair(caller, request),
+  ),
+  postJson('/v1/repairs/done', repairApi.DoneRequest, (service, { caller }, request) =>
+    service.repairDone(caller, request),
+  ),
+  get('/v1/status', (service, { caller }) => service.status(caller)),
 ]

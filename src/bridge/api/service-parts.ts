@@ -5,7 +5,7 @@ import type { Rooms } from '../rooms.js'
 import type { BridgeService } from './service.js'
 
 export function makeService(rooms: Rooms, facts: { clock: Clock; version: string }): BridgeService {
-  const { accounts, chains, placements, commits, views, hosts, config, tokens, standings, losses } = rooms
+  const { accounts, chains, placements, commits, views, hosts, config, tokens, standings, losses, schemes } = rooms
   return {
     info: async () => ({
       bridge: tokens.bridge,
@@ -14,7 +14,7 @@ export function makeService(rooms: Rooms, facts: { clock: Clock; version: string
       policy: config.policy,
       version: facts.version,
       ice: config.ice ?? [],
-      scheme: { k: config.scheme.dataShards, n: config.scheme.totalShards },
+      scheme: { k: schemes.current().dataShards, n: schemes.current().totalShards },
     }),
     createAccount: ({ key }, request) => accounts.create(key, request),
     createDrive: ({ key }, record, label) => accounts.createDrive(key, record, label),
@@ -32,12 +32,15 @@ export function makeService(rooms: Rooms, facts: { clock: Clock; version: string
     evidence: ({ key }, drive, request) => views.evidence(key, drive, request),
     space: async ({ key }) => {
       if (!(await rooms.access.isDevice(key))) throw new AppError('unknown-key', 'this key is of no device')
-      return hosts.space(config.scheme)
+      return hosts.space(schemes.current())
     },
     registerHost: async ({ key, address }, request) => {
       await hosts.register(key, address, request)
       return { host: request.host, incarnation: rooms.store.incarnation }
     },
+    leaseRepair: ({ key }, request) => rooms.repairCalls.lease(key, request),
+    repairDone: ({ key }, request) => rooms.repairCalls.done(key, request),
+    status: ({ key }) => rooms.repairCalls.status(key),
     reportHost: async ({ key }, host, report) => {
       await hosts.report(key, host, report)
       return {}

@@ -6,6 +6,7 @@
 import type { DriveId, HostId, PeerId } from '../../model/ids.js'
 import type * as api from '../../wire/api.js'
 import type * as hostApi from '../../wire/host-api.js'
+import type * as repairApi from '../../wire/repair-api.js'
 
 /** Who asks: the key that signed, and where the request came from. */
 export interface Caller {
@@ -32,6 +33,9 @@ export interface BridgeService {
   evidence(caller: Caller, drive: DriveId, request: api.EvidenceRequest): Promise<api.Done>
   space(caller: Caller): Promise<api.SpaceReply>
   registerHost(caller: Caller, request: hostApi.HostRequest): Promise<hostApi.HostReply>
+  leaseRepair(caller: Caller, request: repairApi.LeaseRequest): Promise<repairApi.LeaseReply>
+  repairDone(caller: Caller, request: repairApi.DoneRequest): Promise<repairApi.DoneReply>
+  status(caller: Caller): Promise<repairApi.BridgeStatus>
   reportHost(caller: Caller, host: HostId, request: hostApi.HostReport): Promise<api.Done>
   standing(caller: Caller, host: HostId): Promise<hostApi.HostStanding>
   exit(caller: Caller, host: HostId, request: hostApi.ExitRequest): Promise<hostApi.HostStanding>

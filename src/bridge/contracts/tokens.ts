@@ -2,6 +2,7 @@
  * Issues tokens: what the bridge lets one holder do on one host. Put and delete name one shard; get names a drive by the
  * pseudonym that this host knows it by.
  */
+import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../base/clock.js'
 import type { RandomBytes } from '../../base/random.js'
 import type { SigningKey } from '../../crypto/signing-key.js'
@@ -26,6 +27,9 @@ const DELETE_MS = 3_600_000
 /** What one holder may read from one host with one token: an hour at 280 Mbit/s. Then a new token is asked for. */
 const GET_BYTES = 128 * 2 ** 30
 
+/** Tokens that are used again. */
+const AGAIN_MAX = 20_000
+
 export interface ShardTarget {
   segment: SegmentId
   index: number
@@ -38,6 +42,7 @@ export class TokenIssuer {
   private readonly incarnation: number
   private readonly clock: Clock
   private readonly random: RandomBytes
+  private readonly again = new LRUCache<string, { token: Buffer; untilMs: number }>({ max: AGAIN_MAX })
 
   constructor(parts: { key: SigningKey; incarnation: number; clock: Clock; random: RandomBytes }) {
     this.key = parts.key
@@ -53,15 +58,27 @@ export class TokenIssuer {
     host: HostId,
     target: ShardTarget,
     shard: { length: number; generation: number },
+    lifeMs = PUT_MS,
   ) {
     const pseudonym = pseudonymOf(drive, host)
-    return this.sign('put', { host, holder, pseudonym, target, ...shard, bytes: shard.length, lifeMs: PUT_MS }).token
+    return this.sign('put', { host, holder, pseudonym, target, ...shard, bytes: shard.length, lifeMs }).token
   }
 
   get(holder: PeerId, drive: DriveId, host: HostId): Buffer {
     const pseudonym = pseudonymOf(drive, host)
     return this.sign('get', { host, holder, pseudonym, target: null, generation: 0, bytes: GET_BYTES, lifeMs: GET_MS })
       .token
+  }
+
+  /** The same for half of its hour: who reads many shards of a drive presents one token, and hosts verify one. */
+  getAgain(holder: PeerId, drive: DriveId, host: HostId): Buffer {
+    const name = `${holder} ${drive} ${host}`
+    const now = this.clock.monotonicMs()
+    const known = this.again.get(name)
+    if (known !== undefined && now < known.untilMs) return known.token
+    const token = this.get(holder, drive, host)
+    this.again.set(name, { token, untilMs: now + GET_MS / 2 })
+    return token
   }
 
   /** Carried by the bridge itself, over the host's socket. */

@@ -5,8 +5,10 @@
  */
 import type { Clock } from '../../base/clock.js'
 import type { HostId, PeerId, Serial } from '../../model/ids.js'
+import { pseudonymOf } from '../../permits/pseudonym.js'
 import type { DeletedMessage } from '../../wire/socket.js'
 import type { TokenIssuer } from '../contracts/tokens.js'
+import type { Deletion } from '../persist/host-rows.js'
 import type { Store } from '../persist/store.js'
 import type { Hub } from '../signaling/hub.js'
 import type { HostRegistry } from './registry.js'
@@ -27,6 +29,8 @@ export interface DeletionsParts {
   hub: Hub
   tokens: TokenIssuer
   clock: Clock
+  /** The books may be older than the world: nothing is deleted. */
+  isFrozen: () => boolean
 }
 
 export class Deletions {
@@ -51,11 +55,14 @@ export class Deletions {
     const row = this.parts.hosts.get(host)?.row
     if (row === undefined) return
     let after = 0
-    while (!signal.aborted && this.parts.hub.isOnline(host)) {
+    while (!signal.aborted && this.parts.hub.isOnline(host) && !this.parts.isFrozen()) {
       const page = await this.parts.store.hosts.deletionsOf(row, after, WINDOW)
       if (page.length === 0) return
       after = page[page.length - 1]?.id ?? after
-      const answers = page.map((one) => {
+      const due = []
+      for (const one of page) if (await this.isDue(host, row, one)) due.push(one)
+      if (due.length === 0) continue
+      const answers = due.map((one) => {
         const { id, pseudonym, generation, segment, index, shard } = one
         const { token, serial } = this.parts.tokens.delete(host, pseudonym, { segment, index, shard }, generation)
         return this.ask(host, id, serial, token, signal)
@@ -64,6 +71,18 @@ export class Deletions {
       // A host that answers nothing at all is not asked for more in this round.
       if (!answered.includes(true)) return
     }
+  }
+
+  /** An order is void when the same placement came back since: placed again, or restored. */
+  private async isDue(host: HostId, row: number, one: Deletion): Promise<boolean> {
+    const { store } = this.parts
+    const placed = await store.books.of(row, one.shard)
+    const isPlaced = placed.some(({ segment, index, generation, drive, lost }) => {
+      const isSame = segment === one.segment && index === one.index && generation === one.generation && !lost
+      return isSame && pseudonymOf(drive, host) === one.pseudonym
+    })
+    if (isPlaced) await store.hosts.removeDeletion(row, one.id)
+    return !isPlaced
   }
 
   private async ask(host: HostId, id: number, serial: Serial, token: Buffer, signal: AbortSignal): Promise<boolean> {

@@ -9,6 +9,7 @@
  */
 import type { Migration } from '../../sqlite/migrate.js'
 import { audits } from './schema-audits.js'
+import { repairTables } from './schema-repairs.js'
 
 const first = `
 CREATE TABLE facts (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
@@ -113,5 +114,5 @@ ALTER TABLE shards ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX shards_host ON shards (host_row, shard);
 `
 
-export const MIGRATIONS: readonly Migration[] = [first, standing, audits]
+export const MIGRATIONS: readonly Migration[] = [first, standing, audits, repairTables]
 export const DATABASE_KIND = 'SDBR'

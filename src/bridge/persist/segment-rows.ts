@@ -11,7 +11,7 @@ import {
   segmentId,
   shardId,
 } from '../../model/ids.js'
-import type { Database } from '../../sqlite/driver.js'
+import type { Database, Statement } from '../../sqlite/driver.js'
 import { guarded } from '../../sqlite/failures.js'
 import { transaction } from '../../sqlite/open.js'
 import { prepareSegments, type RawSegment, type RawShard } from './segment-sql.js'
@@ -47,6 +47,10 @@ export interface ShardRow {
   stored: boolean
   /** Was stored and its host has it no more: only another host can take it. */
   lost: boolean
+}
+
+export type SegmentHealth = Pick<SegmentRow, 'dataShards' | 'totalShards' | 'state'> & {
+  shards: Pick<ShardRow, 'hostRow' | 'stored'>[]
 }
 
 export type NewSegment = Omit<SegmentRow, 'row' | 'driveRow' | 'drive' | 'stored' | 'state' | 'placedAt' | 'shards'> & {
@@ -111,6 +115,16 @@ export class SegmentRows {
     })
   }
 
+  /** What is needed to count a segment's healthy shards. */
+  async loadHealth(row: number): Promise<SegmentHealth | null> {
+    return guarded(() => {
+      const raw = this.statements.scheme.get(row)
+      if (raw === undefined) return null
+      const shards = this.statements.stored.all(row).map((one) => ({ hostRow: one.host_row, stored: one.stored === 1 }))
+      return { dataShards: raw.k, totalShards: raw.n, state: raw.state, shards }
+    })
+  }
+
   private whole(raw: RawSegment): SegmentRow {
     return {
       row: raw.id,
@@ -167,16 +181,7 @@ export class SegmentRows {
   }
 
   private forget(one: ShardForget, nowMs: number): void {
-    const { hostRow, pseudonym, segment, index, shard, generation } = one
-    this.statements.addDeletion.run(
-      hostRow,
-      idBytes(pseudonym),
-      idBytes(segment),
-      index,
-      idBytes(shard),
-      generation,
-      nowMs,
-    )
+    insertDeletion(this.statements.addDeletion, one, nowMs)
   }
 
   /** Receipts that still fit the placement count, each once. The number of stored shards, and the state. */
@@ -230,7 +235,7 @@ export class SegmentRows {
 
   /**
    * Segments with a shard that this host should have and has not, after `afterRow`, in order of age, with k shards to
-   * rebuild from: only those that the uploader has had its time for, or that it was never asked to push there.
+   * rebuild from, and never had: only those that the uploader has had its time for, or that it was never asked to push there.
    */
   async missingOn(
     hostRow: number,
@@ -243,6 +248,11 @@ export class SegmentRows {
       this.statements.missingOn.all(hostRow, afterRow, confirmedMs, unconfirmedMs, limit).map((raw) => raw.id),
     )
   }
+}
+
+export function insertDeletion(statement: Statement, one: ShardForget, nowMs: number): void {
+  const { hostRow, pseudonym, segment, index, shard, generation } = one
+  statement.run(hostRow, idBytes(pseudonym), idBytes(segment), index, idBytes(shard), generation, nowMs)
 }
 
 function shardRow(raw: RawShard): ShardRow {

@@ -52,6 +52,14 @@ function prepareReads(db: Database) {
       { stored: number; threshold: number }
     >,
     stateOf: db.prepare('SELECT state FROM segments WHERE id = ?') as Statement<[number], { state: number }>,
+    scheme: db.prepare('SELECT k, n, state FROM segments WHERE id = ?') as Statement<
+      [number],
+      { k: number; n: number; state: number }
+    >,
+    stored: db.prepare('SELECT host_row, stored FROM shards WHERE segment_row = ?') as Statement<
+      [number],
+      { host_row: number; stored: number }
+    >,
     placedBefore: db.prepare(
       'SELECT id FROM segments WHERE state = 0 AND placed_at <= ? ORDER BY placed_at LIMIT ?',
     ) as Statement<[number, number], Id>,
@@ -63,7 +71,7 @@ function prepareReads(db: Database) {
     ) as Statement<[number, number], { segment: Buffer; stored: number; n: number }>,
     missingOn: db.prepare(
       `SELECT segments.id FROM shards JOIN segments ON segments.id = segment_row
-       WHERE shards.host_row = ? AND shards.stored = 0 AND segment_row > ?
+       WHERE shards.host_row = ? AND shards.stored = 0 AND lost = 0 AND segment_row > ?
          AND ((state = 1 AND (offered = 0 OR placed_at <= ?)) OR (state = 0 AND placed_at <= ?)) AND segments.stored >= k
        ORDER BY segment_row LIMIT ?`,
     ) as Statement<[number, number, number, number, number], Id>,

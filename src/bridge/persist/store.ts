@@ -11,8 +11,11 @@ import { lockFolder } from '../../sqlite/lock.js'
 import { openDatabase } from '../../sqlite/open.js'
 import { AccountRows } from './account-rows.js'
 import { AuditRows } from './audit-rows.js'
+import { BookRows } from './book-rows.js'
 import { ChainRows } from './chain-rows.js'
 import { HostRows } from './host-rows.js'
+import { PresenceRows } from './presence-rows.js'
+import { RepairRows } from './repair-rows.js'
 import { DATABASE_KIND, MIGRATIONS } from './schema.js'
 import { SegmentRows } from './segment-rows.js'
 import { StandingRows } from './standing-rows.js'
@@ -26,8 +29,13 @@ export class Store {
   readonly hosts: HostRows
   readonly standings: StandingRows
   readonly audits: AuditRows
+  readonly repairs: RepairRows
+  readonly presences: PresenceRows
+  readonly books: BookRows
   /** Rises when the database comes back from a backup. */
   readonly incarnation: number
+  /** The database came back from a backup and was not reconciled: nothing is dropped, moved or deleted. */
+  readonly frozen: boolean = false
   private readonly db: Database
   private readonly unlock: () => void
 
@@ -41,6 +49,9 @@ export class Store {
     this.hosts = new HostRows(db)
     this.standings = new StandingRows(db)
     this.audits = new AuditRows(db)
+    this.repairs = new RepairRows(db)
+    this.presences = new PresenceRows(db)
+    this.books = new BookRows(db)
   }
 
   /** One bridge a folder: `folder-locked` for the second. */

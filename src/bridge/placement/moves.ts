@@ -1,42 +1,48 @@
-/** Gives the shards of absent hosts to others. */
+/** Gives the shards of absent hosts to others, as the uploader asks: what was never stored. Repair plans for itself (repairs/plan.ts). */
 import { pseudonymOf } from '../../permits/pseudonym.js'
 import type { Policy } from '../../wire/api.js'
 import type { HostRegistry, KnownHost } from '../hosts/registry.js'
-import type { SegmentRow, ShardMove, ShardRow } from '../persist/segment-rows.js'
+import { isTaking } from '../hosts/standing.js'
+import type { SegmentRow, ShardForget, ShardMove, ShardRow } from '../persist/segment-rows.js'
 import { chooseHosts } from './choose.js'
+import type { HostSpeeds } from './speeds.js'
+import { isNew, weightOf } from './weights.js'
 
-export interface MoveOptions {
+export interface MoveParts {
   policy: Policy
   lot: () => number
-  /** Which shards may move; default: all whose host is offline. */
-  when?: (shard: ShardRow, host: KnownHost | undefined) => boolean
+  nowMs: number
+  speeds: HostSpeeds
 }
 
 /**
  * New online hosts for shards that are not stored and whose host is away, as far as there are fitting ones. The old
  * host is told to forget its copy if it may have one.
  */
-export function movesOf(segment: SegmentRow, hosts: HostRegistry, options: MoveOptions): ShardMove[] {
-  const { policy, lot, when = () => true } = options
+export function movesOf(segment: SegmentRow, hosts: HostRegistry, parts: MoveParts): ShardMove[] {
+  const { policy, lot, nowMs, speeds } = parts
   const absent = segment.shards.filter((shard) => {
     const host = hosts.atRow(shard.hostRow)
-    return !shard.stored && host?.online !== true && when(shard, host)
+    return !shard.stored && (host?.online !== true || shard.lost)
   })
   if (absent.length === 0) return []
   const leaving = new Set(absent.map((shard) => shard.index))
   const staying = segment.shards.filter((shard) => !leaving.has(shard.index))
   const taken = staying.map((shard) => hosts.atRow(shard.hostRow)).filter((host) => host !== undefined)
   const before = new Set(absent.map((shard) => shard.hostRow))
-  const online = hosts.all().filter((host) => host.online && !before.has(host.row))
-  const choice = chooseHosts(online, absent.length, { policy, lot, shardBytes: segment.shardLength, taken })
+  const taking = hosts.all().filter((host) => isTaking(host, nowMs) && !before.has(host.row))
+  const weigh = (host: KnownHost) => weightOf(host, speeds)
+  const options = { policy, lot, shardBytes: segment.shardLength, taken, weigh, isNew }
+  const choice = chooseHosts(taking, absent.length, options)
   return choice.hosts.map((host, at) => {
     const shard = absent[at] as ShardRow
-    return { index: shard.index, hostRow: host.row, offered: true, forget: forgetOf(segment, shard) }
+    const forget = shard.offered ? forgetOf(segment, shard) : null
+    return { index: shard.index, hostRow: host.row, offered: true, forget }
   })
 }
 
-function forgetOf(segment: SegmentRow, shard: ShardRow) {
-  if (!shard.offered) return null
+/** What the host of this shard is told to forget. */
+export function forgetOf(segment: SegmentRow, shard: ShardRow): ShardForget {
   const { hostRow, index, generation } = shard
   const pseudonym = pseudonymOf(segment.drive, shard.host)
   return { hostRow, pseudonym, segment: segment.segment, index, shard: shard.shard, generation }

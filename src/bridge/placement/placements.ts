@@ -16,9 +16,11 @@ import type { HostRegistry, KnownHost } from '../hosts/registry.js'
 import type { DriveRow } from '../persist/account-rows.js'
 import { type NewSegment, type PlacementChange, SEGMENT_STATE, type SegmentRow } from '../persist/segment-rows.js'
 import type { Store } from '../persist/store.js'
-import { chooseHosts } from './choose.js'
+import { type Choice, chooseHosts } from './choose.js'
 import { movesOf } from './moves.js'
+import type { HostSpeeds } from './speeds.js'
 import { commitThreshold, leastShards } from './threshold.js'
+import { isEligible, isNew, weightOf } from './weights.js'
 
 /** Placed and never confirmed, of one drive: 1 TiB of large segments, and a bound for a drive that only places. */
 const UNCONFIRMED_MAX = 150_000
@@ -29,6 +31,7 @@ export interface PlacementsParts {
   hosts: HostRegistry
   tokens: TokenIssuer
   clock: Clock
+  speeds: HostSpeeds
   policy: Policy
   /** A number in [0, 1): which host is drawn. */
   lot: () => number
@@ -88,10 +91,8 @@ export class Placements {
   }
 
   private planNew(wanted: Wanted): Plan {
-    const { policy, lot, hosts } = this.parts
     const scheme = { dataShards: wanted.k, totalShards: wanted.n }
-    const options = { policy, shardBytes: wanted.shardLength, lot }
-    const choice = chooseHosts(hosts.all(), wanted.n, options)
+    const choice = this.choose(wanted, wanted.shardLength)
     const threshold = choice.hosts.length < wanted.n ? null : commitThreshold(scheme, choice.online)
     if (threshold === null) throw this.tooFew(wanted)
     const slots = choice.hosts.map((host, index) => {
@@ -116,10 +117,19 @@ export class Placements {
     return { wanted, generation: 1, threshold, slots, made, changed: null }
   }
 
+  private choose(wanted: Wanted, shardBytes: number): Choice<KnownHost> {
+    const { policy, lot, hosts, speeds, clock } = this.parts
+    const nowMs = clock.nowMs()
+    const eligible = hosts.all().filter((host) => isEligible(host, nowMs))
+    const weigh = (host: KnownHost) => weightOf(host, speeds)
+    return chooseHosts(eligible, wanted.n, { policy, shardBytes, lot, weigh, isNew })
+  }
+
   private planAgain(known: SegmentRow, wanted: Wanted): Plan {
     expectSame(known, wanted)
-    const { hosts, policy, lot } = this.parts
-    const moves = known.state === SEGMENT_STATE.placed ? movesOf(known, hosts, { policy, lot }) : []
+    const { hosts, policy, lot, speeds, clock } = this.parts
+    const parts = { policy, lot, speeds, nowMs: clock.nowMs() }
+    const moves = known.state === SEGMENT_STATE.placed ? movesOf(known, hosts, parts) : []
     const generation = known.generation + (moves.length > 0 ? 1 : 0)
     const slots: Slot[] = []
     let reachable = known.stored
@@ -144,8 +154,7 @@ export class Placements {
   private tooFew(wanted: Wanted): AppError {
     const all = this.parts.hosts.all()
     const online = all.filter((one) => one.online).length
-    const options = { policy: this.parts.policy, shardBytes: 0, lot: this.parts.lot }
-    const choice = chooseHosts(all, wanted.n, options)
+    const choice = this.choose(wanted, 0)
     const least = leastShards({ dataShards: wanted.k, totalShards: wanted.n })
     const details = { hostsOnline: online, hostsTotal: all.length, needed: least, totalShards: wanted.n }
     if (choice.hosts.length === wanted.n && choice.online >= least) {

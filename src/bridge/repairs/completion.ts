@@ -1,7 +1,6 @@
 /**
  * Which segments are completed when. A scan goes through what one host should have and has not, in order of age; a
- * host that comes back starts one at once, a chore every 15 s. Memory bounds the work: two of the largest segments at
- * a time, up to 16 small ones, so that thousands of small segments are done within a minute of a host's return.
+ * host that comes back starts one at once, a chore every 15 s. Memory bounds the work (work-bounds.ts), so that thousands of small segments are done within a minute of a host's return.
  * A segment that fails waits for its own, doubling time and holds up no other.
  */
 import { LRUCache } from 'lru-cache'
@@ -12,14 +11,18 @@ import type { HostId } from '../../model/ids.js'
 import type { HostRegistry } from '../hosts/registry.js'
 import type { Store } from '../persist/store.js'
 import { Completer } from './completer.js'
+import type { HostTroubles } from './host-troubles.js'
+import type { WorkBounds } from './work-bounds.js'
 
 export interface CompletionParts {
   store: Store
   hosts: HostRegistry
   completer: Completer
+  troubles: HostTroubles
+  bounds: WorkBounds
   clock: Clock
   log: Log
-  replaceAfterMs: number
+  awayMs: number
 }
 
 /**
@@ -29,9 +32,6 @@ export interface CompletionParts {
 export const CONFIRMED_AGE_MS = 35_000
 export const UNCONFIRMED_AGE_MS = 60_000
 const PAGE = 256
-const IN_WORK_MAX = 16
-/** Two segments of 4 of 8 with two shards missing, at their largest. */
-const BYTES_MAX = 24 * 1024 * 1024
 const FIRST_DELAY_MS = 5_000
 const DELAY_MS_MAX = 600_000
 const FAILURES_MAX = 100_000
@@ -43,7 +43,6 @@ export class CompletionQueue {
   private readonly failures = new LRUCache<number, { attempts: number; nextAtMs: number }>({ max: FAILURES_MAX })
   /** Of what is in work: what another scan asked for meanwhile. */
   private readonly again = new Set<number>()
-  private bytesInWork = 0
   /** Segments that were completed since the start. */
   completed = 0
 
@@ -54,14 +53,14 @@ export class CompletionQueue {
   /** A host is back: everything that it lacks, whatever failed before. Resolves when the scan is through. */
   hostReturned(host: HostId, signal: AbortSignal): Promise<void> {
     const row = this.parts.hosts.get(host)?.row
-    if (row !== undefined) this.parts.completer.trust(row)
+    if (row !== undefined) this.parts.troubles.forgive(row)
     return this.scan(host, signal, true)
   }
 
   /** The chore: hosts that are online, and those that stay away too long. Resolves when all scans are through. */
   async round(signal: AbortSignal): Promise<void> {
     const now = this.parts.clock.nowMs()
-    const due = this.parts.hosts.all().filter((one) => one.online || now - one.seenAt >= this.parts.replaceAfterMs)
+    const due = this.parts.hosts.all().filter((one) => one.online || now - one.seenAt >= this.parts.awayMs)
     await Promise.all(due.map((one) => this.scan(one.host, signal, false)))
   }
 
@@ -97,14 +96,10 @@ export class CompletionQueue {
     if (this.isWaiting(row) || this.joins(row)) return
     const segment = await this.parts.store.segments.loadRow(row)
     if (segment === null) return
-    const cost = Math.min(Completer.costOf(segment), BYTES_MAX)
-    while (this.inWork.size >= IN_WORK_MAX || this.bytesInWork + cost > BYTES_MAX) {
-      await Promise.race(this.inWork.values())
-    }
-    if (this.joins(row) || signal.aborted) return
-    this.bytesInWork += cost
+    const release = await this.parts.bounds.enter(Completer.costOf(segment))
+    if (this.joins(row) || signal.aborted) return release()
     const work = this.runAll(row, signal).finally(() => {
-      this.bytesInWork -= cost
+      release()
       this.inWork.delete(row)
     })
     this.inWork.set(row, work)

@@ -18,14 +18,19 @@ export class Sweeper {
   private readonly clock: Clock
   private readonly log: Log
 
-  constructor(parts: { store: Store; clock: Clock; log: Log }) {
+  private readonly isFrozen: () => boolean
+
+  /** Frozen: the books may be older than the world, and nothing goes. */
+  constructor(parts: { store: Store; clock: Clock; log: Log; isFrozen: () => boolean }) {
     this.store = parts.store
+    this.isFrozen = parts.isFrozen
     this.clock = parts.clock
     this.log = parts.log
   }
 
   /** One round over all that is due. The number of segments that went. */
   async sweep(signal?: AbortSignal): Promise<number> {
+    if (this.isFrozen()) return 0
     const now = this.clock.nowMs()
     const unconfirmed = await this.sweepState(SEGMENT_STATE.placed, now - UNCONFIRMED_MS, signal)
     const retired = await this.sweepState(SEGMENT_STATE.retired, now - RETIRED_MS, signal)

@@ -7,7 +7,7 @@ import { appendRecord } from '../../../src/permits/chain-rules.js'
 import { BRIDGE_CODES } from '../../../src/wire/bridge-codes.js'
 import { mutate } from '../../support/mutate.js'
 import { mutateJson } from '../../support/mutate-json.js'
-import { segmentNamed } from '../../support/named.js'
+import { keyOf, segmentNamed } from '../../support/named.js'
 import { type SharedBridge, sharedBridge } from '../../support/shared-bridge.js'
 import { jsonSamples, type Opened, spoilBytes, type Target } from '../target.js'
 
@@ -63,6 +63,12 @@ const JSON_BODIES: Record<string, Bodies> = {
     key: host?.id as string,
     sound: { host: host?.id, capacityBytes: 2 ** 40, domain: 'op' },
   }),
+  'POST /v1/repairs/lease': () => ({ key: keyOf('worker').id, sound: { first: false } }),
+  'POST /v1/repairs/done': ({ hosts: [host], receipt }) => {
+    const faults = [{ index: 3, host: host?.id, way: 'fetch', code: 'shard-not-found' }]
+    const sound = { lease: 1, receipts: [receipt.toString('hex')], faults, code: 'shards-unreachable' }
+    return { key: keyOf('worker').id, sound }
+  },
   'POST /v1/hosts/:host/report': ({ hosts: [host] }) => ({
     key: host?.id as string,
     sound: { usedBytes: 1, freeBytes: 2 ** 39, capacityBytes: 2 ** 40 },
@@ -86,6 +92,8 @@ const SCHEMAS: Record<string, string> = {
   'POST /v1/drives/:drive/locate': 'wire/api.ts LocateRequest',
   'POST /v1/drives/:drive/tokens': 'wire/api.ts TokensRequest',
   'POST /v1/drives/:drive/evidence': 'wire/api.ts EvidenceRequest',
+  'POST /v1/repairs/lease': 'wire/repair-api.ts LeaseRequest',
+  'POST /v1/repairs/done': 'wire/repair-api.ts DoneRequest',
   'POST /v1/hosts': 'wire/host-api.ts HostRequest',
   'POST /v1/hosts/:host/report': 'wire/host-api.ts HostReport',
   'POST /v1/hosts/:host/exit': 'wire/host-api.ts ExitRequest',
@@ -217,10 +225,10 @@ function keyOnly(name: string): Target {
     const shared = await sharedBridge()
     return {
       ...common(shared),
-      samples: [Buffer.from(shared.drive.device.id, 'hex')],
+      samples: [Buffer.from(name === 'GET /v1/status' ? shared.world.bridge.id : shared.drive.device.id, 'hex')],
       take: (input) => ask(shared, name, input.toString('hex'), {}),
       // A stranger sees no drives: that is an answer.
-      taken: name === 'GET /v1/space' ? 'never' : 'sometimes',
+      taken: name === 'GET /v1/drives' ? 'sometimes' : 'never',
       codes: [...CODES],
     }
   }
@@ -233,5 +241,5 @@ export const bridgeTargets: readonly Target[] = [
   appended(),
   created(),
   ...words,
-  ...['GET /v1/drives', 'GET /v1/space'].map(keyOnly),
+  ...['GET /v1/drives', 'GET /v1/space', 'GET /v1/status'].map(keyOnly),
 ]

@@ -4,6 +4,7 @@ import net from 'node:net'
 import path from 'node:path'
 import { settleBridge } from '../../../src/app/bridge-settings.js'
 import { readPhrase } from '../../../src/app/phrase-file.js'
+import { readWorkerFile } from '../../../src/app/repair-process.js'
 import { listRunningDrives } from '../../../src/app/running-drives.js'
 import { systemRandom } from '../../../src/base/random.js'
 import { loadBridgeKey } from '../../../src/bridge/bridge-key.js'
@@ -174,9 +175,20 @@ const files = [
     name: 'bridge.json',
     of: ['src/app/bridge-settings.ts', 'src/base/folders.ts', 'src/wire/check.ts'],
     file: 'bridge.json',
-    sound: [bridgeJson, { ...bridgeJson, publicUrl: undefined, ice: undefined }],
+    sound: [
+      { ...bridgeJson, workers: [other], repairsHere: false },
+      { ...bridgeJson, publicUrl: undefined, ice: undefined, dataShards: undefined, totalShards: undefined },
+    ],
     read: (folder) => settleBridge(folder, {}),
     codes: ['malformed', 'bridge-url'],
+  }),
+  fileTarget({
+    name: 'repair.json',
+    of: ['src/app/repair-process.ts', 'src/base/folders.ts', 'src/wire/check.ts'],
+    file: 'repair.json',
+    sound: [{ version: 1, bridgeUrl: 'https://bridge.example.org', bridge: id }],
+    read: (folder) => readWorkerFile(folder),
+    codes: ['malformed'],
   }),
   fileTarget({
     name: 'bridge.key',

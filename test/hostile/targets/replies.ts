@@ -7,6 +7,7 @@ import { fetchBridgeInfo } from '../../../src/bridge-client/bridge-info.js'
 import { BridgeSocket } from '../../../src/bridge-client/bridge-socket.js'
 import { parseBridgeUrl } from '../../../src/bridge-client/bridge-url.js'
 import { GetTokens } from '../../../src/bridge-client/get-tokens.js'
+import { bridgeStatus, leaseRepair, reportRepair } from '../../../src/bridge-client/repair-calls.js'
 import { decodeRefusal } from '../../../src/bridge-client/signed-exchange.js'
 import { accountId, bridgeId, driveId, type HostId, hostId, segmentId, shardId } from '../../../src/model/ids.js'
 import { signReply } from '../../../src/permits/request-signature.js'
@@ -14,9 +15,11 @@ import type * as wireApi from '../../../src/wire/api.js'
 import { HEADER } from '../../../src/wire/api.js'
 import { decodeJson } from '../../../src/wire/check.js'
 import type * as hostApi from '../../../src/wire/host-api.js'
+import * as repairApi from '../../../src/wire/repair-api.js'
 import { type BridgeMessage, BridgeMessage as BridgeMessages } from '../../../src/wire/socket.js'
 import { mutateJson } from '../../support/mutate-json.js'
 import { RawAnswers } from '../../support/raw-answers.js'
+import { health, leasedJob as job, bridgeStatus as statusSample } from '../../support/repair-samples.js'
 import { keyOf } from '../../support/secrets.js'
 import { hex, readVectors } from '../../support/vectors.js'
 import { decoder, jsonDecoder, jsonSamples, type Opened, spoilBytes, type Target } from '../target.js'
@@ -41,15 +44,19 @@ const client = clientOf('http://127.0.0.1:1')
 let answer: Buffer = Buffer.alloc(0)
 
 /** Bodies of hosts are in a file of their own. */
-const fileOf = (schema: string) => (schema.startsWith('Host') ? 'wire/host-api.ts' : 'wire/api.ts')
+const fileOf = (schema: string) => {
+  if (schema in repairApi) return 'wire/repair-api.ts'
+  return schema.startsWith('Host') ? 'wire/host-api.ts' : 'wire/api.ts'
+}
 
 type Call = (client: BridgeClient) => Promise<unknown>
 
 function reply(
   name: string,
-  schema: keyof typeof wireApi | keyof typeof hostApi,
+  schema: keyof typeof wireApi | keyof typeof hostApi | keyof typeof repairApi,
   call: Call,
   bodies: readonly object[],
+  more: readonly string[] = [],
 ): Target {
   const open = (): Opened => {
     const answered = Object.create(client) as BridgeClient
@@ -65,7 +72,7 @@ function reply(
       taken: 'sometimes',
     }
   }
-  return { name: `reply ${name}`, of: CLIENT, is: [`${fileOf(schema)} ${schema}`], open }
+  return { name: `reply ${name}`, of: CLIENT, is: [`${fileOf(schema)} ${schema}`, ...more], open }
 }
 
 const head = { sequence: 7, hash: id }
@@ -91,10 +98,6 @@ const entry = {
 }
 const evidence = { host: id, segment: id, index: 1, kind: 'silent', detail: '' } as const
 const report = { usedBytes: 1, freeBytes: 2, capacityBytes: 3 }
-const health = {
-  ...{ segments: 9, full: 8, short: [{ segment: id, stored: 7, n: 8 }], unconfirmed: 1, bytes: 2 ** 40 },
-  ...{ policy: 'standard', durable: true },
-}
 const standing = {
   ...{ state: 'watch', vettedAt: 1_700_000_000_000, score: 0.985, onlineShare: 1, shards: 9, bytes: 2 ** 30 },
   verdicts: { success: 900, fail: 3, offline: 2, timeout: 1, unknown: 0 },
@@ -131,6 +134,13 @@ const calls = [
   reply('standing', 'HostStanding', (c) => c.standing(hostId(id)), [standing, { ...standing, vettedAt: null }]),
   reply('exit', 'HostStanding', (c) => c.exit(hostId(id), {}), [standing]),
   reply('losses', 'Done', (c) => c.reportLosses(hostId(id), { losses: [loss] }), [{}]),
+]
+
+const outcome = { lease: 7, receipts: [], faults: [], code: null }
+const repairs = [
+  reply('lease', 'LeaseReply', (c) => leaseRepair(c), [{ job }, { job: null }], ['wire/repair-api.ts LeasedJob']),
+  reply('repair done', 'DoneReply', (c) => reportRepair(c, outcome), [{ stored: 2 }]),
+  reply('bridge status', 'BridgeStatus', (c) => bridgeStatus(c), [statusSample]),
 ]
 
 const refusals = [
@@ -280,6 +290,7 @@ const address = decoder('address of a bridge', ['src/bridge-client/bridge-url.ts
 
 export const replyTargets: readonly Target[] = [
   ...calls,
+  ...repairs,
   refusal,
   ...exchanges,
   ...Object.entries(messages).map(([name, message]) => socketMessage(name, message)),
