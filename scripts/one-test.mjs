@@ -21,7 +21,7 @@ export function compiledTests(name) {
 }
 
 /** Real processes, or a whole network in one. */
-export const slow = /^dist-test\/test\/(?:mount|crash|net)\//
+export const slow = /^dist-test\/test\/(?:mount|crash|nat|net)\//
 /** Far above what a sound file needs, so that one that hangs is named while somebody still waits. */
 export const deadlineMsOf = (file) => (file.includes('/long/') ? 3_600_000 : slow.test(file) ? 300_000 : 120_000)
 /** Of tap itself, which then says what was under way. */

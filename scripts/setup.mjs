@@ -5,7 +5,7 @@
 
 import { reportBuild } from './build.mjs'
 import { SetupFailure, tell } from './steps/console.mjs'
-import { ensurePrograms } from './steps/debian.mjs'
+import { ensurePrograms, offerPrograms } from './steps/debian.mjs'
 import { openFuseDevice } from './steps/fuse-device.mjs'
 import { ensureModules } from './steps/modules.mjs'
 import { ensureNative } from './steps/native.mjs'
@@ -16,6 +16,7 @@ export async function setUp({ forTests = false } = {}) {
   checkNode()
   await inTurn(async () => {
     await ensurePrograms(forTests ? ['mount', 'tests'] : ['mount'])
+    if (forTests) await offerPrograms(['lab'])
     if (forTests) openFuseDevice()
     await ensureModules()
     await reportBuild(forTests ? ['src', 'test', 'bench'] : [])

@@ -29,6 +29,7 @@ const plans = {
     'test/net',
     'test/mount',
     'test/crash',
+    'test/nat',
   ],
   fast: ['test/house', 'test/vectors', 'test/rooms', 'test/hostile', 'test/model'],
   long: ['test/long'],
@@ -36,11 +37,11 @@ const plans = {
 /** Their deadlines are real time, so they get most of the machine for themselves. */
 const alone = /^dist-test\/test\/(?:long\/|mount\/(?:hosts-(?:read|write)|full-disk))/
 /** A dozen processes each. */
-const heavy = /^dist-test\/test\/(?:mount|crash)\//
+const heavy = /^dist-test\/test\/(?:mount|crash|nat)\//
 const cores = Math.max(2, Math.min(4, os.availableParallelism()))
 /** What waits for real clocks, processes and sockets can fail on a machine that was busy elsewhere: it gets up to two more runs, and
  * the end of the report names it. What fails each time has failed. */
-const timed = /^dist-test\/test\/(?:mount|crash|net)\/|^dist-test\/test\/rooms\/rtc\//
+const timed = /^dist-test\/test\/(?:mount|crash|nat|net)\/|^dist-test\/test\/rooms\/rtc\//
 const moreRuns = 2
 const unsteady = []
 

@@ -23,6 +23,24 @@ const needs = {
     // Checks the units, and runs them in a system of their own. Nothing of it starts by itself.
     { programs: ['systemd-analyze'], package: 'systemd', linuxOnly: true },
   ],
+  // For test/nat. Without them it says so and is skipped.
+  lab: [
+    { programs: ['ip'], package: 'iproute2', linuxOnly: true },
+    { programs: ['nft'], package: 'nftables', linuxOnly: true },
+    { programs: ['turnserver'], package: 'coturn', linuxOnly: true },
+    { programs: ['openssl'], package: 'openssl', linuxOnly: true },
+  ],
+}
+
+/** As ensurePrograms, for what can be done without: says what is missing and goes on. */
+export async function offerPrograms(groups, known = needs) {
+  if (process.platform !== 'linux') return
+  try {
+    await ensurePrograms(groups, known)
+  } catch (error) {
+    if (!(error instanceof SetupFailure)) throw error
+    say(`packages: ${error.message}: the tests that need them are skipped`)
+  }
 }
 
 /** Makes sure that the programs of the named groups exist. A program that is there is never replaced by another. */

@@ -18,9 +18,24 @@ export function clearRunFolder(folder) {
   for (const { pid } of processes) kill(pid)
   const mounts = mountsBelow(folder)
   for (const place of mounts) takeAway(place)
+  const networks = networksLeft()
+  for (const name of networks) spawnSync('ip', ['netns', 'del', name])
   fs.rmSync(folder, { recursive: true, force: true })
   for (const made of inMemory(folder)) fs.rmSync(made, { recursive: true, force: true })
-  return [...processes.map(({ pid, words }) => `process ${pid}: ${words}`), ...mounts.map((place) => `mount ${place}`)]
+  return [
+    ...processes.map(({ pid, words }) => `process ${pid}: ${words}`),
+    ...mounts.map((place) => `mount ${place}`),
+    ...networks.map((name) => `network namespace ${name}`),
+  ]
+}
+
+/** Of NAT labs whose process has ended. */
+function networksLeft() {
+  const names = fs.existsSync('/run/netns') ? fs.readdirSync('/run/netns') : []
+  return names.filter((name) => {
+    const owner = /^shardrive-nat-(\d+)-/.exec(name)?.[1]
+    return owner !== undefined && !fs.existsSync(`/proc/${owner}`)
+  })
 }
 
 /** Whoever has the folder in a word of its command or its environment. */

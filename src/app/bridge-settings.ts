@@ -22,6 +22,7 @@ const BridgeJson = Type.Object(
     /** False: repairs are left to the workers. */
     repairsHere: Type.Optional(Type.Boolean()),
     ice: Type.Optional(Type.Array(Type.String({ maxLength: 512 }), { maxItems: 16 })),
+    behindProxy: Type.Optional(Type.Boolean()),
   },
   { additionalProperties: false },
 )
@@ -58,7 +59,7 @@ export function settleBridge(dir: string, said: BridgeSettings): BridgeConfig {
 
 function keptIn(file: string): BridgeSettings {
   const json = decodeJson(BridgeJson, readSettings(file), file)
-  const { listen, policy, dataShards, totalShards, publicUrl, workers, repairsHere, ice } = json
+  const { listen, policy, dataShards, totalShards, publicUrl, workers, repairsHere, ice, behindProxy } = json
   const hasScheme = dataShards !== undefined && totalShards !== undefined
   return {
     listen,
@@ -70,6 +71,7 @@ function keptIn(file: string): BridgeSettings {
       ...(repairsHere === undefined ? {} : { inProcess: repairsHere }),
     },
     ...(ice ? { ice } : {}),
+    ...(behindProxy === undefined ? {} : { behindProxy }),
   }
 }
 
@@ -83,7 +85,7 @@ function readSettings(file: string): Buffer {
 }
 
 export function rememberBridge(dir: string, config: BridgeConfig, port: number): void {
-  const { policy, scheme, publicUrl, ice } = config
+  const { policy, scheme, publicUrl, ice, behindProxy } = config
   const listen = config.listen.replace(/:0$/, `:${port}`)
   const json = {
     version: 1,
@@ -94,6 +96,7 @@ export function rememberBridge(dir: string, config: BridgeConfig, port: number):
     ...(config.repair?.workers ? { workers: config.repair.workers } : {}),
     ...(config.repair?.inProcess === undefined ? {} : { repairsHere: config.repair.inProcess }),
     ...(ice ? { ice } : {}),
+    ...(behindProxy === undefined ? {} : { behindProxy }),
   }
   writeWhole(path.join(dir, 'bridge.json'), `${JSON.stringify(json, null, 2)}\n`)
 }

@@ -29,7 +29,7 @@ export class DriveNetwork {
   private readonly clock: Clock
   private knownScheme: { scheme: Scheme; readAtMs: number } | null = null
 
-  constructor(facts: DriveFacts, key: SigningKey, parts: Surroundings & { log: Log }) {
+  constructor(facts: DriveFacts, key: SigningKey, parts: Surroundings & { log: Log; relayOnly: boolean }) {
     const { clock, random, log } = parts
     this.drive = facts.drive
     this.clock = clock
@@ -43,6 +43,7 @@ export class DriveNetwork {
       log,
       bridgeUrl: this.client.url,
       iceServers: iceServersOf(this.client, log),
+      ...(parts.relayOnly ? { relayOnly: true } : {}),
     })
     this.socket.start()
   }

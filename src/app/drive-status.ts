@@ -80,6 +80,8 @@ export class DriveStatus {
       bridge: { url: identity.facts.bridgeUrl, connected: socket.connected, online: sync.upkeep.online },
       hosts: {
         connected: network.peers.connected().length,
+        // How the packets of these connections travel: straight, or through the TURN server.
+        ...network.peers.paths(),
         online: space?.hostsOnline ?? null,
         total: space?.hostsTotal ?? null,
         // Connections that were not opened because what the bridge relayed was not what the other side had signed.

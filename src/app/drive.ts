@@ -23,6 +23,8 @@ export interface DriveOptions {
   readOnly: boolean
   takeover: boolean
   fsyncStored: boolean
+  /** Hosts see the address of a TURN server and never ours. */
+  relayOnly?: boolean
   cacheBytes: number
   /** Read units in memory. */
   memoryBytes?: number
@@ -81,7 +83,7 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
   undo.push(lockState(stateDir))
   const identity = await openIdentity(stateDir, options.passphrase ?? undefined)
   undo.push(() => identity.wipe())
-  const network = new DriveNetwork(identity.facts, identity.device, parts)
+  const network = new DriveNetwork(identity.facts, identity.device, { ...parts, relayOnly: options.relayOnly ?? false })
   undo.push(() => network.stop())
   const storage = await openStorage(identity, network, {
     stateDir,

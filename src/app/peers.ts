@@ -21,13 +21,15 @@ export interface PeerSettings {
   /** STUN and TURN servers, asked for with each connection. */
   iceServers?: () => Promise<string[]>
   udpPort?: number
+  /** Peers see the address of a TURN server and never ours. */
+  relayOnly?: boolean
 }
 
 /** Packets of one machine need not fit a road: 4,000 doubles the speed of a loopback connection; 9,000 and above hang. */
 const LOOPBACK_MTU = 4_000
 
 export function openPeers(settings: PeerSettings): PeerNetwork {
-  const { key, signaling, clock, log, iceServers, udpPort } = settings
+  const { key, signaling, clock, log, iceServers, udpPort, relayOnly } = settings
   const signer = makeDescriptionSigner(key, settings.nowMs)
   const isLocal = isLoopbackName(settings.bridgeUrl.hostname)
   return createWebRtcTransport(
@@ -36,6 +38,7 @@ export function openPeers(settings: PeerSettings): PeerNetwork {
       ...(isLocal ? { bindAddress: '127.0.0.1', mtu: LOOPBACK_MTU } : {}),
       ...(iceServers === undefined ? {} : { iceServers }),
       ...(udpPort === undefined ? {} : { udpPorts: { first: udpPort, last: udpPort }, udpMux: true }),
+      ...(relayOnly === undefined ? {} : { relayOnly }),
     },
   )
 }

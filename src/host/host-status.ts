@@ -1,4 +1,5 @@
 import type { HostId } from '../model/ids.js'
+import type { PathCounts } from '../rtc/transport.js'
 import type { DiskHealth } from './disk/disk-watch.js'
 import type { Totals } from './ledger/types.js'
 import type { Traffic } from './terms/month-meter.js'
@@ -18,6 +19,8 @@ export interface HostStatus extends Totals {
   isOpen: boolean
   /** Of this calendar month. */
   traffic: Traffic
+  /** Open connections by how their packets travel; null on a transport without a network. */
+  connections: PathCounts | null
 }
 
 /** What tells whether a host is alive and well, without a look at every shard. */

@@ -157,6 +157,7 @@ export class Host {
       terms: terms.settings,
       isOpen: terms.isOpen,
       traffic: terms.traffic(),
+      connections: this.parts.transport.paths?.() ?? null,
       ...store.totals(),
     }
   }

@@ -18,7 +18,7 @@ import {
   SILENCE_MS,
   STALL_MS,
 } from './limits.js'
-import type { FrameLink } from './link.js'
+import type { FrameLink, LinkPath } from './link.js'
 import type { Pending } from './pending.js'
 import { Requester } from './requester.js'
 import { Responder, type Serving } from './responder.js'
@@ -80,6 +80,10 @@ export class Connection {
 
   get isClosed(): boolean {
     return this.closed
+  }
+
+  path(): LinkPath | undefined {
+    return this.parts.link.path?.()
   }
 
   get open(): number {

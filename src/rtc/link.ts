@@ -1,5 +1,14 @@
+/** How a link's packets travel now: straight between the two machines, or through a TURN server of either side. */
+export interface LinkPath {
+  kind: 'direct' | 'relayed'
+  /** Where the peer's packets come from, as this side sees it. `type` as in ICE: host, srflx, prflx, relay. */
+  remote: { type: string; address: string; port: number }
+}
+
 /** One ordered, reliable channel of whole messages to one peer, as a connection uses it. */
 export interface FrameLink {
+  /** Not for links that have no network below them. It may change while the link lives. */
+  path?(): LinkPath | undefined
   /** Hands over a copy of the frame. False: the channel is gone or refuses it. */
   send(frame: Buffer): boolean
   /** Bytes handed over and not yet sent. */
@@ -26,6 +35,8 @@ export interface Dialer<Peer> {
    * A signal that fires ends the attempt; the rejection is then of no interest.
    */
   dial(peer: Peer, signal: AbortSignal): Promise<FrameLink>
+  /** What is known of why a dial that is under way does not open; a part of a sentence. */
+  obstacle?(peer: Peer): string | undefined
   /** Called once, before anything is dialed. */
   accept(listener: (peer: Peer, link: FrameLink) => void): void
   stop(): Promise<void>

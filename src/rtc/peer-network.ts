@@ -11,13 +11,14 @@ import { BodyPool } from './body-pool.js'
 import { Budget } from './budget.js'
 import { newCounters, type TransportCounters } from './counters.js'
 import * as limits from './limits.js'
-import type { Dialer, FrameLink } from './link.js'
+import type { Dialer, FrameLink, LinkPath } from './link.js'
 import { Pace } from './pace.js'
 import { lost, PeerSet, type PeerSetOptions, type PeerSetParts } from './peer-set.js'
 import { checkRequest, openPending, type Pending } from './pending.js'
 import type { Serving } from './responder.js'
 import type {
   FrameTap,
+  PathCounts,
   Rates,
   RequestGate,
   RequestServer,
@@ -133,6 +134,19 @@ export class PeerNetwork implements Transport {
 
   connected(): PeerId[] {
     return [...this.peers.values()].filter((peer) => peer.connected).map((peer) => peer.id)
+  }
+
+  pathTo(peer: PeerId): LinkPath | undefined {
+    return this.peers.get(peer)?.path()
+  }
+
+  paths(): PathCounts {
+    const counts = { direct: 0, relayed: 0 }
+    for (const peer of this.peers.values()) {
+      const path = peer.path()
+      if (path !== undefined) counts[path.kind] += 1
+    }
+    return counts
   }
 
   usage(): TransportUsage {

@@ -9,7 +9,7 @@ import type { PeerId } from '../model/ids.js'
 import type { Budget, Lease } from './budget.js'
 import { Connection, highWaterOf } from './connection.js'
 import { BUFFERED_TOTAL_BYTES_MAX, CONNECTIONS_LOST_MAX, DIAL_AGAIN_MS } from './limits.js'
-import type { Dialer, FrameLink } from './link.js'
+import type { Dialer, FrameLink, LinkPath } from './link.js'
 import type { Pending } from './pending.js'
 import type { Serving } from './responder.js'
 import type { FrameTap } from './transport.js'
@@ -57,6 +57,11 @@ export class PeerSet {
     return this.connections.length > 0
   }
 
+  /** Of the connection that was opened last. */
+  path(): LinkPath | undefined {
+    return this.connections.at(-1)?.connection.path()
+  }
+
   /** No request is open or waits, in either direction. */
   get idle(): boolean {
     const waiting = this.waiting.size + this.queued.size
@@ -101,9 +106,8 @@ export class PeerSet {
     const attempt = new AbortController()
     this.dialing = attempt
     serving.counters.dials += 1
-    const late = unreachable(`no connection within ${this.options.dialMs} ms`)
     const over = new AbortController()
-    void clock.sleep(this.options.dialMs, over.signal).then((slept) => slept && attempt.abort(late))
+    void clock.sleep(this.options.dialMs, over.signal).then((slept) => slept && attempt.abort(this.late()))
     try {
       const link = await untilAborted(dialer.dial(this.id, attempt.signal), attempt.signal, (unused) => unused.close())
       this.dialing = undefined
@@ -113,6 +117,11 @@ export class PeerSet {
     } finally {
       over.abort()
     }
+  }
+
+  private late(): AppError {
+    const why = this.parts.dialer.obstacle?.(this.id)
+    return unreachable(`no connection within ${this.options.dialMs / 1_000} s${why === undefined ? '' : `: ${why}`}`)
   }
 
   private dialFailed(error: unknown): void {

@@ -15,6 +15,7 @@
  * - memory is bounded (rtc/limits.ts): beyond it, requests wait their turn, first come first served.
  */
 import type { PeerId } from '../model/ids.js'
+import type { LinkPath } from './link.js'
 
 export interface TransportRequest {
   /** METHOD of wire/methods.ts. */
@@ -65,6 +66,12 @@ export interface Rates {
   downBytesPerSecondMax: number | null
 }
 
+/** Open connections by how their packets travel. */
+export interface PathCounts {
+  direct: number
+  relayed: number
+}
+
 export interface Transport {
   request(peer: PeerId, request: TransportRequest): Promise<TransportReply>
   /** Requests that arrive before this is called are refused with `busy`. */
@@ -73,6 +80,10 @@ export interface Transport {
   warm(peers: Iterable<PeerId>): void
   /** Peers with an open connection now. */
   connected(): PeerId[]
+  /** How packets travel to a connected peer; undefined without a connection, and without a network. */
+  pathTo?(peer: PeerId): LinkPath | undefined
+  /** Of the connections that are open now. */
+  paths?(): PathCounts
   /** For a body that arrived here, a reply's or a request's, when nobody looks at it any more. Voluntary: it saves memory and time. */
   recycle?(body: Buffer): void
   /** Bytes a second of all connections together, from now on; null: no limit. What this side asks of others is counted, and its replies

@@ -18,6 +18,7 @@ import type { Dialer, FrameLink } from './link.js'
 import { RecentSet } from './recent-set.js'
 import { cleanSdp } from './sdp.js'
 import type { DescriptionSigner, Signaling } from './signaling.js'
+import { TurnTunnels } from './turn-tunnel.js'
 import { acquireLibrary, type WebRtcLibrary } from './webrtc-library.js'
 import { rtcConfigOf, type WebRtcOptions } from './webrtc-options.js'
 import { isHandshakeFailure, unreachable, WebRtcSession } from './webrtc-session.js'
@@ -65,10 +66,12 @@ export class WebRtcDialer implements Dialer<PeerId> {
   private readonly unsubscribe: (() => void)[]
   private readonly parts: WebRtcParts
   private readonly options: WebRtcOptions
+  private readonly tunnels: TurnTunnels
 
   constructor(parts: WebRtcParts, options: WebRtcOptions) {
     this.parts = parts
     this.options = options
+    this.tunnels = new TurnTunnels(parts.clock)
     this.unsubscribe = [
       parts.signaling.onSignal((from, session, payload) => void this.onSignal(from, session, payload)),
       parts.signaling.onUnreachable((to, session) => this.onUnreachable(to, session)),
@@ -77,6 +80,11 @@ export class WebRtcDialer implements Dialer<PeerId> {
 
   accept(listener: (peer: PeerId, link: FrameLink) => void): void {
     this.listener = listener
+  }
+
+  obstacle(peer: PeerId): string | undefined {
+    for (const { peer: dialed, session } of this.dialing.values()) if (dialed === peer) return session.obstacle()
+    return undefined
   }
 
   async dial(peer: PeerId, signal: AbortSignal): Promise<FrameLink> {
@@ -146,11 +154,12 @@ export class WebRtcDialer implements Dialer<PeerId> {
     const { log, self, clock } = this.parts
     if (this.stopped) throw unreachable('stopped')
     this.library ??= acquireLibrary(log)
-    const [library, iceServers] = await Promise.all([this.library, this.options.iceServers?.() ?? []])
+    const [library, named] = await Promise.all([this.library, this.options.iceServers?.() ?? []])
+    const iceServers = this.options.relayOnly ? await this.tunnels.through(named) : named
     const config = rtcConfigOf(this.options, iceServers)
     return () => {
       if (this.stopped) throw unreachable('stopped')
-      return new WebRtcSession(library.open(self.slice(0, 8), config), clock)
+      return new WebRtcSession(library.open(self.slice(0, 8), config), clock, iceServers.length > 0)
     }
   }
 
@@ -253,6 +262,7 @@ export class WebRtcDialer implements Dialer<PeerId> {
     for (const { stop } of [...this.answering.values()]) stop.abort(reason)
     const library = await this.library
     await library?.release(this.parts.clock)
+    await this.tunnels.close()
   }
 }
 

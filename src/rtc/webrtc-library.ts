@@ -19,6 +19,13 @@ let users = 0
 /** Ends of connections take a round trip, or are given up by then. */
 const CLOSE_MS = 1_000
 
+/** Of ICE: `type` is host, srflx, prflx or relay. */
+export interface Candidate {
+  type: string
+  address: string
+  port: number
+}
+
 export interface WebRtcLibrary {
   /** Throws when the library refuses the configuration. */
   open(name: string, config: RtcConfig): RtcConnection
@@ -84,6 +91,12 @@ export class RtcConnection {
     for (const candidate of sdp.match(/^a=candidate:.*$/gm) ?? []) {
       this.connection.addRemoteCandidate(candidate.trimEnd(), '0')
     }
+  }
+
+  /** The addresses that packets go between; undefined before there is a connection and after its end. */
+  selectedPair(): { local: Candidate; remote: Candidate } | undefined {
+    if (this.closed) return undefined
+    return this.connection.getSelectedCandidatePair() ?? undefined
   }
 
   localSdp(): string | undefined {

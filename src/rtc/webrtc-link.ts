@@ -1,6 +1,6 @@
 /** A data channel and its connection as a FrameLink. */
 import { BUFFERED_LOW_BYTES } from './limits.js'
-import type { FrameLink, LinkListener } from './link.js'
+import type { FrameLink, LinkListener, LinkPath } from './link.js'
 import type { RtcChannel, RtcConnection } from './webrtc-library.js'
 
 const NOT_BINARY = Buffer.alloc(0)
@@ -41,6 +41,14 @@ export class WebRtcLink implements FrameLink {
       // Closed by the other side a moment ago.
       return false
     }
+  }
+
+  path(): LinkPath | undefined {
+    const pair = this.ended ? undefined : this.connection.selectedPair()
+    if (pair === undefined) return undefined
+    const { type, address, port } = pair.remote
+    const isRelayed = type === 'relay' || pair.local.type === 'relay'
+    return { kind: isRelayed ? 'relayed' : 'direct', remote: { type, address, port } }
   }
 
   bufferedBytes(): number {

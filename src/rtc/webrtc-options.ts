@@ -13,7 +13,7 @@ export interface WebRtcOptions {
   udpMux?: boolean
   /** Of the path. 4,000 lifts one loopback connection to twice the speed; 9,000 and above hang. Unset: 1,280 or so. */
   mtu?: number
-  /** Hides this machine's addresses from peers: TURN only. */
+  /** Hides this machine's addresses from peers: TURN only, through turn-tunnel.ts. Not together with `udpMux`. */
   relayOnly?: boolean
 }
 
@@ -22,7 +22,12 @@ export function rtcConfigOf(options: WebRtcOptions, iceServers: string[]): RtcCo
   if (options.bindAddress !== undefined) config.bindAddress = options.bindAddress
   if (options.mtu !== undefined) config.mtu = options.mtu
   if (options.udpMux) config.enableIceUdpMux = true
-  if (options.relayOnly) config.iceTransportPolicy = 'relay'
+  if (options.relayOnly) {
+    config.iceTransportPolicy = 'relay'
+    // From there no packet reaches another machine but through the tunnel.
+    config.bindAddress = '127.0.0.1'
+    delete config.mtu
+  }
   if (options.udpPorts !== undefined) {
     config.portRangeBegin = options.udpPorts.first
     config.portRangeEnd = options.udpPorts.last

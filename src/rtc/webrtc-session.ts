@@ -24,6 +24,9 @@ const PROBE_AFTER_MS = 500
 export class WebRtcSession {
   private readonly connection: RtcConnection
   private readonly clock: Clock
+  private readonly asksServers: boolean
+  private ours: string | undefined
+  private theirs: string | undefined
   private channel: RtcChannel | undefined
   private over = false
   private readonly gathered: Promise<void>
@@ -32,9 +35,11 @@ export class WebRtcSession {
   private resolve: (link: WebRtcLink) => void = () => {}
   private reject: (error: AppError) => void = () => {}
 
-  constructor(connection: RtcConnection, clock: Clock) {
+  /** `asksServers`: STUN or TURN servers were named to the connection. */
+  constructor(connection: RtcConnection, clock: Clock, asksServers = false) {
     this.connection = connection
     this.clock = clock
+    this.asksServers = asksServers
     this.link = new Promise((resolve, reject) => {
       this.resolve = resolve
       this.reject = reject
@@ -45,7 +50,7 @@ export class WebRtcSession {
       connection.onGathered = resolve
     })
     connection.onState = (state) => {
-      if (isEnded(state)) this.end(handshakeFailed(`connection ${state}`))
+      if (isEnded(state)) this.end(handshakeFailed(`connection ${[state, this.obstacle() ?? []].flat().join(': ')}`))
     }
   }
 
@@ -55,6 +60,7 @@ export class WebRtcSession {
     this.channel = channel
     channel.onOpen = () => this.open(channel)
     const sdp = await this.localSdp()
+    this.ours = sdp
     return careful ? sdp : sdp.replace('a=setup:actpass', 'a=setup:active')
   }
 
@@ -82,12 +88,27 @@ export class WebRtcSession {
 
   /** `sdp` is clean. */
   takeAnswer(sdp: string): void {
+    this.theirs = sdp
     try {
       this.connection.setRemote(sdp, 'answer')
       this.connection.addCandidates(sdp)
     } catch (cause) {
       this.end(handshakeFailed("the peer's answer is not usable", cause))
     }
+  }
+
+  /** Why an offer does not lead to a connection, as far as the two descriptions tell. */
+  obstacle(): string | undefined {
+    if (this.ours === undefined) return undefined
+    if (this.asksServers && !isOpenToOthers(this.ours)) {
+      return 'no STUN or TURN server answers here: this network may block UDP'
+    }
+    if (this.theirs === undefined) return 'the peer did not answer'
+    if (this.asksServers && !isOpenToOthers(this.theirs)) {
+      return 'the peer is reached by no STUN or TURN server: its network may block UDP'
+    }
+    const relays = [this.ours, this.theirs].some((sdp) => sdp.includes(' typ relay'))
+    return relays ? undefined : 'no TURN server relays between the two networks'
   }
 
   private async localSdp(): Promise<string> {
@@ -139,4 +160,9 @@ function handshakeFailed(why: string, cause?: unknown): AppError {
 
 export function isHandshakeFailure(error: unknown): boolean {
   return error instanceof AppError && error.details?.handshake === true
+}
+
+/** It learnt an address of itself from outside its own network. */
+function isOpenToOthers(sdp: string): boolean {
+  return / typ (srflx|relay)/.test(sdp)
 }

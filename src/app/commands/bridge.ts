@@ -23,6 +23,7 @@ interface RunArguments {
   worker?: string[]
   repairs?: 'here' | 'workers'
   bridge?: string
+  behindProxy?: boolean
 }
 
 const run: Command<RunArguments> = {
@@ -51,6 +52,10 @@ const run: Command<RunArguments> = {
       })
       .option('bridge', { type: 'string', describe: 'of a repair worker: the address of its bridge (first start)' })
       .option('ice', { type: 'string', array: true, describe: 'STUN and TURN servers for all peers' })
+      .option('behind-proxy', {
+        type: 'boolean',
+        describe: 'a proxy in front says in x-forwarded-for where requests come from',
+      })
       .example(
         'shardrive bridge run --dir /var/lib/shardrive-bridge --listen 127.0.0.1:7400',
         'what is said once is remembered',
@@ -130,6 +135,7 @@ async function runUntilStopped(args: Arguments<RunArguments>, terminal: Terminal
     },
     ...(args.publicUrl === undefined ? {} : { publicUrl: args.publicUrl }),
     ...(args.ice === undefined ? {} : { ice: args.ice }),
+    ...(args.behindProxy === undefined ? {} : { behindProxy: args.behindProxy }),
   }
   const log = openLog('bridge')
   manager.useLog(log)

@@ -32,6 +32,7 @@ interface MountArguments {
   uid?: number
   gid?: number
   cache: string
+  relayOnly: boolean
   allowOther?: boolean
   foreground: boolean
 }
@@ -61,6 +62,11 @@ export const command: Command<MountArguments> = {
       .option('uid', { type: 'number', describe: 'owner of the root directory of a new drive (default: you)' })
       .option('gid', { type: 'number', describe: 'group of the root directory of a new drive' })
       .option('cache', { type: 'string', default: '10GiB', describe: 'how much read data to keep on this disk' })
+      .option('relay-only', {
+        type: 'boolean',
+        default: false,
+        describe: "hide this machine's address from hosts: everything goes through the bridge's TURN server, slower",
+      })
       .option('allow-other', {
         type: 'boolean',
         describe: 'let other users of this machine in (default: only when root mounts)',
@@ -118,6 +124,7 @@ async function runInForeground(
       readOnly: args.readOnly,
       takeover: args.takeover,
       fsyncStored: args.fsync === 'stored',
+      relayOnly: args.relayOnly,
       cacheBytes: parseBytes(args.cache),
       ...(args.uid === undefined ? {} : { uid: args.uid }),
       ...(args.gid === undefined ? {} : { gid: args.gid }),

@@ -63,7 +63,14 @@ interface StatusFacts {
   local: { bytes: number; epochs: number; operations: number; oldestAgeMs: number | null }
   stored: StoredFacts | null
   bridge: { url: string; connected: boolean }
-  hosts: { connected: number; online: number | null; total: number | null; refused: number }
+  hosts: {
+    connected: number
+    direct: number
+    relayed: number
+    online: number | null
+    total: number | null
+    refused: number
+  }
   trouble: { code: string; message: string } | null
   files: number
 }
@@ -77,7 +84,7 @@ function describe(facts: StatusFacts): string[] {
     `local    ${isClean ? 'nothing: all of it is stored' : `${formatBytes(local.bytes)} not stored yet${age}`}`,
     ...storedLines(facts.stored),
     `bridge   ${bridge.url}, ${bridge.connected ? 'connected' : 'not connected'}`,
-    `hosts    ${hosts.online === null ? 'unknown' : `${hosts.online} of ${hosts.total} online`}, ${hosts.connected} connected here`,
+    `hosts    ${hosts.online === null ? 'unknown' : `${hosts.online} of ${hosts.total} online`}, ${hosts.connected} connected here${relayedWords(hosts)}`,
   ]
   if (hosts.refused > 0)
     lines.push(
@@ -86,6 +93,10 @@ function describe(facts: StatusFacts): string[] {
   if (readOnly !== null) lines.push(`READ-ONLY  ${readOnly}`)
   if (trouble !== null) lines.push(`trouble  ${trouble.message} [${trouble.code}]`)
   return lines
+}
+
+function relayedWords({ direct, relayed }: { direct: number; relayed: number }): string {
+  return relayed === 0 ? '' : ` (${direct} direct, ${relayed} through a relay)`
 }
 
 export function storedLines(stored: StoredFacts | null): string[] {
