@@ -31,7 +31,7 @@ async function refuseDamaged(
 ) {
   for (const [name, code, exitCode] of files) {
     const copy = lab.path(`damaged-${name}`)
-    fs.cpSync(folder, copy, { recursive: true, filter: (one) => !/-(wal|shm)$|\.lock$/.test(one) })
+    fs.cpSync(folder, copy, { recursive: true, filter: (one) => !/-(wal|shm)$|\.(lock|sock)$/.test(one) })
     const noise = Buffer.alloc(4_096, `${name} `)
     fs.writeFileSync(path.join(copy, name), noise, { mode: 0o600 })
     const found = await expectRefusal(t, lab, [...words, '--dir', copy], { code, exitCode })
@@ -52,7 +52,7 @@ t.test('a bridge refuses what is damaged in its folder', async (t) => {
     ],
   )
   const open = lab.path('open-key')
-  fs.cpSync(bridgeDir, open, { recursive: true, filter: (one) => !/-(wal|shm)$|\.lock$/.test(one) })
+  fs.cpSync(bridgeDir, open, { recursive: true, filter: (one) => !/-(wal|shm)$|\.(lock|sock)$/.test(one) })
   fs.chmodSync(path.join(open, 'bridge.key'), 0o644)
   await expectRefusal(t, lab, ['bridge', 'run', '--dir', open], {
     code: 'bridge-key-open',

@@ -9,14 +9,18 @@ import { hostId } from '../../src/model/ids.js'
 import { encodeGetRequest, encodeTokenHead, METHOD } from '../../src/wire/methods.js'
 import { Net, type NetHost, Uploader } from '../support/bridge-net.js'
 import { until } from '../support/named.js'
+import { scratchFolder } from '../support/scratch-folder.js'
 
 async function network(t: Test) {
-  const net = await Net.start(t.testdir(), 10)
+  // Removed when the last host has ended: their disks are written to until then.
+  const { folder, remove } = scratchFolder()
+  const net = await Net.start(folder, 10, { hostOptions: { diskLookMs: 500 } })
   const drive = await net.world.drive('a')
   const uploader = new Uploader(net, drive)
   t.teardown(async () => {
     await uploader.stop()
     await net.stop()
+    remove()
   })
   await drive.claim()
   const peers = net.hub.node(drive.deviceId)

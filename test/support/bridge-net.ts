@@ -15,7 +15,7 @@ import type { BridgeClient } from '../../src/bridge-client/bridge-client.js'
 import type { BridgeSocket } from '../../src/bridge-client/bridge-socket.js'
 import type { SigningKey } from '../../src/crypto/signing-key.js'
 import { initHostFolder, openHostFolder } from '../../src/host/folder.js'
-import { Host } from '../../src/host/host.js'
+import { Host, type HostOptions } from '../../src/host/host.js'
 import { bridgeId, type HostId, type SegmentId, type ShardId } from '../../src/model/ids.js'
 import { MemoryHub, type MemoryTransport } from '../../src/rtc/memory-transport.js'
 import { type SealedSegment, sealSegment } from '../../src/segment/seal.js'
@@ -31,6 +31,8 @@ const SCHEME = { dataShards: 4, totalShards: 8 }
 export interface NetOptions extends WorldOptions {
   /** Hosts live by the driven clock too: their shards grow old with it. */
   ownTime?: boolean
+  /** Of every host that is started. */
+  hostOptions?: HostOptions
 }
 
 export class Net {
@@ -38,19 +40,22 @@ export class Net {
   readonly world: World
   readonly hub: MemoryHub
   readonly hosts: NetHost[] = []
+  /** Of every host that is started. */
+  readonly hostOptions: HostOptions
 
-  private constructor(world: World, hub: MemoryHub, ownTime: boolean) {
+  private constructor(world: World, hub: MemoryHub, { ownTime, hostOptions }: Pick<Net, 'ownTime' | 'hostOptions'>) {
     this.ownTime = ownTime
     this.world = world
     this.hub = hub
+    this.hostOptions = hostOptions
   }
 
   static async start(dir: string, count: number, options: NetOptions = {}): Promise<Net> {
-    const { ownTime = false, ...rest } = options
+    const { ownTime = false, hostOptions = {}, ...rest } = options
     const hub = new MemoryHub({ clock: systemClock })
     const transport = () => hub.node(bridgeId(keyOf('bridge').id), { dialMs: 1_000 })
     const world = await World.start(path.join(dir, 'bridge'), { transport, ...rest })
-    const net = new Net(world, hub, ownTime)
+    const net = new Net(world, hub, { ownTime, hostOptions })
     for (let at = 0; at < count; at++) net.hosts.push(await NetHost.start(net, path.join(dir, `host-${at}`)))
     return net
   }
@@ -151,7 +156,7 @@ export class NetHost {
     }
     const clock = this.net.ownTime ? ownClock(world.clock) : systemClock
     const parts = { folder, transport: this.transport, session, clock, log: silentLog }
-    this.host = await Host.start(parts, { diskFloorBytes: 0, diskLookMs: 500 })
+    this.host = await Host.start(parts, { diskFloorBytes: 0, ...this.net.hostOptions })
     await until(async () => (await this.host?.status())?.registered === true)
     socket = world.socket(folder.key)
     socket.onDelete((token) => {
