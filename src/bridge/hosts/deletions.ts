@@ -62,6 +62,8 @@ export class Deletions {
       const due = []
       for (const one of page) if (await this.isDue(host, row, one)) due.push(one)
       if (due.length === 0) continue
+      // Else a loss of power could bring back books in which these are the only copies.
+      await this.parts.store.flush()
       const answers = due.map((one) => {
         const { id, pseudonym, generation, segment, index, shard } = one
         const { token, serial } = this.parts.tokens.delete(host, pseudonym, { segment, index, shard }, generation)

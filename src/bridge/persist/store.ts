@@ -8,7 +8,7 @@ import { AppError } from '../../base/errors.js'
 import type { Database } from '../../sqlite/driver.js'
 import { guarded } from '../../sqlite/failures.js'
 import { lockFolder } from '../../sqlite/lock.js'
-import { openDatabase } from '../../sqlite/open.js'
+import { flushToDisk, openDatabase } from '../../sqlite/open.js'
 import { AccountRows } from './account-rows.js'
 import { AuditRows } from './audit-rows.js'
 import { BookRows } from './book-rows.js'
@@ -68,6 +68,11 @@ export class Store {
       unlock()
       throw error
     }
+  }
+
+  /** What was committed so far survives a loss of power: before a host is told that it may forget. */
+  async flush(): Promise<void> {
+    guarded(() => flushToDisk(this.db))
   }
 
   /** Throws when the database does not answer as it did when it was opened. */
