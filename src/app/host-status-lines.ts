@@ -44,7 +44,7 @@ function awayLines({ host, pid, away }: AwayFacts, { dir }: Beside): string[] {
 }
 
 function runningLines(facts: HostFacts): string[] {
-  const { refuses, isOpen, disk, pid } = facts
+  const { refuses, isOpen, disk, pid, connections } = facts
   const taking =
     refuses !== null
       ? `takes no new shards: ${refuses.why} [${refuses.code}]`
@@ -55,6 +55,7 @@ function runningLines(facts: HostFacts): string[] {
   return [
     `state     runs (process ${pid}), ${taking}`,
     `disk      ${disk.state}${disk.why === null ? writes : `: ${disk.why}`}`,
+    ...(connections === null ? [] : [`peers     ${connections.direct} direct, ${connections.relayed} through a relay`]),
   ]
 }
 

@@ -43,6 +43,7 @@ export interface HostFacts {
   disk: HostStatus['disk']
   refuses: HostStatus['refuses']
   isOpen: boolean
+  connections: HostStatus['connections']
   terms: HostStatus['terms']
   traffic: HostStatus['traffic']
   registered: boolean
@@ -75,7 +76,7 @@ export function statusFacts(
   status: HostStatus,
   { bridge, standing }: Pick<HostFacts, 'bridge' | 'standing'>,
 ): HostFacts {
-  const { host, registered, shards, damagedShards, disk, refuses, isOpen, terms, traffic } = status
+  const { host, registered, shards, damagedShards, disk, refuses, isOpen, connections, terms, traffic } = status
   const { volumeBytes: usedBytes, liveBytes, trashBytes, freeBytes, capacityBytes: lentBytes } = status
   return {
     running: true,
@@ -87,6 +88,7 @@ export function statusFacts(
     disk,
     refuses,
     isOpen,
+    connections,
     terms,
     traffic,
     registered,

@@ -17,6 +17,7 @@ import type { BridgeConfig } from './config.js'
 import { Commits } from './contracts/commits.js'
 import { TokenIssuer } from './contracts/tokens.js'
 import { Deletions } from './hosts/deletions.js'
+import { HostReach } from './hosts/reach.js'
 import { HostRegistry } from './hosts/registry.js'
 import type { Store } from './persist/store.js'
 import { Placements } from './placement/placements.js'
@@ -63,6 +64,7 @@ export interface Rooms {
   repairs: RepairRooms
   schemes: Schemes
   repairCalls: RepairCalls
+  reach: HostReach
 }
 
 export async function buildRooms(parts: RoomsParts): Promise<Rooms> {
@@ -102,6 +104,7 @@ export async function buildRooms(parts: RoomsParts): Promise<Rooms> {
     repairs,
     schemes,
     repairCalls: new RepairCalls({ ...rooms, ...repairs, schemes, clock, workers, bridge: tokens.bridge }),
+    reach: new HostReach({ hosts, transport: parts.transport, clock }),
     losses: new Losses({ store, standings, requests: auditRequests }),
     audits: buildAudits(parts, rooms, lot),
   }

@@ -17,10 +17,10 @@ export interface HostStatus extends Totals {
   terms: TermsSettings
   /** Within its hours. */
   isOpen: boolean
-  /** Of this calendar month. */
-  traffic: Traffic
   /** Open connections by how their packets travel; null on a transport without a network. */
   connections: PathCounts | null
+  /** Of this calendar month. */
+  traffic: Traffic
 }
 
 /** What tells whether a host is alive and well, without a look at every shard. */

@@ -156,8 +156,8 @@ export class Host {
       refuses: refusal === null ? null : { code: refusal.code, why: refusal.message },
       terms: terms.settings,
       isOpen: terms.isOpen,
-      traffic: terms.traffic(),
       connections: this.parts.transport.paths?.() ?? null,
+      traffic: terms.traffic(),
       ...store.totals(),
     }
   }

@@ -1,8 +1,8 @@
 /** How a link's packets travel now: straight between the two machines, or through a TURN server of either side. */
 export interface LinkPath {
   kind: 'direct' | 'relayed'
-  /** Where the peer's packets come from, as this side sees it. `type` as in ICE: host, srflx, prflx, relay. */
-  remote: { type: string; address: string; port: number }
+  /** Where the peer is seen from outside its network, as a STUN server told it and it told us; null: it was not told. */
+  outside: { address: string; port: number } | null
 }
 
 /** One ordered, reliable channel of whole messages to one peer, as a connection uses it. */

@@ -29,6 +29,13 @@ function isUsable(line: string): boolean {
   return words[2]?.toUpperCase() === 'UDP' && isIP(words[4] ?? '') !== 0
 }
 
+/** Where a STUN server saw the describer. `sdp` is clean. */
+export function reflexiveOf(sdp: string): { address: string; port: number } | null {
+  const words = /^a=candidate:(.*) typ srflx/m.exec(sdp)?.[1]?.split(' ')
+  const port = Number(words?.[5])
+  return words?.[4] !== undefined && port >= 1 && port <= 65_535 ? { address: words[4], port } : null
+}
+
 function malformed(why: string): AppError {
   return new AppError('malformed', `session description: ${why}`)
 }

@@ -127,14 +127,8 @@ export class TurnTunnels {
   async through(iceServers: readonly string[]): Promise<string[]> {
     const servers = iceServers.map(parseIceServer).filter((one) => one?.kind === 'turn')
     if (servers.length === 0) {
-      throw new AppError(
-        'peer-unreachable',
-        'the bridge names no TURN server, and this drive connects by relays only',
-        {
-          retry: 'later',
-          hint: 'mount without --relay-only, or ask the operator of the bridge for a TURN server',
-        },
-      )
+      const why = 'the bridge names no TURN server, and with --relay-only there is no other way'
+      throw new AppError('peer-unreachable', why, { retry: 'later' })
     }
     return Promise.all(
       servers.map(async (server) => {

@@ -19,13 +19,6 @@ let users = 0
 /** Ends of connections take a round trip, or are given up by then. */
 const CLOSE_MS = 1_000
 
-/** Of ICE: `type` is host, srflx, prflx or relay. */
-export interface Candidate {
-  type: string
-  address: string
-  port: number
-}
-
 export interface WebRtcLibrary {
   /** Throws when the library refuses the configuration. */
   open(name: string, config: RtcConfig): RtcConnection
@@ -93,8 +86,8 @@ export class RtcConnection {
     }
   }
 
-  /** The addresses that packets go between; undefined before there is a connection and after its end. */
-  selectedPair(): { local: Candidate; remote: Candidate } | undefined {
+  /** The kinds of the two ends that packets go between; undefined before there is a connection and after its end. */
+  selectedPair(): { local: { type: string }; remote: { type: string } } | undefined {
     if (this.closed) return undefined
     return this.connection.getSelectedCandidatePair() ?? undefined
   }

@@ -15,10 +15,12 @@ export class WebRtcLink implements FrameLink {
   private ended = false
   private readonly connection: RtcConnection
   private readonly channel: RtcChannel
+  private readonly outside: LinkPath['outside']
 
   /** The channel is open. Messages wait in the library until `attach`; an end is remembered. */
-  constructor(connection: RtcConnection, channel: RtcChannel) {
+  constructor(connection: RtcConnection, channel: RtcChannel, outside: LinkPath['outside'] = null) {
     this.connection = connection
+    this.outside = outside
     this.channel = channel
     channel.setLowMark(BUFFERED_LOW_BYTES)
     channel.onClosed = () => this.end()
@@ -46,9 +48,11 @@ export class WebRtcLink implements FrameLink {
   path(): LinkPath | undefined {
     const pair = this.ended ? undefined : this.connection.selectedPair()
     if (pair === undefined) return undefined
-    const { type, address, port } = pair.remote
-    const isRelayed = type === 'relay' || pair.local.type === 'relay'
-    return { kind: isRelayed ? 'relayed' : 'direct', remote: { type, address, port } }
+    // The library's word for the remote side is one of the candidates that the peer described. When the peer's first packet came
+    // before its description, it may be another of them than the one in use (libjuice 1.7: a pair keeps its place in a list that is
+    // written anew): so an offerer may count a relay of the peer's own as direct. Nothing else of it is used.
+    const isRelayed = pair.remote.type === 'relay' || pair.local.type === 'relay'
+    return { kind: isRelayed ? 'relayed' : 'direct', outside: this.outside }
   }
 
   bufferedBytes(): number {

@@ -14,6 +14,7 @@ import type { Clock } from '../base/clock.js'
 import { AppError } from '../base/errors.js'
 import { FRAME_BYTES_MAX } from '../wire/frame-limits.js'
 import { GATHER_MS } from './limits.js'
+import { reflexiveOf } from './sdp.js'
 import type { RtcChannel, RtcConnection } from './webrtc-library.js'
 import { isEnded, WebRtcLink } from './webrtc-link.js'
 
@@ -66,6 +67,7 @@ export class WebRtcSession {
 
   /** `sdp` is clean. Throws `malformed` when the library cannot read it. */
   async answer(sdp: string): Promise<string> {
+    this.theirs = sdp
     this.connection.onChannel = (channel) => this.open(channel)
     try {
       this.connection.setRemote(sdp, 'offer')
@@ -136,7 +138,7 @@ export class WebRtcSession {
       return
     }
     this.over = true
-    this.resolve(new WebRtcLink(this.connection, channel))
+    this.resolve(new WebRtcLink(this.connection, channel, reflexiveOf(this.theirs ?? '')))
   }
 
   /** Ends the attempt; a link that was handed out is not touched. */

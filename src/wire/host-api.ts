@@ -90,3 +90,23 @@ export const LossesRequest = closed({
   }),
 })
 export type LossesRequest = Static<typeof LossesRequest>
+
+// POST /v1/hosts/:host/knock. `port`: of the host, as the outside sees it. `address`: where the request came from.
+export const KnockRequest = closed({ port: Type.Integer({ minimum: 1, maximum: 65_535 }), nonce: Hex16 })
+export type KnockRequest = Static<typeof KnockRequest>
+export const KnockReply = closed({ address: Type.String({ maxLength: 64 }), sent: Type.Boolean() })
+export type KnockReply = Static<typeof KnockReply>
+
+// POST /v1/hosts/:host/dial. `kind`: how the bridge's packets reach the host. `outside`: where a STUN server sees the host.
+export const DialRequest = closed({})
+export type DialRequest = Static<typeof DialRequest>
+export const DialReply = closed({
+  reached: Type.Boolean(),
+  code: Type.Optional(Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' })),
+  tookMs: Count,
+  kind: nullable(Type.Union([Type.Literal('direct'), Type.Literal('relayed')])),
+  outside: nullable(
+    closed({ address: Type.String({ maxLength: 64 }), port: Type.Integer({ minimum: 1, maximum: 65_535 }) }),
+  ),
+})
+export type DialReply = Static<typeof DialReply>

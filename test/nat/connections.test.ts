@@ -102,10 +102,7 @@ function counters(device: string): string {
 }
 
 function table(found: Found): string {
-  const cell = (one: Reached | undefined) =>
-    one === undefined
-      ? '?'
-      : `${one.kind}${one.kind === 'impossible' ? '' : ` (${one.remote?.type})`}, ${one.tookMs} ms`
+  const cell = (one: Reached | undefined) => (one === undefined ? '?' : `${one.kind}, ${one.tookMs} ms`)
   const rows = NAT_KINDS.map((device) => [device, ...NAT_KINDS.map((host) => cell(found.get(device)?.get(host)))])
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
   const head = ['device \\ host', ...NAT_KINDS]

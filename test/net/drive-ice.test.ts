@@ -3,7 +3,8 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { openPeers, type PeerSettings } from '../../src/app/peers.js'
-import { peerId } from '../../src/model/ids.js'
+import { type PeerId, peerId } from '../../src/model/ids.js'
+import { METHOD } from '../../src/wire/methods.js'
 import { until } from '../suites/transport-suite.js'
 import { DriveNet } from '../support/drive-net.js'
 import { rampBytes } from '../support/ramp.js'
@@ -71,3 +72,30 @@ t.test('drives and hosts are told of the servers that the bridge names, and a dr
     hosts.map(() => [url]),
   )
 })
+
+t.test(
+  'a drive that is to hide its address opens its peers so, and without a TURN server reaches nobody',
+  async (t) => {
+    const { url, asked } = await stunServer(t)
+    const hiding: (boolean | undefined)[] = []
+    const net = await DriveNet.start(t, {
+      hosts: 3,
+      config: { scheme: { dataShards: 1, totalShards: 3 }, ice: [url] },
+      openPeers: (settings: PeerSettings) => {
+        hiding.push(settings.relayOnly)
+        return openPeers(settings)
+      },
+    })
+    const device = await net.newAccount()
+    const before = hiding.length
+    const drive = await device.open({ relayOnly: true })
+    t.same(hiding.slice(before), [true])
+    t.equal(hiding.slice(0, before).includes(true), false, 'hosts have nothing to hide')
+    const asking = drive.network.peers.request(net.hosts[0]?.id as PeerId, {
+      ...{ method: METHOD.ping, head: Buffer.alloc(0), deadlineMs: 20_000 },
+    })
+    await t.rejects(asking, { code: 'peer-unreachable', message: /no TURN server.*--relay-only/ })
+    t.equal(asked(), 0, 'not even a STUN server is asked')
+    t.same(drive.network.peers.paths(), { direct: 0, relayed: 0 })
+  },
+)

@@ -114,6 +114,7 @@ export class NetHost {
   key!: SigningKey
   /** What it says when it is audited. */
   readonly auditee = new LyingAuditee()
+  client!: BridgeClient
   host: Host | null = null
   private readonly net: Net
   private socket: BridgeSocket | null = null
@@ -140,6 +141,7 @@ export class NetHost {
     this.id = folder.host
     this.key = folder.key
     const client = world.client(folder.key)
+    this.client = client
     let socket: BridgeSocket | null = null
     const deletes = new Set<(token: Buffer) => void>()
     this.auditee.key = folder.key

@@ -132,7 +132,7 @@ interface DriveFacts {
   mount: string
   readOnly: string | null
   trouble: { code: string; message: string } | null
-  hosts: { connected: number; online: number | null; total: number | null; refused: number }
+  hosts: { connected: number; relayed: number; online: number | null; total: number | null; refused: number }
 }
 
 /** What the daemon of this state directory says of itself; that none runs is nothing wrong. */
@@ -161,13 +161,14 @@ function driveChecks({ mount, readOnly, trouble, hosts }: DriveFacts): Check[] {
       ? { ok: true, detail: place }
       : { ok: false, detail: `${place}; ${trouble.message} [${trouble.code}]` }
   const online = hosts.online === null ? 'unknown how many are online' : `${hosts.online} of ${hosts.total} online`
+  const relayed = hosts.relayed === 0 ? '' : ` (${hosts.relayed} through a relay)`
   const refused = hosts.refused === 0 ? '' : `, ${hosts.refused} connections refused`
   return [
     { name: 'drive', ...drive, ...(hint === undefined ? {} : { hint }) },
     {
       name: 'hosts',
       ok: hosts.online !== 0 && hosts.refused === 0,
-      detail: `${online}, ${hosts.connected} connected here${refused}`,
+      detail: `${online}, ${hosts.connected} connected here${relayed}${refused}`,
       hint:
         hosts.refused === 0
           ? 'start hosts, or wait until they return; what you write stays on this machine until then'

@@ -1,5 +1,6 @@
 /** `shardrive host ...`: lend disk space to the network. One file a verb. */
 import type { CommandGroup } from '../command.js'
+import { doctor } from './host-doctor.js'
 import { exit } from './host-exit.js'
 import { init } from './host-init.js'
 import { run } from './host-run.js'
@@ -16,6 +17,7 @@ export const command: CommandGroup = {
       command: status,
     },
     { usage: 'set', summary: 'change space, hours, limits, address; a running host follows at once', command: set },
+    { usage: 'doctor', summary: 'how this host is reached, and what to do about it', command: doctor },
     { usage: 'exit', summary: 'leave in good order: every shard moves to other hosts first', command: exit },
   ],
 }

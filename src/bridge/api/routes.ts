@@ -117,6 +117,10 @@ export const ROUTES: readonly Route[] = [
   postJson(`${HOST}/losses`, hostApi.LossesRequest, (service, input, request) =>
     service.losses(input.caller, hostOf(input), request),
   ),
+  postJson(`${HOST}/knock`, hostApi.KnockRequest, (service, input, request) =>
+    service.knockHost(input.caller, hostOf(input), request),
+  ),
+  postJson(`${HOST}/dial`, hostApi.DialRequest, (service, input) => service.dialHost(input.caller, hostOf(input))),
   get(`${HOST}/transcripts/:id`, (service, input) =>
     service.transcript(input.caller, hostOf(input), transcriptOf(input)),
   ),

@@ -5,7 +5,8 @@ import type { Rooms } from '../rooms.js'
 import type { BridgeService } from './service.js'
 
 export function makeService(rooms: Rooms, facts: { clock: Clock; version: string }): BridgeService {
-  const { accounts, chains, placements, commits, views, hosts, config, tokens, standings, losses, schemes } = rooms
+  const { accounts, chains, placements, commits, views, hosts, config, tokens, standings, losses, schemes, reach } =
+    rooms
   return {
     info: async () => ({
       bridge: tokens.bridge,
@@ -51,6 +52,8 @@ export function makeService(rooms: Rooms, facts: { clock: Clock; version: string
       await losses.take(standings.own(key, host), request)
       return {}
     },
+    knockHost: ({ key, address }, host, request) => reach.knock(key, address, host, request),
+    dialHost: ({ key }, host) => reach.dial(key, host),
     transcript: ({ key }, host, id) => standings.transcript(key, host, id),
   }
 }

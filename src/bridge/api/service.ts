@@ -40,6 +40,8 @@ export interface BridgeService {
   standing(caller: Caller, host: HostId): Promise<hostApi.HostStanding>
   exit(caller: Caller, host: HostId, request: hostApi.ExitRequest): Promise<hostApi.HostStanding>
   losses(caller: Caller, host: HostId, request: hostApi.LossesRequest): Promise<api.Done>
+  knockHost(caller: Caller, host: HostId, request: hostApi.KnockRequest): Promise<hostApi.KnockReply>
+  dialHost(caller: Caller, host: HostId): Promise<hostApi.DialReply>
   /** docs/format.md section 12. */
   transcript(caller: Caller, host: HostId, id: number): Promise<Buffer>
 }

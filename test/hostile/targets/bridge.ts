@@ -73,6 +73,12 @@ const JSON_BODIES: Record<string, Bodies> = {
     key: host?.id as string,
     sound: { usedBytes: 1, freeBytes: 2 ** 39, capacityBytes: 2 ** 40 },
   }),
+  // Port 9 is where nobody listens.
+  'POST /v1/hosts/:host/knock': ({ hosts: [host] }) => ({
+    key: host?.id as string,
+    sound: { port: 9, nonce: HEX.slice(0, 32) },
+  }),
+  'POST /v1/hosts/:host/dial': ({ hosts: [host] }) => ({ key: host?.id as string, sound: {} }),
   'POST /v1/hosts/:host/exit': ({ hosts: [host] }) => ({ key: host?.id as string, sound: { cancel: true } }),
   'POST /v1/hosts/:host/losses': ({ hosts: [host], drive }) => ({
     key: host?.id as string,
@@ -96,6 +102,8 @@ const SCHEMAS: Record<string, string> = {
   'POST /v1/repairs/done': 'wire/repair-api.ts DoneRequest',
   'POST /v1/hosts': 'wire/host-api.ts HostRequest',
   'POST /v1/hosts/:host/report': 'wire/host-api.ts HostReport',
+  'POST /v1/hosts/:host/knock': 'wire/host-api.ts KnockRequest',
+  'POST /v1/hosts/:host/dial': 'wire/host-api.ts DialRequest',
   'POST /v1/hosts/:host/exit': 'wire/host-api.ts ExitRequest',
   'POST /v1/hosts/:host/losses': 'wire/host-api.ts LossesRequest',
 }

@@ -51,7 +51,7 @@ const fileOf = (schema: string) => {
 
 type Call = (client: BridgeClient) => Promise<unknown>
 
-function reply(
+export function reply(
   name: string,
   schema: keyof typeof wireApi | keyof typeof hostApi | keyof typeof repairApi,
   call: Call,

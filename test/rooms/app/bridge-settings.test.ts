@@ -12,6 +12,9 @@ t.test('what was said once holds, what is said now is remembered', async (t) => 
   rememberBridge(dir, first, 7_401)
   t.match(settleBridge(dir, {}), { listen: '127.0.0.1:7401', policy: 'single-machine', scheme })
   t.match(settleBridge(dir, { policy: 'standard' }), { policy: 'standard', scheme })
+  rememberBridge(dir, { ...first, behindProxy: true, ice: ['stun:stun.example'] }, 7_401)
+  t.match(settleBridge(dir, {}), { behindProxy: true, ice: ['stun:stun.example'] })
+  t.match(settleBridge(dir, { behindProxy: false }), { behindProxy: false })
 })
 
 t.test('an address that is none is told as that, said or kept', async (t) => {
