@@ -14,7 +14,7 @@ import { signReply } from '../../../src/permits/request-signature.js'
 import type * as wireApi from '../../../src/wire/api.js'
 import { HEADER } from '../../../src/wire/api.js'
 import { decodeJson } from '../../../src/wire/check.js'
-import type * as hostApi from '../../../src/wire/host-api.js'
+import * as hostApi from '../../../src/wire/host-api.js'
 import * as repairApi from '../../../src/wire/repair-api.js'
 import { type BridgeMessage, BridgeMessage as BridgeMessages } from '../../../src/wire/socket.js'
 import { mutateJson } from '../../support/mutate-json.js'
@@ -46,7 +46,7 @@ let answer: Buffer = Buffer.alloc(0)
 /** Bodies of hosts are in a file of their own. */
 const fileOf = (schema: string) => {
   if (schema in repairApi) return 'wire/repair-api.ts'
-  return schema.startsWith('Host') ? 'wire/host-api.ts' : 'wire/api.ts'
+  return schema in hostApi ? 'wire/host-api.ts' : 'wire/api.ts'
 }
 
 type Call = (client: BridgeClient) => Promise<unknown>
