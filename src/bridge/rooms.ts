@@ -115,5 +115,5 @@ function buildAudits(parts: RoomsParts, rooms: Pick<Rooms, 'hosts' | 'standings'
   const shared = { store, clock, log, lot, ...rooms }
   const { incarnation } = store
   const auditor = transport === null ? null : new Auditor({ ...shared, transport, key, incarnation, random })
-  return new Audits({ ...shared, auditor, closing: new Closing(shared) })
+  return new Audits({ ...shared, auditor, closing: new Closing({ ...shared, policy: parts.config.policy }) })
 }

@@ -152,7 +152,7 @@ export class Lab {
     this.standings = standings
     this.requests = new AuditRequests({ store, clock, lot })
     this.losses = new Losses({ store, standings, requests: this.requests })
-    this.audits = new Audits({ ...shared, auditor, closing: new Closing(shared) })
+    this.audits = new Audits({ ...shared, auditor, closing: new Closing({ ...shared, policy: 'single-machine' }) })
   }
 
   private async carry(host: LabHost, request: TransportRequest): Promise<TransportReply> {

@@ -3,7 +3,8 @@
  * Then nothing that was found costs anybody anything; it is asked again later (audits.ts). Pure.
  */
 export interface Found {
-  hostRow: number
+  /** Who answers for the host: its operator, else its network. One that fails with all its hosts is one that fails. */
+  domain: string
   segmentRow: number
   index: number
 }
@@ -16,7 +17,7 @@ export const SEGMENT_SHARDS_MAX = 6
 
 /** Why penalties are frozen, in words; null when they are not. `asked`: hosts that were asked in the round. */
 export function frozenBecause(found: readonly Found[], asked: number): string | null {
-  const hosts = new Set(found.map((one) => one.hostRow)).size
+  const hosts = new Set(found.map((one) => one.domain)).size
   if (hosts >= FAILING_HOSTS_MIN && hosts > FAILING_SHARE_MAX * asked) {
     return `${hosts} of ${Math.max(asked, hosts)} audited hosts failed at once`
   }

@@ -5,14 +5,17 @@
  */
 import type { Clock } from '../../base/clock.js'
 import type { Log } from '../../base/log.js'
+import type { Policy } from '../../wire/api.js'
 import type { HostRegistry } from '../hosts/registry.js'
+import { trustOf } from '../hosts/standing.js'
 import type { Held } from '../persist/audit-rows.js'
 import type { Standing } from '../persist/standing-rows.js'
 import type { Store } from '../persist/store.js'
+import { domainOf } from '../placement/domains.js'
 import { TRACKED_WINDOWS, windowOf } from '../reputation/online.js'
 import { ADMITTED_COST, scoreAfter } from '../reputation/score.js'
 import type { Standings } from '../reputation/standings.js'
-import { frozenBecause } from './breaker.js'
+import { type Found, frozenBecause } from './breaker.js'
 import { CONTAINED_MS, ROUND_MS, roundOf, TRIES_MAX } from './times.js'
 
 export interface ClosingParts {
@@ -22,6 +25,7 @@ export interface ClosingParts {
   clock: Clock
   log: Log
   lot: () => number
+  policy: Policy
 }
 
 /** Rounds whose number of audited hosts is still of use. */
@@ -47,7 +51,7 @@ export class Closing {
 
   private async close(round: number): Promise<void> {
     const { asked, held } = await this.parts.store.audits.heldOf(round)
-    const why = frozenBecause(held, asked)
+    const why = frozenBecause(this.newlyFound(held), asked)
     if (why !== null) return this.freeze(held, why)
     for (const hostRow of new Set(held.map((one) => one.hostRow))) {
       await this.apply(
@@ -55,6 +59,15 @@ export class Closing {
         held.filter((one) => one.hostRow === hostRow),
       )
     }
+  }
+
+  /** What says something of this moment: hosts that are suspended already fail on, as everybody knows. */
+  private newlyFound(held: readonly Held[]): Found[] {
+    return held.flatMap(({ hostRow, segmentRow, index }) => {
+      const host = this.parts.hosts.atRow(hostRow)
+      if (host === undefined || trustOf(host) !== 'full') return []
+      return [{ domain: domainOf(host, this.parts.policy), segmentRow, index }]
+    })
   }
 
   private async apply(hostRow: number, held: Held[]): Promise<void> {

@@ -46,9 +46,11 @@ t.test('what a finding means', async (t) => {
 
 t.test('the breaker counts hosts and shards of a segment, each once', async (t) => {
   const found = (hosts: number, shards = 1) =>
-    Array.from({ length: hosts }, (_, hostRow) => ({ hostRow, segmentRow: hostRow, index: 0 })).flatMap((one) =>
-      Array.from({ length: shards }, (_, index) => ({ ...one, index })),
-    )
+    Array.from({ length: hosts }, (_, hostRow) => ({
+      domain: `host ${hostRow}`,
+      segmentRow: hostRow,
+      index: 0,
+    })).flatMap((one) => Array.from({ length: shards }, (_, index) => ({ ...one, index })))
   t.equal(frozenBecause(found(2), 2), null, 'two of two are no flood')
   t.equal(frozenBecause(found(3), 30), null, 'a tenth is not more than a tenth')
   t.match(frozenBecause(found(3), 29), /3 of 29/)
