@@ -212,7 +212,7 @@ export class Host {
       (from, request) => this.endpoint.gate(from, request),
     )
     this.endDeletes = session.onDelete((token) => void this.deleteFor(token))
-    this.chores = this.reporter.run(() => this.forgetSerials())
+    this.chores = this.reporter.run(() => this.tidyUp())
   }
 
   /** Failures of our own are logged here; peers only hear codes of wire/error-codes.ts. */
@@ -283,12 +283,12 @@ export class Host {
     }
   }
 
-  private async forgetSerials(): Promise<void> {
-    try {
-      await this.store.purgeSerials()
-    } catch (error) {
-      this.parts.log.error({ err: error }, 'used serials could not be forgotten')
-    }
+  /** After each report: what is over goes. */
+  private async tidyUp(): Promise<void> {
+    const { store, stopping, parts } = this
+    const failed = (err: unknown) => parts.log.error({ err }, 'the store could not be tidied up')
+    await store.purgeSerials().catch(failed)
+    await store.upkeep.tidyUp(stopping.signal).catch(failed)
   }
 }
 

@@ -40,6 +40,8 @@ export const TRASH_MS = 7 * 24 * 3_600_000
 /** A quarter dead: each byte that is copied gives at least a third of a byte back. */
 export const DEAD_SHARE_MIN = 0.25
 const SCRUB_PAGE = 64
+/** A round a minute: 1 TiB in 30 days, and no more than a few tenths of a second of a disk. */
+const SCRUB_BYTES = 24 * 1_048_576
 const NOTHING = Buffer.alloc(0)
 
 export class StoreUpkeep {
@@ -47,6 +49,13 @@ export class StoreUpkeep {
 
   constructor(parts: UpkeepParts) {
     this.parts = parts
+  }
+
+  /** A little of everything, as often as it is called: all of the trash that is due, what is worth compacting, some scrubbing. */
+  async tidyUp(signal: AbortSignal): Promise<void> {
+    await this.purgeTrash()
+    if (!signal.aborted) await this.compact({ signal })
+    if (!signal.aborted) await this.scrub(SCRUB_BYTES, signal)
   }
 
   /** Shards whose time in the trash is over are gone: the number of them. */
