@@ -61,7 +61,7 @@ export class Net {
   }
 
   async stop(): Promise<void> {
-    for (const host of this.hosts) await host.kill()
+    for (const host of this.hosts) await host.end()
     await this.world.stop()
   }
 
@@ -171,12 +171,18 @@ export class NetHost {
   /** As SIGKILL, but for the folder's lock. */
   async kill(): Promise<void> {
     if (this.host === null) return
+    await this.end()
+    await until(() => !this.net.world.bridge.hostsOnline().includes(this.id), 20_000)
+  }
+
+  /** Whether or not the bridge notices. */
+  async end(): Promise<void> {
+    if (this.host === null) return
     this.net.hub.kill(this.id)
     await this.socket?.stop()
     await this.host.stop()
     await this.transport?.stop()
     this.host = null
-    await until(() => !this.net.world.bridge.hostsOnline().includes(this.id))
   }
 
   /** The host loses a shard, and knows nothing of it. */
