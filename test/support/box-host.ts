@@ -41,7 +41,10 @@ export class BoxHost {
   async run(): Promise<void> {
     const wrap = (transport: PeerNetwork) => this.liar.wrap(transport) as PeerNetwork
     const around = this.net.surroundings(this.clock, wrap)
-    this.running = await runHost(this.dir, this.net.log(this.name), around, { diskFloorBytes: 0 })
+    this.running = await runHost(this.dir, this.net.log(this.name), around, {
+      diskFloorBytes: 0,
+      diskLookMs: 3_600_000,
+    })
     await until(() => this.isOnline)
   }
 

@@ -158,7 +158,7 @@ export class NetHost {
     }
     const clock = this.net.ownTime ? ownClock(world.clock) : systemClock
     const parts = { folder, transport: this.transport, session, clock, log: silentLog }
-    this.host = await Host.start(parts, { diskFloorBytes: 0, ...this.net.hostOptions })
+    this.host = await Host.start(parts, { diskFloorBytes: 0, diskLookMs: 3_600_000, ...this.net.hostOptions })
     await until(async () => (await this.host?.status())?.registered === true)
     socket = world.socket(folder.key)
     socket.onDelete((token) => {

@@ -103,7 +103,7 @@ function carry(
     }
     if (row === undefined) {
       if (covers.dead && record.type === RECORD_TYPE.deleted) await append(parts, record)
-    } else if (covers.any && record.type !== RECORD_TYPE.shard) {
+    } else if (covers.any && isLastWord(record, row)) {
       await append(parts, asItIs(row, record))
     }
     return true
@@ -131,6 +131,13 @@ async function copy(
   const ended = row.trashedAtMs === null ? null : append(parts, asItIs(row, record))
   await Promise.all([copied, ended])
   return true
+}
+
+/** The record that made the row what it is; what came before it says nothing any more. */
+function isLastWord(record: VolumeRecord, row: StoredShard): boolean {
+  if (row.trashedAtMs !== null) return record.type === RECORD_TYPE.deleted && record.storedAtMs === row.trashedAtMs
+  const { generation, storedAtMs } = row
+  return record.type === RECORD_TYPE.renewed && record.generation === generation && record.storedAtMs === storedAtMs
 }
 
 /** The record that says of a shard what the index knows: in the trash since, or as last renewed. */
