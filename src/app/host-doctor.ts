@@ -27,7 +27,8 @@ import { isLoopbackName } from './peers.js'
 import { adviseReach, type Dialed, type ReachFacts } from './reach-advice.js'
 import { REAL_SURROUNDINGS, type Surroundings } from './surroundings.js'
 
-const BRIDGE_MS = 8_000
+/** Of a bridge that is there, over a bad line or on a loaded machine. */
+const BRIDGE_MS = 15_000
 /** The bridge gives up a dial after 12 s. */
 const DIAL_MS = 20_000
 /** Three datagrams of the bridge; a path of a second is a long one. */
