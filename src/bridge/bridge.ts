@@ -74,7 +74,7 @@ export interface Bridge {
     repair(): Promise<void>
     /** Only counts; `all`: every segment. */
     count(all?: boolean): Promise<void>
-    /** Of one host, or of all that are online. */
+    /** Of one host, or of all that are online. Only by hand: see startChores. */
     reconcile(host?: HostId): Promise<Reconciled[]>
     sweep(): Promise<number>
     forget(): Promise<void>
@@ -89,8 +89,6 @@ export interface Bridge {
 const COMPLETE_EVERY_MS = 15_000
 const REPAIR_EVERY_MS = 15_000
 const COUNT_ALL_EVERY_MS = 86_400_000
-/** Each host about once a day: this is how late one may be. */
-const RECONCILE_EVERY_MS = 900_000
 const SWEEP_EVERY_MS = 3_600_000
 const FORGET_EVERY_MS = 600_000
 /** Requests under way get so long at stop. */
@@ -180,12 +178,15 @@ function followHosts(rooms: Rooms, hub: Hub, chores: Chores, act: boolean): void
   })
 }
 
+/**
+ * Hosts are not compared with the books by themselves: books that came back from a backup, or were lost, know nothing of what lies
+ * on hosts since, and everything would be thrown away. First they must be told apart from books that are whole.
+ */
 function startChores(rooms: Rooms, chores: Chores, door: SocketDoor): void {
   chores.every('ping', SOCKET_LIMITS.pingMs, () => door.pingAll())
   chores.every('complete', COMPLETE_EVERY_MS, async (signal) => rooms.repairs.own?.completion.round(signal))
   chores.every('repair', REPAIR_EVERY_MS, (signal) => repair(rooms, signal))
   chores.every('count all', COUNT_ALL_EVERY_MS, (signal) => rooms.repairs.queue.walkAll(signal))
-  chores.every('reconcile', RECONCILE_EVERY_MS, async (signal) => rooms.repairs.own?.rounds.round(signal))
   chores.every('sweep', SWEEP_EVERY_MS, async (signal) => void (await rooms.sweeper.sweep(signal)))
   chores.every('audit', TICK_MS, (signal) => rooms.audits.round(signal))
   chores.every('forget', FORGET_EVERY_MS, (signal) => forgetAll(rooms, signal))
