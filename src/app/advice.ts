@@ -43,6 +43,7 @@ const codesByAdvice: readonly (readonly [string, readonly string[]])[] = [
       'offline',
       'out-of-hours',
       'old-generation',
+      'other-incarnation',
       'peer-error',
       'peer-lost',
       'peer-unreachable',
@@ -64,6 +65,8 @@ const codesByAdvice: readonly (readonly [string, readonly string[]])[] = [
       'audit-malformed',
       'audit-mismatch',
       'audit-signature',
+      'mark-malformed',
+      'mark-signature',
       'payload-too-large',
       'receipt-malformed',
       'receipt-mismatch',
@@ -177,6 +180,7 @@ const adviceOfCode: ReadonlyMap<string, string> = new Map(
 /** What happened, for codes whose own words are put together at run time. */
 export const meanings: Readonly<Record<string, string>> = {
   'wrong-phrase': 'the words are not a phrase: a wrong count, a word that is not in the list, or a wrong order',
+  'mark-malformed': 'the bytes of a mark of the bridge are not a mark',
   'receipt-malformed': 'the bytes of a receipt are not a receipt',
   'audit-malformed': 'the bytes of a challenge, an answer or a transcript are none',
   'witness-malformed': 'the bytes of a head witness are not a head witness',

@@ -1,4 +1,6 @@
 /** Mode bridge, composed: key and settings from the folder, the bridge, its own peer for completions. */
+import { existsSync } from 'node:fs'
+import path from 'node:path'
 import { systemClock } from '../base/clock.js'
 import { explained, makeFolder } from '../base/folders.js'
 import type { Log } from '../base/log.js'
@@ -11,11 +13,13 @@ import { openPeers } from './peers.js'
 export async function runBridge(dir: string, said: BridgeSettings, log: Log): Promise<Bridge> {
   explained(dir, () => makeFolder(dir))
   const config = settleBridge(dir, said)
+  const isSuccessor = existsSync(path.join(dir, 'bridge.key'))
   const key = loadBridgeKey(dir, systemRandom)
   const bridge = await startBridge({
     dir,
     config,
     key,
+    isSuccessor,
     clock: systemClock,
     log,
     transport: (signaling) =>

@@ -12,6 +12,8 @@ export interface DriveIdentity {
   box: BoxKey
   stagedKey: SecretBytes
   cacheKey: SecretBytes
+  /** Seals the drive's name for a bridge that lost it. */
+  labelKey: SecretBytes
   wipe(): void
 }
 
@@ -23,9 +25,9 @@ export async function openIdentity(stateDir: string, passphrase?: SecretBytes): 
   const box = device.boxKey()
   const stagedKey = deriveStagedKey(local)
   const cacheKey = deriveCacheKey(local)
-  for (const one of [seed, labelKey, local]) one.wipe()
+  for (const one of [seed, local]) one.wipe()
   const wipe = () => {
-    for (const one of [device, box, stagedKey, cacheKey]) one.wipe()
+    for (const one of [device, box, stagedKey, cacheKey, labelKey]) one.wipe()
   }
-  return { facts, device, box, stagedKey, cacheKey, wipe }
+  return { facts, device, box, stagedKey, cacheKey, labelKey, wipe }
 }

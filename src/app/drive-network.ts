@@ -1,25 +1,40 @@
 /** A drive's line to the world: bridge calls, its socket, peers, tokens; and the small faces of them that the drive's rooms ask for. */
 import type { Clock } from '../base/clock.js'
-import { AppError } from '../base/errors.js'
+import { AppError, codeOf } from '../base/errors.js'
+import { hexOf } from '../base/hex.js'
 import type { Log } from '../base/log.js'
 import { BridgeClient } from '../bridge-client/bridge-client.js'
 import { BridgeSocket } from '../bridge-client/bridge-socket.js'
+import type { WriterHead } from '../bridge-client/replies.js'
 import type { SigningKey } from '../crypto/signing-key.js'
+import type { Head } from '../model/chain.js'
 import type { DriveId, HostId, SegmentId } from '../model/ids.js'
-import type { Placement, Scheme } from '../model/segment.js'
+import type { Placement, Scheme, SegmentInfo } from '../model/segment.js'
 import type { DriveFacts } from '../mount/account/drive-files.js'
 import type { ChainBridge } from '../mount/sync/drive-chain.js'
+import type { RetellingBridge } from '../mount/sync/retelling.js'
 import type { PlacementSource } from '../mount/writer/pusher.js'
-import { splitRecords } from '../permits/chain-record.js'
+import { joinRecords, splitRecords } from '../permits/chain-record.js'
 import type { PeerNetwork } from '../rtc/peer-network.js'
 import type { SealedSegment } from '../segment/seal.js'
-import type { HealthReply } from '../wire/api.js'
+import type { HealthReply, RestateRequest } from '../wire/api.js'
 import { iceServersOf } from './ice-servers.js'
 import type { Surroundings } from './surroundings.js'
 
 const HEALTH_MS = 5_000
 /** The scheme grows with the network: asked for again while a drive writes. */
 const SCHEME_MS = 600_000
+/** What a bridge says that knows less than it did: the drive, this device or the end of its chain. */
+const FORGETFUL = new Set(['unknown-drive', 'head-moved', 'writer-fenced'])
+
+/** Who tells a bridge again what it lost (mount/sync/retelling.ts). */
+export interface Memory {
+  readonly mends: number
+  /** False: the bridge has lost nothing. */
+  mend(signal: AbortSignal): Promise<boolean>
+  /** The sequence number of the head that this device knows. */
+  head(): number
+}
 
 export class DriveNetwork {
   readonly client: BridgeClient
@@ -28,6 +43,7 @@ export class DriveNetwork {
   private readonly drive: DriveId
   private readonly clock: Clock
   private knownScheme: { scheme: Scheme; readAtMs: number } | null = null
+  private memory: Memory | null = null
 
   constructor(facts: DriveFacts, key: SigningKey, parts: Surroundings & { log: Log; relayOnly: boolean }) {
     const { clock, random, log } = parts
@@ -64,13 +80,64 @@ export class DriveNetwork {
     return this.knownScheme.scheme
   }
 
+  /** From now on calls that a forgetful bridge refuses are repeated when it was told again. */
+  remember(memory: Memory): void {
+    this.memory = memory
+  }
+
+  private async mended<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const before = this.memory?.mends
+    try {
+      return await work()
+    } catch (error) {
+      if (!FORGETFUL.has(codeOf(error)) || !(await this.isMended(before, signal))) throw error
+      return work()
+    }
+  }
+
+  private async isMended(mendsBefore: number | undefined, signal: AbortSignal): Promise<boolean> {
+    if (this.memory === null) return false
+    return (await this.memory.mend(signal)) || this.memory.mends !== mendsBefore
+  }
+
+  /** A head that ends before ours is asked for again once the bridge was told. */
+  async head(signal: AbortSignal): Promise<WriterHead> {
+    const ask = () => this.client.head(this.drive, { signal })
+    const before = this.memory?.mends
+    const head = await this.mended(signal, ask)
+    if (head.sequence >= (this.memory?.head() ?? 0)) return head
+    return (await this.isMended(before, signal)) ? ask() : head
+  }
+
+  heartbeat(beat: { term: number; released?: boolean }, signal: AbortSignal): Promise<void> {
+    return this.mended(signal, () => this.client.heartbeat(this.drive, beat, { signal }))
+  }
+
   chain(): ChainBridge {
     const { client, drive } = this
     return {
-      head: (signal) => client.head(drive, { signal }),
-      records: async (sequence, signal) => splitRecords(await client.chainPage(drive, sequence, { signal })),
+      head: (signal) => this.head(signal),
+      records: async (sequence, signal) =>
+        splitRecords(await this.mended(signal, () => client.chainPage(drive, sequence, { signal }))),
       append: async (encoded, signal) => {
-        await client.append(drive, encoded, { signal })
+        await this.mended(signal, () => client.append(drive, encoded, { signal }))
+      },
+    }
+  }
+
+  /** What a bridge that lost its books is told; `label`: the sealed name of the drive. */
+  retelling(label: () => Buffer): RetellingBridge {
+    const { client, drive } = this
+    return {
+      info: (signal) => client.info({ signal }),
+      head: (signal) => client.head(drive, { signal }),
+      restoreChain: async (records, isWhole, signal) => {
+        await client.restoreChain(drive, joinRecords(records), isWhole ? label() : null, { signal })
+      },
+      restate: ({ incarnation, segments, end }, signal) => {
+        const rows = segments.map(({ info, placement }) => restateRow(info, placement))
+        const last = end === null ? {} : { end: { head: headRow(end.head), unfound: end.unfound } }
+        return client.restate(drive, { incarnation, segments: rows, ...last }, { signal })
       },
     }
   }
@@ -90,20 +157,21 @@ export class DriveNetwork {
           shardLength,
           shards: shardIds,
         }
-        const [grant] = await client.place(drive, [entry], { signal })
+        const [grant] = await this.mended(signal, () => client.place(drive, [entry], { signal }))
         if (grant === undefined) throw new AppError('malformed', 'the bridge placed nothing')
         return grant
       },
-      commit: (segment, receipts, signal) => client.commit(drive, segment, receipts, { signal }),
+      commit: (segment, receipts, signal) =>
+        this.mended(signal, () => client.commit(drive, segment, receipts, { signal })),
     }
   }
 
   locate(segments: readonly SegmentId[], options: { totalShards?: number; signal: AbortSignal }): Promise<Placement[]> {
-    return this.client.locate(this.drive, segments, options)
+    return this.mended(options.signal, () => this.client.locate(this.drive, segments, options))
   }
 
   tokens(hosts: readonly HostId[], signal: AbortSignal): Promise<Map<HostId, Buffer>> {
-    return this.client.tokens(this.drive, hosts, { signal })
+    return this.mended(signal, () => this.client.tokens(this.drive, hosts, { signal }))
   }
 
   /** How many shards of this drive's segments are stored. */
@@ -115,4 +183,14 @@ export class DriveNetwork {
     await this.peers.stop()
     await this.socket.stop()
   }
+}
+
+function headRow({ sequence, hash }: Head) {
+  return { sequence, hash: hexOf(hash) }
+}
+
+function restateRow(info: SegmentInfo, placement: Placement | null): RestateRequest['segments'][number] {
+  const { segment, root, dataShards: k, totalShards: n, paddedLength, shardLength } = info
+  const { generation = 0, shards = [] } = placement ?? {}
+  return { segment, root: hexOf(root), k, n, paddedLength, shardLength, generation, shards }
 }

@@ -88,6 +88,8 @@ export class DriveStatus {
         refused: network.peers.counters.descriptionsRefused,
       },
       trouble: sync.upkeep.trouble(),
+      // The bridge lost its books and is told again what this drive knows; null: it knows.
+      retelling: sync.retelling.progress(),
       files: progress.files,
       cache: await storage.cache.stats(),
     }

@@ -13,6 +13,7 @@ import { DriveChain, loadChainState } from '../mount/sync/drive-chain.js'
 import { EpochPublisher } from '../mount/sync/publisher.js'
 import { RecordSpool } from '../mount/sync/record-spool.js'
 import { readChain, rebuildLedger } from '../mount/sync/recovery.js'
+import type { Retelling } from '../mount/sync/retelling.js'
 import { type SnapshotParts, Snapshotter } from '../mount/sync/snapshotter.js'
 import { HeadWitnesses } from '../mount/sync/witnesses.js'
 import { WriterLease } from '../mount/sync/writer-lease.js'
@@ -26,6 +27,7 @@ import { verifyReceipt } from '../permits/receipt.js'
 import { type SealedSegment, sealSegment } from '../segment/seal.js'
 import type { DriveIdentity } from './drive-identity.js'
 import type { DriveNetwork } from './drive-network.js'
+import { composeRetelling } from './drive-retelling.js'
 import type { DriveStorage } from './drive-storage.js'
 import { DriveUpkeep, type UpkeepOptions } from './drive-upkeep.js'
 
@@ -50,6 +52,7 @@ export interface DriveSync {
   cutter: Cutter
   upkeep: DriveUpkeep
   witnesses: HeadWitnesses
+  retelling: Retelling
   /** What waits for a retry is tried at once: a person waits. */
   hurry(): void
   /** Of the epoch that is being stored: bytes that are on hosts already. */
@@ -91,6 +94,9 @@ export async function ensureChainState(
     spool.close()
   }
 }
+
+/** Beats come every 20 s. */
+const HEARTBEAT_MS = 20_000
 
 const HOSTS_KEY = 'known-hosts'
 /** Hosts that are asked for witnesses and dialed ahead of need after a start. */
@@ -146,6 +152,7 @@ export function composeSync(state: ChainState, parts: SyncParts, options: SyncOp
     log,
     onChanges: parts.onChanges,
   })
+  const retelling = composeRetelling(parts, chain)
   const storer = makeStorer(parts)
   const snapshotParts: SnapshotParts = {
     ledger,
@@ -186,6 +193,7 @@ export function composeSync(state: ChainState, parts: SyncParts, options: SyncOp
     {
       chain,
       lease,
+      retelling,
       cutter,
       publisher,
       checkWitnesses: async (signal) => witnesses.check(() => chain.state, await loadHosts(ledger), signal),
@@ -197,7 +205,7 @@ export function composeSync(state: ChainState, parts: SyncParts, options: SyncOp
     options,
   )
   const hurry = makeHurry(parts, storer, upkeep)
-  return { chain, publisher, cutter, upkeep, witnesses, hurry, storedBytes: () => storer.doneBytes }
+  return { chain, publisher, cutter, upkeep, witnesses, retelling, hurry, storedBytes: () => storer.doneBytes }
 }
 
 /** When the bridge is back, and when a person waits, what waits for a retry does not wait for the end of its pause. */
@@ -250,11 +258,10 @@ function makeWitnesses({ identity, network, storage, clock, log }: SyncParts): H
 
 function makeLease(parts: SyncParts, chain: DriveChain, onFenced: (error: AppError) => void): WriterLease {
   const { identity, network, clock, log } = parts
-  const { drive } = identity.facts
   return new WriterLease({
     bridge: {
-      head: (signal) => network.client.head(drive, { signal }),
-      heartbeat: (beat, signal) => network.client.heartbeat(drive, beat, signal ? { signal } : {}),
+      head: (signal) => network.head(signal),
+      heartbeat: (beat, signal) => network.heartbeat(beat, signal ?? AbortSignal.timeout(HEARTBEAT_MS)),
       nowMs: () => network.client.time.nowMs(),
     },
     chain,

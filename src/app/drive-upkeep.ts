@@ -10,12 +10,14 @@ import { Nap } from '../base/nap.js'
 import type { Cutter } from '../mount/sync/cutter.js'
 import type { DriveChain } from '../mount/sync/drive-chain.js'
 import type { EpochPublisher, Trouble } from '../mount/sync/publisher.js'
+import type { Retelling } from '../mount/sync/retelling.js'
 import type { Witnessed } from '../mount/sync/witnesses.js'
 import type { WriterLease } from '../mount/sync/writer-lease.js'
 
 export interface UpkeepParts {
   chain: DriveChain
   lease: WriterLease
+  retelling: Retelling
   cutter: Cutter
   publisher: EpochPublisher
   /** Asks hosts whether they know a newer head than the bridge shows. Throws `drive-rolled-back`, `drive-forked`. */
@@ -104,7 +106,7 @@ export class DriveUpkeep {
       await this.parts.setReadOnly('mounted read-only')
       this.parts.publisher.end(new AppError('read-only', 'mounted read-only'))
     }
-    this.tasks.push(this.parts.cutter.run(signal))
+    this.tasks.push(this.parts.cutter.run(signal), this.parts.retelling.run(signal))
     let tellFirst: () => void = () => {}
     const first = new Promise<void>((resolve) => {
       tellFirst = resolve
@@ -138,7 +140,8 @@ export class DriveUpkeep {
         await chain.follow(signal)
         this.isOnline = true
         this.offline = null
-        if (this.options.isRebuilt) await this.askWitnesses()
+        // Also before a bridge is written to that lost its books: another device may know more than both.
+        if (this.options.isRebuilt || this.parts.retelling.isOwed) await this.askWitnesses()
         if (this.distrust !== null) return tellFirst()
         await this.acquire()
         tellFirst()

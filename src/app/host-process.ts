@@ -104,6 +104,10 @@ function sessionOf(client: BridgeClient, socket: BridgeSocket): BridgeSession {
     },
     report: (host, report, options) => client.reportHost(host, report, options),
     reportLosses: (host, losses, options) => client.reportLosses(host, { losses }, options),
+    onLine: (listener) =>
+      socket.onState((line) => {
+        if (line.connected || line.trouble?.code === 'unknown-key') listener()
+      }),
     onDelete: (listener) => socket.onDelete(listener),
     sendDeleted: (answer) => socket.sendDeleted(answer),
   }

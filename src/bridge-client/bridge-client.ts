@@ -7,76 +7,20 @@
  * tokens, receipts) is for the caller to verify with permits and segment.
  */
 
-import type { Clock } from '../base/clock.js'
 import { AppError } from '../base/errors.js'
 import { hexOf } from '../base/hex.js'
-import { type RandomBytes, systemRandom } from '../base/random.js'
-import type { SigningKey } from '../crypto/signing-key.js'
 import type { Head } from '../model/chain.js'
-import { type AccountId, type BridgeId, type DriveId, driveId, type HostId, type SegmentId } from '../model/ids.js'
+import { type AccountId, type DriveId, driveId, type HostId, type SegmentId } from '../model/ids.js'
 import type { PlacementGrant } from '../model/segment.js'
 import * as api from '../wire/api.js'
-import { decodeJson } from '../wire/check.js'
 import * as hostApi from '../wire/host-api.js'
-import type { Static, TSchema } from '../wire/schema.js'
-import { BridgeClock } from './bridge-clock.js'
-import { type BridgeUrlOptions, parseBridgeUrl } from './bridge-url.js'
+import { BridgeCalls, type CallOptions, signalOf } from './bridge-calls.js'
 import * as replies from './replies.js'
-import { type ExchangeParts, exchange, type OutgoingCall } from './signed-exchange.js'
 
-export interface BridgeClientParts {
-  url: string
-  /** Pinned. */
-  bridge: BridgeId
-  key: SigningKey
-  clock: Clock
-  random?: RandomBytes
-}
-
-export interface BridgeClientOptions extends BridgeUrlOptions {
-  /** Of a call with small bodies. */
-  timeoutMs?: number
-  /** Of a call with records: 9 MB on a slow line. */
-  bytesTimeoutMs?: number
-}
-
-export interface CallOptions {
-  signal?: AbortSignal
-  timeoutMs?: number
-}
-
-export const CALL_TIMEOUT_MS = 20_000
-export const BYTES_TIMEOUT_MS = 120_000
 /** 16 leaves with their paths, and what was signed about them. */
 const TRANSCRIPT_BYTES_MAX = 32_768
-const JSON_REPLY_MAX = api.API_LIMITS.jsonReplyBytesMax
 
-export class BridgeClient {
-  /** Bridge time for tokens and descriptions. */
-  readonly time: BridgeClock
-  readonly url: URL
-  readonly bridge: BridgeId
-  readonly key: SigningKey
-  private readonly exchangeParts: ExchangeParts
-  private readonly timeoutMs: number
-  private readonly bytesTimeoutMs: number
-
-  constructor(parts: BridgeClientParts, options: BridgeClientOptions = {}) {
-    this.url = parseBridgeUrl(parts.url, options)
-    this.bridge = parts.bridge
-    this.key = parts.key
-    this.time = new BridgeClock(parts.clock)
-    this.exchangeParts = {
-      url: this.url,
-      bridge: parts.bridge,
-      clock: parts.clock,
-      bridgeClock: this.time,
-      random: parts.random ?? systemRandom,
-    }
-    this.timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS
-    this.bytesTimeoutMs = options.bytesTimeoutMs ?? BYTES_TIMEOUT_MS
-  }
-
+export class BridgeClient extends BridgeCalls {
   info(options: CallOptions = {}): Promise<api.BridgeInfo> {
     return this.get('/v1/bridge', api.BridgeInfo, options).then((info) => replies.checkInfo(info, this.bridge))
   }
@@ -127,6 +71,26 @@ export class BridgeClient {
   /** The head after it. `head-moved` carries details sequence and hash. Appending what already stands there succeeds. */
   async append(drive: DriveId, record: Uint8Array, options: CallOptions = {}): Promise<Head> {
     return replies.headOf(await this.postBytes(`/v1/drives/${drive}/chain`, record, api.HeadReply, options))
+  }
+
+  /**
+   * Records that the bridge lost, joined (permits/chain-record.ts), from its head on; for a drive that it does not know, from
+   * the genesis, with the sealed drive name. The head after them.
+   */
+  async restoreChain(
+    drive: DriveId,
+    records: Uint8Array,
+    label: Uint8Array | null,
+    options: CallOptions = {},
+  ): Promise<Head> {
+    const headers: Record<string, string> = label === null ? {} : { [api.HEADER.label]: hexOf(label) }
+    const path = `/v1/drives/${drive}/chain/restore`
+    return replies.headOf(await this.postBytes(path, records, api.HeadReply, options, headers))
+  }
+
+  /** At most 64 segments, 2,048 shards. `other-incarnation` when the bridge is another one by now. */
+  restate(drive: DriveId, request: api.RestateRequest, options: CallOptions = {}): Promise<api.RestateReply> {
+    return this.post(`/v1/drives/${drive}/restate`, request, api.RestateReply, options)
   }
 
   async heartbeat(drive: DriveId, beat: api.HeartbeatRequest, options: CallOptions = {}): Promise<void> {
@@ -203,14 +167,19 @@ export class BridgeClient {
     return this.get('/v1/space', api.SpaceReply, options)
   }
 
+  /** With the bridge's own key. */
+  reconcile(request: api.ReconcileRequest, options: CallOptions = {}): Promise<api.ReconcileReply> {
+    return this.post('/v1/bridge/reconcile', request, api.ReconcileReply, options, false)
+  }
+
   // Hosts
 
   registerHost(request: hostApi.HostRequest, options: CallOptions = {}): Promise<hostApi.HostReply> {
     return this.post('/v1/hosts', request, hostApi.HostReply, options)
   }
 
-  async reportHost(host: HostId, report: hostApi.HostReport, options: CallOptions = {}): Promise<void> {
-    await this.post(`/v1/hosts/${host}/report`, report, api.Done, options)
+  reportHost(host: HostId, report: hostApi.HostReport, options: CallOptions = {}): Promise<hostApi.ReportReply> {
+    return this.post(`/v1/hosts/${host}/report`, report, hostApi.ReportReply, options)
   }
 
   standing(host: HostId, options: CallOptions = {}): Promise<hostApi.HostStanding> {
@@ -238,55 +207,4 @@ export class BridgeClient {
       ...signalOf(options),
     })
   }
-
-  // Also for calls that are declared beside this file
-
-  async get<T extends TSchema>(path: string, schema: T, options: CallOptions): Promise<Static<T>> {
-    const timeoutMs = options.timeoutMs ?? this.timeoutMs
-    const call = { method: 'GET' as const, path, replyBytesMax: JSON_REPLY_MAX, timeoutMs, idempotent: true }
-    return decodeJson(schema, await this.run({ ...call, ...signalOf(options) }), `GET ${path}`)
-  }
-
-  async post<T extends TSchema>(
-    path: string,
-    request: object,
-    schema: T,
-    options: CallOptions,
-    idempotent = true,
-  ): Promise<Static<T>> {
-    const body = Buffer.from(JSON.stringify(request), 'utf8')
-    if (body.length > api.API_LIMITS.jsonBytesMax) throw new AppError('too-large', `POST ${path}: ${body.length} bytes`)
-    const timeoutMs = options.timeoutMs ?? this.timeoutMs
-    const call = { method: 'POST' as const, path, body, contentType: api.JSON_TYPE, replyBytesMax: JSON_REPLY_MAX }
-    return decodeJson(schema, await this.run({ ...call, timeoutMs, idempotent, ...signalOf(options) }), `POST ${path}`)
-  }
-
-  private async postBytes<T extends TSchema>(
-    path: string,
-    body: Uint8Array,
-    schema: T,
-    options: CallOptions,
-    headers: Record<string, string> = {},
-  ): Promise<Static<T>> {
-    if (body.length > api.API_LIMITS.bytesMax) throw new AppError('too-large', `POST ${path}: ${body.length} bytes`)
-    const timeoutMs = options.timeoutMs ?? this.bytesTimeoutMs
-    const call = {
-      method: 'POST' as const,
-      path,
-      body,
-      contentType: api.BYTES_TYPE,
-      headers,
-      replyBytesMax: JSON_REPLY_MAX,
-    }
-    const reply = await this.run({ ...call, timeoutMs, idempotent: true, ...signalOf(options) })
-    return decodeJson(schema, reply, `POST ${path}`)
-  }
-
-  private run(call: OutgoingCall): Promise<Buffer> {
-    return exchange(this.exchangeParts, this.key, call)
-  }
-}
-
-function signalOf(options: CallOptions): { signal?: AbortSignal } {
-  return options.signal ? { signal: options.signal } : {}
 }

@@ -1,7 +1,8 @@
 /** What a host's operator asks of the bridge about how the host is reached (docs/protocol.md section 1). Sent once: they are paced. */
 import type { HostId } from '../model/ids.js'
 import * as hostApi from '../wire/host-api.js'
-import type { BridgeClient, CallOptions } from './bridge-client.js'
+import type { CallOptions } from './bridge-calls.js'
+import type { BridgeClient } from './bridge-client.js'
 
 /** A datagram from a port that this machine has sent nothing to. */
 export function askKnock(

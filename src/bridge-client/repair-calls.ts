@@ -1,6 +1,7 @@
 /** What repair workers and the operator ask of a bridge (docs/protocol.md section 1). */
 import * as repairApi from '../wire/repair-api.js'
-import type { BridgeClient, CallOptions } from './bridge-client.js'
+import type { CallOptions } from './bridge-calls.js'
+import type { BridgeClient } from './bridge-client.js'
 
 /** Sent once: a lost answer would leave a segment leased to nobody. */
 export function leaseRepair(

@@ -45,6 +45,8 @@ export interface BridgeParts {
   transport?: (signaling: Signaling) => Transport | Promise<Transport>
   random?: RandomBytes
   version?: string
+  /** The key was here before this start, whatever the database says. */
+  isSuccessor?: boolean
 }
 
 export interface BridgeOptions {
@@ -78,6 +80,8 @@ export interface Bridge {
     reconcile(host?: HostId): Promise<Reconciled[]>
     sweep(): Promise<number>
     forget(): Promise<void>
+    /** What the bridge lost is gathered: one round. */
+    gather(): Promise<void>
     ping(): void
     /** Closes rounds that are over and asks all hosts that are due; with a host, that one, now. */
     audit(host?: HostId): Promise<void>
@@ -91,13 +95,17 @@ const REPAIR_EVERY_MS = 15_000
 const COUNT_ALL_EVERY_MS = 86_400_000
 const SWEEP_EVERY_MS = 3_600_000
 const FORGET_EVERY_MS = 600_000
+const GATHER_EVERY_MS = 15_000
+/** How old a copy of the books must be to be told from the books. */
+const MARK_EVERY_MS = 60_000
 /** Requests under way get so long at stop. */
 const STOP_MS = 5_000
 
 export async function startBridge(parts: BridgeParts, options: BridgeOptions = {}): Promise<Bridge> {
   const address = checkConfig(parts.config)
   explained(parts.dir, () => makeFolder(parts.dir))
-  const store = Store.open(parts.dir)
+  const { clock, random, isSuccessor } = parts
+  const store = Store.open(parts.dir, { nowMs: () => clock.nowMs(), random, isSuccessor })
   const stopping: (() => Promise<void> | void)[] = [() => store.close()]
   const stop = async () => {
     for (const step of stopping.splice(0).reverse()) await step()
@@ -134,7 +142,7 @@ async function start(
   const chores = new Chores({ clock, log })
   opened.stopping.push(() => chores.stop())
   followHosts(rooms, hub, chores, options.chores !== false)
-  const plain = makeService(rooms, { clock, version: parts.version ?? '0' })
+  const plain = makeService(rooms, { clock, key, version: parts.version ?? '0' })
   const service = options.around?.(plain) ?? plain
   const gate = new Gate({ bridge: id, clock, rates: config.rates })
   const addressOf = addressFinder(config.behindProxy ?? false)
@@ -149,6 +157,12 @@ async function start(
   const port = await listen(server, opened.address)
   if (options.chores !== false) startChores(rooms, chores, door)
   log.info({ bridge: id, port, policy: config.policy }, 'bridge is up')
+  const { incarnation, frozen } = opened.store
+  if (frozen)
+    log.warn(
+      { incarnation },
+      'the books may be old: nothing is forgotten until hosts and drives have told what they know',
+    )
   return {
     id,
     url: config.publicUrl ?? urlOf(opened.address.host, port),
@@ -167,6 +181,7 @@ function followHosts(rooms: Rooms, hub: Hub, chores: Chores, act: boolean): void
     onHostOnline: (host) => {
       rooms.hosts.setOnline(host, true)
       if (!act) return
+      chores.background('gather', (signal) => rooms.reconciler.round(signal))
       chores.background('complete', async (signal) => rooms.repairs.own?.completion.hostReturned(host, signal))
       chores.background('count', (signal) => rooms.repairs.queue.look(signal))
       chores.background('forget', (signal) => rooms.deletions.round(host, signal))
@@ -189,6 +204,8 @@ function startChores(rooms: Rooms, chores: Chores, door: SocketDoor): void {
   chores.every('count all', COUNT_ALL_EVERY_MS, (signal) => rooms.repairs.queue.walkAll(signal))
   chores.every('sweep', SWEEP_EVERY_MS, async (signal) => void (await rooms.sweeper.sweep(signal)))
   chores.every('audit', TICK_MS, (signal) => rooms.audits.round(signal))
+  chores.every('gather', GATHER_EVERY_MS, (signal) => rooms.reconciler.round(signal))
+  chores.every('mark', MARK_EVERY_MS, () => rooms.store.incarnations.turn())
   chores.every('forget', FORGET_EVERY_MS, (signal) => forgetAll(rooms, signal))
 }
 
@@ -202,6 +219,7 @@ function pullsOf(rooms: Rooms, chores: Chores, door: SocketDoor): Bridge['pull']
     },
     reconcile: (host) => reconcile(rooms, chores.signal, host),
     sweep: () => rooms.sweeper.sweep(chores.signal),
+    gather: () => rooms.reconciler.round(chores.signal),
     forget: () => forgetAll(rooms, chores.signal),
     ping: () => door.pingAll(),
     audit: (host) =>

@@ -17,12 +17,15 @@ import type { BridgeConfig } from './config.js'
 import { Commits } from './contracts/commits.js'
 import { TokenIssuer } from './contracts/tokens.js'
 import { Deletions } from './hosts/deletions.js'
+import { Inventory } from './hosts/inventory.js'
 import { HostReach } from './hosts/reach.js'
 import { HostRegistry } from './hosts/registry.js'
 import type { Store } from './persist/store.js'
 import { Placements } from './placement/placements.js'
 import { Schemes } from './placement/schemes.js'
 import { HostSpeeds } from './placement/speeds.js'
+import { Reconciler } from './reconcile/reconciler.js'
+import { Restatements } from './reconcile/restatements.js'
 import { RepairCalls } from './repairs/repair-calls.js'
 import { buildRepairs, type RepairRooms } from './repairs/repair-rooms.js'
 import { Standings } from './reputation/standings.js'
@@ -65,12 +68,14 @@ export interface Rooms {
   schemes: Schemes
   repairCalls: RepairCalls
   reach: HostReach
+  reconciler: Reconciler
+  restatements: Restatements
 }
 
 export async function buildRooms(parts: RoomsParts): Promise<Rooms> {
   const { store, config, key, clock, random, log, hub } = parts
   const { policy } = config
-  const { incarnation } = store
+  const incarnation = () => store.incarnation
   const placing = new KeyedMutex<DriveId>()
   const lot = () => random(6).readUIntBE(0, 6) / 2 ** 48
   const access = new Access({ store, clock })
@@ -86,13 +91,16 @@ export async function buildRooms(parts: RoomsParts): Promise<Rooms> {
   const isFrozen = () => store.frozen
   const shared = { lot, placing, speeds, isFrozen, clock, log, transport: parts.transport }
   const repairs = await buildRepairs({ ...rooms, ...shared, requests: auditRequests })
+  const accounts = new Accounts({ store, access, clock })
   return {
     ...rooms,
-    accounts: new Accounts({ store, access, clock }),
+    ...buildReconcile(parts, rooms, { lot, placing }),
+    accounts,
     chains: new Chains({
       store,
       access,
       clock,
+      recreate: (genesis, label) => accounts.recreate(genesis, label),
       onRevoked: async (device) => {
         if (!(await access.isDevice(device))) hub.expel(device)
       },
@@ -113,7 +121,22 @@ export async function buildRooms(parts: RoomsParts): Promise<Rooms> {
 function buildAudits(parts: RoomsParts, rooms: Pick<Rooms, 'hosts' | 'standings'>, lot: () => number): Audits {
   const { store, key, clock, random, log, transport } = parts
   const shared = { store, clock, log, lot, ...rooms }
-  const { incarnation } = store
+  const incarnation = () => store.incarnation
   const auditor = transport === null ? null : new Auditor({ ...shared, transport, key, incarnation, random })
   return new Audits({ ...shared, auditor, closing: new Closing({ ...shared, policy: parts.config.policy }) })
+}
+
+function buildReconcile(
+  { store, config, clock, log, transport }: RoomsParts,
+  { access, hosts }: Pick<Rooms, 'access' | 'hosts'>,
+  shared: { lot: () => number; placing: KeyedMutex<DriveId> },
+): Pick<Rooms, 'reconciler' | 'restatements'> {
+  const inventory = transport === null ? null : new Inventory({ transport })
+  const reconciler = new Reconciler({ store, hosts, inventory, clock, log })
+  const restatements = new Restatements({
+    ...{ store, access, hosts, clock, policy: config.policy, ...shared },
+    areHostsIn: () => reconciler.areHostsIn(),
+  })
+  reconciler.connect(restatements)
+  return { reconciler, restatements }
 }

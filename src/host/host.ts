@@ -1,7 +1,7 @@
 /**
  * MODE host: the storage machine. shards/ (volumes on disk), ledger/ (all SQL), endpoint/ (answers peers), terms/ (hours and
- * traffic, as the owner set them), disk/ (is it there, does it write). This file
- * starts and stops them, and keeps the bridge informed. It serves peers also while the bridge is away.
+ * traffic, as the owner set them), disk/ (is it there, does it write). This file starts and stops them, and serves peers also
+ * while the bridge is away.
  *
  * What it needs of others is declared in session.ts and here: a Transport to serve on and a BridgeSession. app/ connects them.
  */
@@ -16,6 +16,7 @@ import { type HostConfig, termsOf } from './config.js'
 import { type DiskHealth, DiskWatch, isLost } from './disk/disk-watch.js'
 import { type DiskProbe, VolumesProbe } from './disk/probe.js'
 import { Door } from './door.js'
+import { BridgeMarks } from './endpoint/bridge-marks.js'
 import { Endpoint } from './endpoint/endpoint.js'
 import { type HostFolder, readHostConfig } from './folder.js'
 import type { HostLife, HostStatus } from './host-status.js'
@@ -67,7 +68,7 @@ export class Host {
   private readonly stopping = new AbortController()
   private failed = false
   private chores: Promise<void> | null = null
-  private endDeletes: () => void = () => {}
+  private readonly ends: ((() => void) | undefined)[] = []
 
   private constructor(parts: HostParts, kept: Kept, store: ShardStore, options: HostOptions) {
     const { folder, session, log } = parts
@@ -113,6 +114,7 @@ export class Host {
       }),
       facts,
       report: () => this.report(),
+      marks: new BridgeMarks({ bridge: this.bridge, kept: this.kept, log }),
       onRegistered: (incarnation) => this.endpoint.desk.learnIncarnation(incarnation),
       everyMs,
       signal,
@@ -194,7 +196,7 @@ export class Host {
   /** Requests in flight settle or fail with `stopped`; what was acknowledged is on disk. The transport is app's. */
   async stop(): Promise<void> {
     this.stopping.abort()
-    this.endDeletes()
+    for (const end of this.ends) end?.()
     await this.chores
     await this.disk.stop()
     this.terms.save()
@@ -211,7 +213,8 @@ export class Host {
       (from, request) => this.endpoint.serve(from, request).catch((error) => this.refuse(error)),
       (from, request) => this.endpoint.gate(from, request),
     )
-    this.endDeletes = session.onDelete((token) => void this.deleteFor(token))
+    this.ends.push(session.onDelete((token) => void this.deleteFor(token)))
+    this.ends.push(session.onLine?.(() => void this.reporter.inform()))
     this.chores = this.reporter.run(() => this.tidyUp())
   }
 
@@ -273,11 +276,7 @@ export class Host {
     const { volumeBytes, liveBytes, trashBytes } = this.store.totals()
     const refusal = this.door.refuses()
     return {
-      usedBytes: volumeBytes,
-      freeBytes,
-      capacityBytes: this.config.capacityBytes,
-      liveBytes,
-      trashBytes,
+      ...{ usedBytes: volumeBytes, freeBytes, capacityBytes: this.config.capacityBytes, liveBytes, trashBytes },
       ...this.terms.report(),
       ...(refusal === null ? {} : { refuses: refusal.code }),
     }

@@ -4,6 +4,7 @@ import { codeOf, isCode } from '../base/errors.js'
 import type { Log } from '../base/log.js'
 import type { HostId } from '../model/ids.js'
 import type { HostReport, HostRequest } from '../wire/host-api.js'
+import type { BridgeMarks } from './endpoint/bridge-marks.js'
 import type { Losses } from './losses.js'
 import type { BridgeSession } from './session.js'
 
@@ -16,6 +17,7 @@ export interface ReporterParts {
   facts: () => HostRequest
   report: () => Promise<HostReport>
   onRegistered: (incarnation: number) => void
+  marks: Pick<BridgeMarks, 'shown' | 'keep'>
   /** Between reports. */
   everyMs: number
   signal: AbortSignal
@@ -65,19 +67,25 @@ export class Reporter {
   }
 
   private async informOnce(): Promise<void> {
-    const { host, session, log, losses, facts, report, onRegistered, signal } = this.parts
+    const { host, session, log, losses, facts, report, onRegistered, marks, signal } = this.parts
+    const wasRegistered = this.registered
     try {
       if (!this.registered) {
-        const { incarnation } = await session.register(facts(), { signal })
+        const { incarnation, mark } = await session.register(facts(), { signal })
+        marks.keep(mark)
         onRegistered(incarnation)
         this.registered = true
         log.info({ host, incarnation }, 'registered with the bridge')
       }
-      await session.report(host, await report(), { signal })
+      const { mark } = await session.report(host, { ...(await report()), ...marks.shown() }, { signal })
+      marks.keep(mark)
       if (session.reportLosses !== undefined) await losses.tellNew()
     } catch (error) {
       // A bridge that was restored may not know this host any more.
-      if (isCode(error, 'unknown-host')) this.registered = false
+      if (isCode(error, 'unknown-host')) {
+        this.registered = false
+        this.isStale ||= wasRegistered
+      }
       if (!signal.aborted) log.warn({ code: codeOf(error) }, 'the bridge could not be informed')
     }
   }

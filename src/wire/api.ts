@@ -87,6 +87,8 @@ export const BridgeInfo = closed({
   ice: Type.Array(Type.String({ maxLength: 512 }), { maxItems: 16 }),
   /** The scheme to seal new segments with. */
   scheme: closed({ k: ShardCount, n: ShardCount }),
+  /** Since when the bridge gathers what it may have lost, Unix ms: until then nothing is forgotten. */
+  frozenSince: Type.Optional(Count),
 })
 export type BridgeInfo = Static<typeof BridgeInfo>
 
@@ -229,3 +231,42 @@ export type EvidenceRequest = Static<typeof EvidenceRequest>
 // GET /v1/space. Bytes are plain bytes: host bytes x k / n.
 export const SpaceReply = closed({ totalBytes: Count, freeBytes: Count, hostsOnline: Count, hostsTotal: Count })
 export type SpaceReply = Static<typeof SpaceReply>
+
+// POST /v1/drives/:drive/restate: what a device knows of its segments, for a bridge that lost its books. `shards`: as far as
+// the device knows them. `end`: this was all; `unfound`: of how many segments the bridge found nothing.
+export const RestateRequest = closed({
+  incarnation: U32,
+  segments: Type.Array(
+    closed({
+      ...segmentFields,
+      generation: U32,
+      shards: Type.Array(closed({ index: ShardIndex, shard: Hex32, host: nullable(Hex32) }), { maxItems: 255 }),
+    }),
+    { maxItems: API_LIMITS.placeSegmentsMax },
+  ),
+  end: Type.Optional(closed({ head: HeadReply, unfound: Count })),
+})
+export type RestateRequest = Static<typeof RestateRequest>
+export const RestateReply = closed({
+  added: Count,
+  unfound: Count,
+  /** The bridge counts the drive as told. */
+  told: Type.Boolean(),
+})
+export type RestateReply = Static<typeof RestateReply>
+
+// POST /v1/bridge/reconcile, signed with the bridge's own key: by its operator. `begin`: its books were put back.
+export const ReconcileRequest = closed({ begin: Type.Optional(Type.Boolean()), force: Type.Optional(Type.Boolean()) })
+export type ReconcileRequest = Static<typeof ReconcileRequest>
+export const ReconcileReply = closed({
+  incarnation: U32,
+  frozenSince: nullable(Count),
+  hosts: closed({ known: Count, listed: Count }),
+  drives: closed({ known: Count, told: Count }),
+  /** Lies on hosts, of drives that nobody has brought back. */
+  unclaimed: closed({ shards: Count, bytes: Count }),
+  /** Of the last comparison: what the books took over from hosts, and what hosts do not have. */
+  adopted: Count,
+  lost: Count,
+})
+export type ReconcileReply = Static<typeof ReconcileReply>

@@ -5,6 +5,9 @@
 import { Count, Hex16, Hex32, nullable, ShardIndex, U32 } from './api.js'
 import { closed, type Static, Type } from './schema.js'
 
+/** A bridge's signed word how far its books had come: kept by hosts, shown to it again. */
+const MarkHex = Type.String({ pattern: '^[0-9a-f]{196}$' })
+
 // POST /v1/hosts. `domain` names who operates the host; hosts of one operator share no segment.
 export const HostRequest = closed({
   host: Hex32,
@@ -12,7 +15,7 @@ export const HostRequest = closed({
   domain: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9._:-]{1,128}$' })),
 })
 export type HostRequest = Static<typeof HostRequest>
-export const HostReply = closed({ host: Hex32, incarnation: U32 })
+export const HostReply = closed({ host: Hex32, incarnation: U32, mark: Type.Optional(MarkHex) })
 export type HostReply = Static<typeof HostReply>
 
 /** Minutes of a UTC day from which and until which a host serves; `to` before `from` goes over midnight. */
@@ -38,8 +41,12 @@ export const HostReport = closed({
   monthBytesLeft: Type.Optional(Count),
   /** Why it takes no new shards now: a code of docs/errors.md. */
   refuses: Type.Optional(Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' })),
+  /** The newest mark that it was told. */
+  mark: Type.Optional(MarkHex),
 })
 export type HostReport = Static<typeof HostReport>
+export const ReportReply = closed({ mark: Type.Optional(MarkHex) })
+export type ReportReply = Static<typeof ReportReply>
 
 export const HOST_STATES = ['good', 'watch', 'suspended', 'review', 'removed'] as const
 export type HostState = (typeof HOST_STATES)[number]

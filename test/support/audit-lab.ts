@@ -147,7 +147,7 @@ export class Lab {
     const shared = { store, hosts, standings, clock, lot, log }
     const key = keyOf('bridge')
     const random = (size: number) => this.dice.bytes(size)
-    const auditor = new Auditor({ ...shared, transport: transport as never, key, incarnation: 1, random })
+    const auditor = new Auditor({ ...shared, transport: transport as never, key, incarnation: () => 1, random })
     this.registry = hosts
     this.standings = standings
     this.requests = new AuditRequests({ store, clock, lot })

@@ -174,12 +174,39 @@ export class DriveNet {
     await this.awayFor(() => fs.cpSync(this.world.dir, `${this.world.dir}-kept`, { recursive: true }))
   }
 
-  /** Back to what was kept: as from a backup that nobody speaks of. */
+  /** Back to what was kept, by a bridge that hides it: whatever hosts show it, its incarnation stays. */
   async rewindBridge(): Promise<void> {
+    this.liar.lies.ignoreMarks = true
+    await this.putFolderBack()
+  }
+
+  /** The whole folder is put back, by an operator who does not think of more. */
+  async putFolderBack(): Promise<void> {
     await this.awayFor(() => {
       fs.rmSync(this.world.dir, { recursive: true })
       fs.cpSync(`${this.world.dir}-kept`, this.world.dir, { recursive: true })
     })
+  }
+
+  /** The database alone is put back; what lies beside it stays. */
+  async putBooksBack(): Promise<void> {
+    await this.awayFor(() => {
+      this.removeBooks()
+      for (const file of fs.readdirSync(`${this.world.dir}-kept`)) {
+        if (file.startsWith('bridge.db')) fs.cpSync(`${this.world.dir}-kept/${file}`, path.join(this.world.dir, file))
+      }
+    })
+  }
+
+  /** The database is gone, as if there had never been one. */
+  async loseBooks(): Promise<void> {
+    await this.awayFor(() => this.removeBooks())
+  }
+
+  private removeBooks(): void {
+    for (const file of fs.readdirSync(this.world.dir)) {
+      if (file.startsWith('bridge.db')) fs.rmSync(path.join(this.world.dir, file))
+    }
   }
 
   private async awayFor(work: () => void): Promise<void> {

@@ -46,6 +46,8 @@ export interface Lies {
   otherDrive: { caller: Caller; drive: string } | null
   /** Signals are lost. */
   dropSignals: boolean
+  /** It does not hear from hosts that its books were newer once. */
+  ignoreMarks: boolean
 }
 
 export class LyingBridge {
@@ -64,6 +66,7 @@ export class LyingBridge {
     swapAnswersOnly: false,
     otherDrive: null,
     dropSignals: false,
+    ignoreMarks: false,
   }
   /** How often a lie was told. */
   told = 0
@@ -113,6 +116,10 @@ export class LyingBridge {
         if (!this.lies.inventReceipts) return reply
         this.told++
         return { ...reply, stored: 8, committed: true }
+      },
+      reportHost: (caller, host, { mark, ...report }) => {
+        const shown = mark === undefined || this.lies.ignoreMarks ? {} : { mark }
+        return honest.reportHost(caller, host, { ...report, ...shown })
       },
       locate: async (caller, drive, request) => this.locate(await honest.locate(caller, drive, request)),
       place: async (caller, drive, request) => this.place(await honest.place(caller, drive, request)),

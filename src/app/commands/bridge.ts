@@ -1,4 +1,4 @@
-/** `shardrive bridge run | status`: coordinate a network of hosts. */
+/** `shardrive bridge run | status | backup | restore | reconcile | fsck`: coordinate a network of hosts. */
 import type { Argv } from 'yargs'
 import { AppError } from '../../base/errors.js'
 import { openLog } from '../../base/log.js'
@@ -11,6 +11,7 @@ import { bridgeLine } from '../service-lines.js'
 import { takeServiceManager } from '../service-notify.js'
 import { listenForStop } from '../stop.js'
 import { reportOf, type Terminal } from '../terminal.js'
+import { bookCommands } from './bridge-books.js'
 
 interface RunArguments {
   dir: string
@@ -79,6 +80,7 @@ export const command: CommandGroup = {
   subCommands: [
     { usage: 'run', summary: 'run a bridge, or a repair worker beside one, until it is stopped', command: run },
     { usage: 'status', summary: 'hosts, repairs and garbage of a running bridge', command: status },
+    ...bookCommands,
   ],
 }
 

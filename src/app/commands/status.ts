@@ -72,6 +72,7 @@ interface StatusFacts {
     refused: number
   }
   trouble: { code: string; message: string } | null
+  retelling: { done: number; total: number; unfound: number } | null
   files: number
 }
 
@@ -90,6 +91,7 @@ function describe(facts: StatusFacts): string[] {
     lines.push(
       `         ${hosts.refused} connections refused: their signed descriptions came changed or late, see the log`,
     )
+  if (facts.retelling !== null) lines.push(`retelling ${retellingLine(facts.retelling)}`)
   if (readOnly !== null) lines.push(`READ-ONLY  ${readOnly}`)
   if (trouble !== null) lines.push(`trouble  ${trouble.message} [${trouble.code}]`)
   return lines
@@ -97,6 +99,12 @@ function describe(facts: StatusFacts): string[] {
 
 function relayedWords({ direct, relayed }: { direct: number; relayed: number }): string {
   return relayed === 0 ? '' : ` (${direct} direct, ${relayed} through a relay)`
+}
+
+function retellingLine({ done, total, unfound }: { done: number; total: number; unfound: number }): string {
+  const share = total === 0 ? 100 : Math.floor((100 * done) / total)
+  const missing = unfound === 0 ? '' : `; of ${unfound} segments no host has told yet`
+  return `the bridge lost its books; telling it what this drive knows: ${share} %${missing}`
 }
 
 export function storedLines(stored: StoredFacts | null): string[] {

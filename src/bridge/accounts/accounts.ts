@@ -2,7 +2,8 @@
 import type { Clock } from '../../base/clock.js'
 import { AppError } from '../../base/errors.js'
 import { hexOf } from '../../base/hex.js'
-import { accountId, type DriveId, type PeerId } from '../../model/ids.js'
+import type { ChainRecord } from '../../model/chain.js'
+import { type AccountId, accountId, type DriveId, type PeerId } from '../../model/ids.js'
 import { decodeRecord } from '../../permits/chain-record.js'
 import { startChain } from '../../permits/chain-rules.js'
 import { encodeChainState } from '../../permits/chain-state.js'
@@ -37,13 +38,17 @@ export class Accounts {
 
   /** `unknown-account`, `drive-exists` (another genesis of this drive id), `too-many-drives`, codes of startChain. */
   async createDrive(key: PeerId, encoded: Buffer, label: Buffer): Promise<api.DriveReply> {
-    const record = decodeRecord(encoded)
     const account = accountId(key)
+    const record = decodeRecord(encoded)
     if (!(await this.store.accounts.hasAccount(account))) {
       throw new AppError('unknown-account', 'the bridge does not know this account', {
         hint: 'create the account first',
       })
     }
+    return this.makeDrive(account, record, label)
+  }
+
+  private async makeDrive(account: AccountId, record: ChainRecord, label: Buffer): Promise<api.DriveReply> {
     const state = startChain(record, { account })
     const [device] = state.devices.keys()
     if (device === undefined) throw new AppError('malformed', 'a genesis without a device')
@@ -57,6 +62,16 @@ export class Accounts {
       if (made) return { drive: record.drive, head: { sequence: 0, hash: hexOf(record.hash) } }
     }
     return this.sameDrive(record.drive, record.hash)
+  }
+
+  /** A drive that the books lost, and its account: both are in the genesis, which the account key signed. */
+  async recreate(genesis: ChainRecord, label: Buffer): Promise<void> {
+    const { account, recoveryKey } = startChain(genesis)
+    const saved = await this.store.accounts.saveAccount(account, recoveryKey, this.clock.nowMs())
+    if (!saved.equals(recoveryKey)) {
+      throw new AppError('account-conflict', 'the account exists with another recovery key')
+    }
+    await this.makeDrive(account, genesis, label)
   }
 
   private async sameDrive(drive: DriveId, genesisHash: Buffer): Promise<api.DriveReply> {

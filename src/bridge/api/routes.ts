@@ -2,7 +2,7 @@
 
 import { AppError } from '../../base/errors.js'
 import { driveId, hostId } from '../../model/ids.js'
-import { joinRecords } from '../../permits/chain-record.js'
+import { joinRecords, splitRecords } from '../../permits/chain-record.js'
 import * as api from '../../wire/api.js'
 import { decodeJson } from '../../wire/check.js'
 import * as hostApi from '../../wire/host-api.js'
@@ -86,6 +86,12 @@ export const ROUTES: readonly Route[] = [
     joinRecords(await service.readChain(input.caller, driveOf(input), fromOf(input))),
   ),
   postBytes(`${DRIVE}/chain`, (service, input) => service.appendRecord(input.caller, driveOf(input), input.body)),
+  postBytes(`${DRIVE}/chain/restore`, (service, input) =>
+    service.restoreChain(input.caller, driveOf(input), splitRecords(input.body), labelOf(input)),
+  ),
+  postJson(`${DRIVE}/restate`, api.RestateRequest, (service, input, request) =>
+    service.restate(input.caller, driveOf(input), request),
+  ),
   postJson(`${DRIVE}/heartbeat`, api.HeartbeatRequest, (service, input, request) =>
     service.heartbeat(input.caller, driveOf(input), request),
   ),
@@ -104,6 +110,9 @@ export const ROUTES: readonly Route[] = [
   get(`${DRIVE}/health`, (service, input) => service.health(input.caller, driveOf(input))),
   postJson(`${DRIVE}/evidence`, api.EvidenceRequest, (service, input, request) =>
     service.evidence(input.caller, driveOf(input), request),
+  ),
+  postJson('/v1/bridge/reconcile', api.ReconcileRequest, (service, { caller }, request) =>
+    service.reconcile(caller, request),
   ),
   get('/v1/space', (service, { caller }) => service.space(caller)),
   postJson('/v1/hosts', hostApi.HostRequest, (service, { caller }, request) => service.registerHost(caller, request)),

@@ -16,6 +16,8 @@ export interface Caller {
 
 export interface BridgeService {
   info(): Promise<api.BridgeInfo>
+  /** For the operator alone: how far it is with what it lost. */
+  reconcile(caller: Caller, request: api.ReconcileRequest): Promise<api.ReconcileReply>
   createAccount(caller: Caller, request: api.AccountRequest): Promise<api.AccountReply>
   createDrive(caller: Caller, record: Buffer, label: Buffer): Promise<api.DriveReply>
   listDrives(caller: Caller): Promise<api.DriveList>
@@ -24,6 +26,9 @@ export interface BridgeService {
   /** Whole records from a sequence number on, at most 8 MiB of them. */
   readChain(caller: Caller, drive: DriveId, from: number): Promise<Buffer[]>
   appendRecord(caller: Caller, drive: DriveId, record: Buffer): Promise<api.HeadReply>
+  /** Records that this bridge lost: of its head on, or of a drive that it does not know. The label is for the latter. */
+  restoreChain(caller: Caller, drive: DriveId, records: Buffer[], label: Buffer): Promise<api.HeadReply>
+  restate(caller: Caller, drive: DriveId, request: api.RestateRequest): Promise<api.RestateReply>
   heartbeat(caller: Caller, drive: DriveId, request: api.HeartbeatRequest): Promise<api.Done>
   place(caller: Caller, drive: DriveId, request: api.PlaceRequest): Promise<api.PlaceReply>
   commit(caller: Caller, drive: DriveId, request: api.CommitRequest): Promise<api.CommitReply>
@@ -36,7 +41,7 @@ export interface BridgeService {
   leaseRepair(caller: Caller, request: repairApi.LeaseRequest): Promise<repairApi.LeaseReply>
   repairDone(caller: Caller, request: repairApi.DoneRequest): Promise<repairApi.DoneReply>
   status(caller: Caller): Promise<repairApi.BridgeStatus>
-  reportHost(caller: Caller, host: HostId, request: hostApi.HostReport): Promise<api.Done>
+  reportHost(caller: Caller, host: HostId, request: hostApi.HostReport): Promise<hostApi.ReportReply>
   standing(caller: Caller, host: HostId): Promise<hostApi.HostStanding>
   exit(caller: Caller, host: HostId, request: hostApi.ExitRequest): Promise<hostApi.HostStanding>
   losses(caller: Caller, host: HostId, request: hostApi.LossesRequest): Promise<api.Done>

@@ -16,6 +16,8 @@ const STATUS: Readonly<Record<BridgeCode, number>> = {
   'receipt-mismatch': 400,
   'receipt-signature': 400,
   'chain-signature': 400,
+  'mark-malformed': 400,
+  'mark-signature': 400,
   'chain-broken': 400,
   'unsupported-feature': 400,
 
@@ -36,6 +38,7 @@ const STATUS: Readonly<Record<BridgeCode, number>> = {
   'unknown-transcript': 404,
 
   'head-moved': 409,
+  'other-incarnation': 409,
   'writer-fenced': 409,
   'key-term-stale': 409,
   'drive-exists': 409,

@@ -26,7 +26,7 @@ export interface AuditorParts {
   standings: Standings
   transport: Transport
   key: SigningKey
-  incarnation: number
+  incarnation: () => number
   clock: Clock
   random: RandomBytes
   lot: () => number
@@ -104,6 +104,6 @@ export class Auditor {
     const items = asked.map(({ drive, shard, leaf }) => ({ pseudonym: pseudonymOf(drive, host.host), shard, leaf }))
     const when = { issuedAtMs: Math.round(clock.nowMs()), deadlineMs: AUDIT_DEADLINE_MS }
     const serial = serialId(random(16))
-    return { bridge: bridgeId(key.id), incarnation, host: host.host, serial, ...when, items }
+    return { bridge: bridgeId(key.id), incarnation: incarnation(), host: host.host, serial, ...when, items }
   }
 }

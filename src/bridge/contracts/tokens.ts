@@ -39,12 +39,12 @@ export interface ShardTarget {
 export class TokenIssuer {
   readonly bridge: BridgeId
   private readonly key: SigningKey
-  private readonly incarnation: number
+  private readonly incarnation: () => number
   private readonly clock: Clock
   private readonly random: RandomBytes
   private readonly again = new LRUCache<string, { token: Buffer; untilMs: number }>({ max: AGAIN_MAX })
 
-  constructor(parts: { key: SigningKey; incarnation: number; clock: Clock; random: RandomBytes }) {
+  constructor(parts: { key: SigningKey; incarnation: () => number; clock: Clock; random: RandomBytes }) {
     this.key = parts.key
     this.bridge = bridgeId(parts.key.id)
     this.incarnation = parts.incarnation
@@ -103,7 +103,7 @@ export class TokenIssuer {
     const now = Math.round(this.clock.nowMs())
     const serial = serialId(this.random(16))
     const validity = { notBeforeMs: now, notAfterMs: now + lifeMs }
-    const facts = { bridge: this.bridge, incarnation: this.incarnation, host, holder, pseudonym, generation, bytes }
+    const facts = { bridge: this.bridge, incarnation: this.incarnation(), host, holder, pseudonym, generation, bytes }
     return { serial, token: signToken({ action, ...facts, ...validity, serial, target }, this.key) }
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Tells hosts what to forget, over their sockets, a few at a time, until each deletion is answered. A host that does
  * not hold the shard, or holds a younger placement of it, has nothing to forget: that is an answer too. Everything else
- * (too young, busy, no answer) is tried again in a later round.
+ * (too young, busy, no answer) is tried again in a later round. While the books may be old, nobody forgets anything.
  */
 import type { Clock } from '../../base/clock.js'
 import type { HostId, PeerId, Serial } from '../../model/ids.js'

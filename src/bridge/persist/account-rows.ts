@@ -87,6 +87,10 @@ export class AccountRows {
     return raw === undefined ? null : driveRow(raw)
   }
 
+  async allDrives(): Promise<DriveId[]> {
+    return guarded(() => this.statements.allDrives.all().map((raw) => driveId(raw.drive)))
+  }
+
   async drivesOfAccount(account: AccountId): Promise<DriveRow[]> {
     return guarded(() => this.statements.drivesOfAccount.all(idBytes(account)).map(driveRow))
   }
@@ -142,6 +146,7 @@ function prepare(db: Database) {
     addAccount: db.prepare('INSERT INTO accounts VALUES (?, ?, ?) ON CONFLICT DO NOTHING'),
     account: db.prepare('SELECT recovery_key FROM accounts WHERE account = ?'),
     drive: db.prepare(`${drives} WHERE drive = ?`) as Statement<[Buffer], RawDrive>,
+    allDrives: db.prepare('SELECT drive FROM drives ORDER BY id') as Statement<[], { drive: Buffer }>,
     drivesOfAccount: db.prepare(`${drives} WHERE account = ? ORDER BY id LIMIT 1000`) as Statement<[Buffer], RawDrive>,
     drivesOfDevice: db.prepare(
       `${drives} JOIN devices ON devices.drive_row = drives.id WHERE device = ? AND revoked = 0 ORDER BY id LIMIT 1000`,

@@ -63,19 +63,7 @@ export class ChainRows {
   /** `head-moved` when the record does not follow the head; `unknown-segment`, `not-committed`: nothing has changed. */
   async append(driveRow: number, record: ChainRecord, effects: ChainEffects, nowMs: number): Promise<void> {
     transaction(this.db, () => {
-      const changes = this.statements.moveHead.run(
-        record.sequence,
-        record.hash,
-        record.encoded.length,
-        effects.stateText,
-        driveRow,
-        record.sequence - 1,
-        record.previous,
-      ).changes
-      if (changes !== 1) throw headMoved(this.headNow(driveRow))
-      this.insert(driveRow, record)
-      for (const device of effects.addDevices) this.statements.addDevice.run(idBytes(device), driveRow, nowMs)
-      for (const device of effects.revokeDevices) this.statements.revokeDevice.run(driveRow, idBytes(device))
+      this.advance(driveRow, record, effects, nowMs)
       for (const segment of effects.confirm) this.confirm(driveRow, segment)
       for (const segment of effects.retire) this.statements.retire.run(nowMs, driveRow, idBytes(segment))
       if (effects.writer !== null) {
@@ -86,6 +74,46 @@ export class ChainRows {
     failpoint('bridge-append-committed')
     flushToDisk(this.db)
     failpoint('bridge-append-flushed')
+  }
+
+  /**
+   * Records that had been appended before the books were lost, all or none. What they confirm and retire is done as far as
+   * the segments are known: the device tells of the others (reconcile/restatements.ts).
+   */
+  async restore(
+    driveRow: number,
+    records: readonly { record: ChainRecord; effects: ChainEffects }[],
+    nowMs: number,
+  ): Promise<void> {
+    transaction(this.db, () => {
+      for (const { record, effects } of records) {
+        this.advance(driveRow, record, effects, nowMs)
+        for (const segment of effects.confirm) this.statements.confirm.run(driveRow, idBytes(segment))
+        for (const segment of effects.retire) this.statements.retire.run(nowMs, driveRow, idBytes(segment))
+        const { writer } = effects
+        // It wrote then; that it lives now only a heartbeat tells.
+        if (writer !== null) this.statements.claim.run(idBytes(writer.device), writer.term, 0, driveRow)
+      }
+      failpoint('bridge-restate-inside')
+    })
+    failpoint('bridge-restate-committed')
+    flushToDisk(this.db)
+    failpoint('bridge-restate-flushed')
+  }
+
+  private advance(driveRow: number, record: ChainRecord, effects: ChainEffects, nowMs: number): void {
+    const link = [driveRow, record.sequence - 1, record.previous] as const
+    const { changes } = this.statements.moveHead.run(
+      record.sequence,
+      record.hash,
+      record.encoded.length,
+      effects.stateText,
+      ...link,
+    )
+    if (changes !== 1) throw headMoved(this.headNow(driveRow))
+    this.insert(driveRow, record)
+    for (const device of effects.addDevices) this.statements.addDevice.run(idBytes(device), driveRow, nowMs)
+    for (const device of effects.revokeDevices) this.statements.revokeDevice.run(driveRow, idBytes(device))
   }
 
   private insert(driveRow: number, record: ChainRecord): void {
@@ -107,6 +135,10 @@ export class ChainRows {
       retry: 'later',
       details: { segment, stored: state.stored, commit: state.threshold },
     })
+  }
+
+  async headOf(driveRow: number): Promise<Head> {
+    return guarded(() => this.headNow(driveRow))
   }
 
   private headNow(driveRow: number): Head {

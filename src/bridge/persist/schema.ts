@@ -9,6 +9,7 @@
  */
 import type { Migration } from '../../sqlite/migrate.js'
 import { audits } from './schema-audits.js'
+import { reconcile } from './schema-reconcile.js'
 import { repairTables } from './schema-repairs.js'
 
 const first = `
@@ -114,5 +115,6 @@ ALTER TABLE shards ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX shards_host ON shards (host_row, shard);
 `
 
-export const MIGRATIONS: readonly Migration[] = [first, standing, audits, repairTables]
+export const MIGRATIONS: readonly Migration[] = [first, standing, audits, repairTables, reconcile]
 export const DATABASE_KIND = 'SDBR'
+export const DATABASE_FILE = 'bridge.db'

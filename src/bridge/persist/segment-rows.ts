@@ -1,4 +1,5 @@
 /** Segments and where their shards lie. A shard is `stored` when a receipt of its present host and generation came. */
+import { failpoint } from '../../base/failpoint.js'
 import {
   type DriveId,
   driveId,
@@ -51,6 +52,13 @@ export interface ShardRow {
 
 export type SegmentHealth = Pick<SegmentRow, 'dataShards' | 'totalShards' | 'state'> & {
   shards: Pick<ShardRow, 'hostRow' | 'stored'>[]
+}
+
+/** Nobody told the id of this shard yet. Never in the books. */
+export const UNNAMED_SHARD = shardId(Buffer.alloc(32))
+
+export function isUnnamed(shard: ShardId): boolean {
+  return shard === UNNAMED_SHARD
 }
 
 export type NewSegment = Omit<SegmentRow, 'row' | 'driveRow' | 'drive' | 'stored' | 'state' | 'placedAt' | 'shards'> & {
@@ -145,6 +153,21 @@ export class SegmentRows {
     }
   }
 
+  /** Segments that the chain confirms and the books had lost; their shards are found later (found-rows.ts). */
+  async saveConfirmed(driveRow: number, made: NewSegment[], placedAtMs: number): Promise<void> {
+    transaction(this.db, () => {
+      for (const one of made) {
+        this.insert(driveRow, one, placedAtMs)
+        this.statements.confirmNamed.run(driveRow, idBytes(one.segment))
+      }
+    })
+  }
+
+  /** What a device says that its chain confirmed. */
+  async confirm(segmentRow: number): Promise<void> {
+    guarded(() => this.statements.confirm.run(segmentRow))
+  }
+
   /** New placements and changes of old ones: all or nothing. */
   async savePlacements(driveRow: number, made: NewSegment[], changed: PlacementChange[], nowMs: number): Promise<void> {
     transaction(this.db, () => {
@@ -186,14 +209,17 @@ export class SegmentRows {
 
   /** Receipts that still fit the placement count, each once. The number of stored shards, and the state. */
   async saveReceipts(segmentRow: number, stored: StoredShard[]): Promise<{ stored: number; threshold: number }> {
-    return transaction(this.db, () => {
+    const counts = transaction(this.db, () => {
       let added = 0
       for (const { index, generation, hostRow, storedAt, receipt } of stored) {
         added += this.statements.storeShard.run(storedAt, receipt, segmentRow, index, hostRow, generation).changes
       }
       if (added > 0) this.statements.addStored.run(added, segmentRow)
+      failpoint('bridge-commit-inside')
       return this.statements.counts.get(segmentRow) ?? { stored: 0, threshold: 255 }
     })
+    failpoint('bridge-commit-committed')
+    return counts
   }
 
   /** A stored shard that its host has no more; false when it was moved meanwhile, or is known as lost. */

@@ -88,6 +88,8 @@ function prepareWrites(db: Database) {
     addShard: db.prepare(
       `INSERT INTO shards (segment_row, idx, shard, host_row, generation, offered, stored) VALUES (?, ?, ?, ?, ?, ?, 0)`,
     ),
+    confirmNamed: db.prepare('UPDATE segments SET state = 1 WHERE drive_row = ? AND segment = ? AND state = 0'),
+    confirm: db.prepare('UPDATE segments SET state = 1 WHERE id = ? AND state = 0'),
     changeSegment: db.prepare(
       'UPDATE segments SET generation = MAX(generation, ?), threshold = COALESCE(?, threshold) WHERE id = ?',
     ),

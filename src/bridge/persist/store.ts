@@ -5,6 +5,7 @@
  */
 import path from 'node:path'
 import { AppError } from '../../base/errors.js'
+import { type RandomBytes, systemRandom } from '../../base/random.js'
 import type { Database } from '../../sqlite/driver.js'
 import { guarded } from '../../sqlite/failures.js'
 import { lockFolder } from '../../sqlite/lock.js'
@@ -13,14 +14,23 @@ import { AccountRows } from './account-rows.js'
 import { AuditRows } from './audit-rows.js'
 import { BookRows } from './book-rows.js'
 import { ChainRows } from './chain-rows.js'
+import { FoundRows } from './found-rows.js'
 import { HostRows } from './host-rows.js'
+import { Incarnations } from './incarnations.js'
 import { PresenceRows } from './presence-rows.js'
 import { RepairRows } from './repair-rows.js'
-import { DATABASE_KIND, MIGRATIONS } from './schema.js'
+import { DATABASE_FILE, DATABASE_KIND, MIGRATIONS } from './schema.js'
 import { SegmentRows } from './segment-rows.js'
 import { StandingRows } from './standing-rows.js'
 
 const CACHE_BYTES = 64 * 1024 * 1024
+
+export interface StoreOptions {
+  nowMs?: () => number
+  random?: RandomBytes
+  /** The bridge's key was here before: a new database is not its first. */
+  isSuccessor?: boolean
+}
 
 export class Store {
   readonly accounts: AccountRows
@@ -32,17 +42,16 @@ export class Store {
   readonly repairs: RepairRows
   readonly presences: PresenceRows
   readonly books: BookRows
-  /** Rises when the database comes back from a backup. */
-  readonly incarnation: number
-  /** The database came back from a backup and was not reconciled: nothing is dropped, moved or deleted. */
-  readonly frozen: boolean = false
+  readonly found: FoundRows
+  readonly incarnations: Incarnations
   private readonly db: Database
   private readonly unlock: () => void
 
-  private constructor(db: Database, unlock: () => void) {
+  private constructor(db: Database, unlock: () => void, incarnations: Incarnations) {
     this.db = db
     this.unlock = unlock
-    this.incarnation = incarnationOf(db)
+    this.incarnations = incarnations
+    this.found = new FoundRows(db)
     this.accounts = new AccountRows(db)
     this.chain = new ChainRows(db)
     this.segments = new SegmentRows(db)
@@ -55,16 +64,19 @@ export class Store {
   }
 
   /** One bridge a folder: `folder-locked` for the second. */
-  static open(dir: string): Store {
+  static open(dir: string, options: StoreOptions = {}): Store {
+    const { nowMs = Date.now, random = systemRandom, isSuccessor = false } = options
     const unlock = lockFolder(path.join(dir, 'bridge.lock'))
+    let db: Database | null = null
     try {
-      const db = openDatabase(path.join(dir, 'bridge.db'), {
+      db = openDatabase(path.join(dir, DATABASE_FILE), {
         migrations: MIGRATIONS,
         kind: DATABASE_KIND,
         cacheBytes: CACHE_BYTES,
       })
-      return new Store(db, unlock)
+      return new Store(db, unlock, new Incarnations(db, { dir, nowMs, random, isSuccessor }))
     } catch (error) {
+      db?.close()
       unlock()
       throw error
     }
@@ -77,25 +89,30 @@ export class Store {
 
   /** Throws when the database does not answer as it did when it was opened. */
   async answers(): Promise<void> {
-    const found = guarded(() => loadIncarnation(this.db))
+    const found = this.incarnations.saved()
     if (found !== this.incarnation)
       throw new AppError('database-damaged', 'the database of the bridge has changed below it')
   }
 
-  close(): void {
-    this.db.close()
-    this.unlock()
+  /** Rises when the database comes back from a backup. */
+  get incarnation(): number {
+    return this.incarnations.current
   }
-}
 
-function incarnationOf(db: Database): number {
-  return guarded(() => {
-    db.prepare("INSERT INTO facts VALUES ('incarnation', 1) ON CONFLICT DO NOTHING").run()
-    return loadIncarnation(db) as number
-  })
-}
+  /** Nothing may be forgotten, here or at hosts: the books may be older than what they are about. */
+  get frozen(): boolean {
+    return this.incarnations.frozenSince !== null
+  }
 
-function loadIncarnation(db: Database): number | undefined {
-  const row = db.prepare("SELECT value FROM facts WHERE name = 'incarnation'").get() as { value: number } | undefined
-  return row?.value
+  /** A last mark, so that a copy from before is known by it; where it cannot be written, the one before does. */
+  close(): void {
+    try {
+      this.incarnations.turn()
+    } catch {
+      // A full disk, or a folder that is gone: nothing else is kept for later.
+    } finally {
+      this.db.close()
+      this.unlock()
+    }
+  }
 }

@@ -129,7 +129,7 @@ export class Placements {
     expectSame(known, wanted)
     const { hosts, policy, lot, speeds, clock } = this.parts
     const parts = { policy, lot, speeds, nowMs: clock.nowMs() }
-    const moves = known.state === SEGMENT_STATE.placed ? movesOf(known, hosts, parts) : []
+    const moves = known.state === SEGMENT_STATE.placed && !this.parts.store.frozen ? movesOf(known, hosts, parts) : []
     const generation = known.generation + (moves.length > 0 ? 1 : 0)
     const slots: Slot[] = []
     let reachable = known.stored
@@ -199,11 +199,17 @@ function expectSound(segments: readonly Wanted[]): void {
   }
   const seen = new Set(segments.map((one) => one.segment))
   if (seen.size !== segments.length) throw new AppError('malformed', 'a segment comes twice')
-  for (const { k, n, shards: ids, shardLength, paddedLength } of segments) {
-    if (k > n || ids.length !== n) throw new AppError('bad-scheme', 'k <= n, and n shard ids')
-    const carries = shardLength >= 1 && shardLength <= SHARD_BYTES_MAX && paddedLength >= 1
-    if (!carries || paddedLength > shardLength * k) throw new AppError('bad-scheme', 'lengths do not fit')
+  for (const one of segments) {
+    if (one.shards.length !== one.n) throw new AppError('bad-scheme', 'n shard ids')
+    expectFitting(one)
   }
+}
+
+/** `bad-scheme`: shards of this length do not carry that much. */
+export function expectFitting({ k, n, shardLength, paddedLength }: Omit<Wanted, 'shards'>): void {
+  if (k > n) throw new AppError('bad-scheme', 'k <= n')
+  const carries = shardLength >= 1 && shardLength <= SHARD_BYTES_MAX && paddedLength >= 1
+  if (!carries || paddedLength > shardLength * k) throw new AppError('bad-scheme', 'lengths do not fit')
 }
 
 /** A segment id stands for one segment. */

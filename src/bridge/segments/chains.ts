@@ -5,7 +5,7 @@
  */
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../base/clock.js'
-import { AppError } from '../../base/errors.js'
+import { AppError, isCode } from '../../base/errors.js'
 import { hexOf } from '../../base/hex.js'
 import { KeyedMutex } from '../../base/keyed-mutex.js'
 import { type ChainRecord, RECORD_KIND } from '../../model/chain.js'
@@ -27,6 +27,8 @@ export interface ChainsParts {
   store: Store
   access: Access
   clock: Clock
+  /** Makes a drive that the books lost, from its genesis. */
+  recreate(genesis: ChainRecord, label: Buffer): Promise<void>
   /** A device lost its right; it may hold other drives. */
   onRevoked(device: DeviceId): Promise<void>
 }
@@ -70,6 +72,54 @@ export class Chains {
     await store.chain.append(row.row, record, effects, clock.nowMs())
     this.states.set(row.row, detached(next))
     return effects
+  }
+
+  /**
+   * Records of a drive that this bridge lost, from its head on; of one that it does not know at all, from the genesis. Each is
+   * signed by who may sign it, so it does not matter who brings them: a device that the books do not name (yet) may. What
+   * stands here already is passed over. Codes: those of append, `drive-exists`, `account-conflict`.
+   */
+  async restore(key: PeerId, drive: DriveId, encoded: readonly Buffer[], label: Buffer): Promise<HeadReply> {
+    const { store, access } = this.parts
+    const records = encoded.map(decodeRecord)
+    if (records.length === 0 || records.some((one) => one.drive !== drive)) {
+      throw new AppError('malformed', 'records of one drive, at least one')
+    }
+    const effects = await this.appending.run(drive, async () => {
+      const [first] = records as [ChainRecord]
+      if ((await store.accounts.loadDrive(drive)) === null) await this.parts.recreate(first, label)
+      // Only books that may be old can have lost a device; to a stranger no drive is there.
+      else if (!store.frozen) await access.memberOf(key, drive)
+      return this.restoreAlone(drive, records).catch(async (error: unknown) => {
+        if (isCode(error, 'head-moved')) await access.memberOf(key, drive)
+        throw error
+      })
+    })
+    for (const device of effects.flatMap((one) => one.revokeDevices)) await this.parts.onRevoked(device)
+    const row = await this.rowOf(drive)
+    return headReply(row.headSequence, row.headHash)
+  }
+
+  private async restoreAlone(drive: DriveId, records: readonly ChainRecord[]): Promise<ChainEffects[]> {
+    const { store, clock } = this.parts
+    const row = await this.rowOf(drive)
+    let state = await this.stateOf(row)
+    const fresh: { record: ChainRecord; effects: ChainEffects }[] = []
+    for (const record of records) {
+      if (await this.stands(row, record)) continue
+      state = appendRecord(state, record)
+      fresh.push({ record, effects: { ...effectsOf(record), stateText: encodeChainState(state) } })
+    }
+    if (fresh.length === 0) return []
+    await store.chain.restore(row.row, fresh, clock.nowMs())
+    this.states.set(row.row, detached(state))
+    return fresh.map((one) => one.effects)
+  }
+
+  private async rowOf(drive: DriveId): Promise<DriveRow> {
+    const row = await this.parts.store.accounts.loadDrive(drive)
+    if (row === null) throw new AppError('unknown-drive', 'the bridge knows no such drive of yours')
+    return row
   }
 
   /** A lost reply makes a device send the same record again. */

@@ -28,7 +28,7 @@ export class Sweeper {
     this.log = parts.log
   }
 
-  /** One round over all that is due. The number of segments that went. */
+  /** One round over all that is due; nothing while the books may be old. The number of segments that went. */
   async sweep(signal?: AbortSignal): Promise<number> {
     if (this.isFrozen()) return 0
     const now = this.clock.nowMs()
@@ -40,7 +40,7 @@ export class Sweeper {
 
   private async sweepState(state: number, beforeMs: number, signal?: AbortSignal): Promise<number> {
     let swept = 0
-    while (!signal?.aborted) {
+    while (!signal?.aborted && !this.store.frozen) {
       const rows = await this.store.segments.expired(state, beforeMs, PAGE)
       const before = swept
       for (const row of rows) if (await this.drop(row, state)) swept++

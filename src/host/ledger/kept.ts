@@ -1,6 +1,7 @@
 /**
  * What a host must remember and cannot derive from its volumes: the newest head witness of each pseudonym, used
- * serials whose volume was reclaimed, and the loss list. A database of its own, durable at every commit: small and rarely written.
+ * serials whose volume was reclaimed, the loss list, and the newest mark of the bridge. A database of its own, durable at every
+ * commit: small and rarely written.
  */
 import { idBytes, type Pseudonym, pseudonymId, segmentId, shardId } from '../../model/ids.js'
 import type { Database } from '../../sqlite/driver.js'
@@ -45,6 +46,15 @@ export class Kept {
   loadWitness(pseudonym: Pseudonym): Buffer | null {
     const query = this.db.prepare('SELECT witness FROM witnesses WHERE pseudonym = ?').pluck()
     return (guarded(() => query.get(idBytes(pseudonym))) as Buffer | undefined) ?? null
+  }
+
+  saveMark(mark: Buffer): void {
+    const upsert = 'INSERT INTO bridge_marks VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET mark = excluded.mark'
+    guarded(() => this.db.prepare(upsert).run(mark))
+  }
+
+  loadMark(): Buffer | null {
+    return guarded(() => this.db.prepare('SELECT mark FROM bridge_marks').pluck().get() as Buffer | undefined) ?? null
   }
 
   /** Adds serials and forgets those that ended before `nowMs`. */

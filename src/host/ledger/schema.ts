@@ -70,4 +70,6 @@ export const KEPT_MIGRATIONS: readonly Migration[] = [
      PRIMARY KEY (pseudonym, segment, idx)
    ) STRICT, WITHOUT ROWID;
    CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
+  // What the bridge said last how far its books had come.
+  'CREATE TABLE bridge_marks (one INTEGER PRIMARY KEY CHECK (one = 1), mark BLOB NOT NULL) STRICT;',
 ]

@@ -105,6 +105,7 @@ const segments: Record<string, Answer> = {
     }),
   putPlacement: (s, _t, id: SegmentId, value: Uint8Array) =>
     s.run('read', (t) => queries.putPlacement(t, id, bufferOf(value))),
+  segmentsAfter: (s, _t, row: number, limit: number) => s.run('read', (t) => queries.segmentsAfter(t, row, limit)),
   recordPendingSegments: (s, _t, ids: SegmentId[]) => s.run('epoch', (t) => queries.recordPendingSegments(t, ids)),
   pendingSegments: (s) => s.run('read', (t) => queries.pendingSegments(t)),
   forgetPendingSegments: (s, _t, ids: SegmentId[]) => s.run('epoch', (t) => queries.forgetPendingSegments(t, ids)),

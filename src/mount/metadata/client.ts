@@ -207,6 +207,13 @@ export class LedgerClient implements Ledger {
   snapshots(): Promise<rows.SnapshotMark[]> {
     return this.call('snapshots', [])
   }
+  async segmentsAfter(row: number, limit: number): Promise<rows.SegmentPage> {
+    const { segments, left } = await this.call<rows.SegmentPage>('segmentsAfter', [row, limit])
+    return {
+      left,
+      segments: segments.map((one) => ({ ...one, info: { ...one.info, root: pack.bufferOf(one.info.root) } })),
+    }
+  }
 
   async getMeta(key: string): Promise<Buffer | null> {
     return orNull(await this.call<Uint8Array | null>('getMeta', [key]))

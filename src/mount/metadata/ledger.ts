@@ -32,6 +32,7 @@ import type {
   Plan,
   Progress,
   SavedRecord,
+  SegmentPage,
   SnapshotMark,
   StagedMapping,
 } from './types.js'
@@ -189,6 +190,8 @@ export interface LedgerChain {
   /** A snapshot is in the chain. The last two are kept; what only older ones named may be retired. */
   recordSnapshot(mark: SnapshotMark, segments: readonly SegmentInfo[]): Promise<void>
   snapshots(): Promise<SnapshotMark[]>
+  /** Segments of published epochs behind a row. */
+  segmentsAfter(row: number, limit: number): Promise<SegmentPage>
 }
 
 export interface Ledger extends LedgerTree, LedgerReading, LedgerEpochs, LedgerChain {

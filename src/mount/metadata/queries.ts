@@ -6,12 +6,12 @@ import { lastPublished } from './epochs.js'
 import { inodeOf } from './inodes.js'
 import { directoryOf, nodeOf } from './rules.js'
 import type { Tables } from './tables.js'
-import type { DirectoryPage, FileState, SnapshotMark } from './types.js'
+import type { DirectoryPage, FileState, SegmentPage, SnapshotMark } from './types.js'
 
 const LIST_MAX = 1_000
 const STATE_SEGMENTS_MAX = 1_000
 const PLACEMENT_BYTES_MAX = 65_536
-/** Snapshots kept, and with them the records since the older one. */
+/** Snapshots kept. Of the chain's records all are: a bridge may lose them (docs/adr/0011-a-bridge-that-lost-its-books.md). */
 const SNAPSHOTS_KEPT = 2
 
 export function list(t: Tables, ino: number, cookie: number, limit: number, withAttributes: boolean): DirectoryPage {
@@ -44,6 +44,18 @@ function segmentOf(bytes: Buffer): SegmentId {
 export function segment(t: Tables, id: SegmentId): SegmentInfo | null {
   const row = t.segments.rowOf(id)
   return row === null ? null : t.segments.info(row)
+}
+
+/** What the chain has confirmed: an epoch that is not published yet confirms its own. */
+export function segmentsAfter(t: Tables, row: number, limit: number): SegmentPage {
+  const epoch = lastPublished(t)?.epoch ?? 0
+  const where = 'FROM segment WHERE id > ? AND born <= ?'
+  const rows = t.database.sql<[number, number, number], { id: number }>(`SELECT id ${where} ORDER BY id LIMIT ?`)
+  const count = t.database.sql<[number, number], { left: number }>(`SELECT count(*) AS left ${where}`)
+  return {
+    segments: rows.all(row, epoch, Math.min(limit, LIST_MAX)).map(({ id }) => ({ row: id, info: t.segments.info(id) })),
+    left: count.get(row, epoch)?.left ?? 0,
+  }
 }
 
 export function placement(t: Tables, id: SegmentId): Buffer | null {
@@ -95,8 +107,6 @@ export function recordSnapshot(t: Tables, mark: SnapshotMark, segments: readonly
     // A snapshot's own segments are named by nothing but it.
     const dead = 'UPDATE segment SET died = born, snapshot = NULL WHERE snapshot < ?'
     t.database.sql(dead).run(oldest.epoch)
-    const pending = "SELECT record_sequence FROM epoch WHERE stage != 'published' AND record_sequence IS NOT NULL"
-    t.database.sql(`DELETE FROM record WHERE sequence < ? AND sequence NOT IN (${pending})`).run(oldest.sequence)
   }, true)
 }
 

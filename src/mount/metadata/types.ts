@@ -143,6 +143,13 @@ export interface SnapshotMark {
   readonly segments: readonly SegmentId[]
 }
 
+/** Segments of published epochs, in the order of their rows. */
+export interface SegmentPage {
+  readonly segments: readonly { readonly row: number; readonly info: SegmentInfo }[]
+  /** From the first of them on. */
+  readonly left: number
+}
+
 /** How much is only local. Comes with every answer of the ledger, so reading it is free and at most one turn old. */
 export interface Progress {
   /** Since the last cut. */

@@ -53,6 +53,11 @@ export class Placements {
     return (await this.saved(info)) ?? this.renew(info)
   }
 
+  /** What is known without asking anybody; null: nothing that can be believed. */
+  async recall(info: SegmentInfo): Promise<Placement | null> {
+    return this.known.get(info.segment) ?? this.saved(info)
+  }
+
   /** A host says that it does not have its shard: the bridge is asked, behind the reader's back. */
   doubt(info: SegmentInfo): void {
     if (this.doubted.has(info.segment)) return

@@ -105,7 +105,7 @@ export async function rebuildLedger(
     progress(number + 1, rest.length, 'epochs')
   }
   await markSnapshots(chain, spool, terms, parts)
-  await keepTail(chain, spool, ledger)
+  await keepChain(spool, ledger)
   await saveLogBytes(ledger, logBytes)
   await ledger.saveHead(chain.state.head)
   // Last: as long as it is missing, a rebuild is not finished.
@@ -183,20 +183,19 @@ async function markSnapshots(
 }
 
 /** A few at a time: each transaction is a flush of the disk. */
-const TAIL_BYTES = 4 * 1_048_576
-const TAIL_RECORDS = 256
+const KEPT_BYTES = 4 * 1_048_576
+const KEPT_RECORDS = 256
 
-/** The records back to the older kept snapshot stay here, for a bridge that loses its end of the chain. */
-async function keepTail(chain: VerifiedChain, spool: RecordSpool, ledger: RecoveryLedger): Promise<void> {
-  const from = chain.snapshots.at(-2)?.at ?? chain.snapshots.at(-1)?.at ?? 0
+/** The whole chain stays here, for a bridge that loses it. */
+async function keepChain(spool: RecordSpool, ledger: RecoveryLedger): Promise<void> {
   let batch: SavedRecord[] = []
   let bytes = 0
-  for (let at = from; at < spool.count; at++) {
+  for (let at = 0; at < spool.count; at++) {
     const { sequence, hash, encoded } = decodeRecord(spool.read(at))
     batch.push({ sequence, hash, encoded })
     bytes += encoded.length
     const isLast = at === spool.count - 1
-    if (!isLast && bytes < TAIL_BYTES && batch.length < TAIL_RECORDS) continue
+    if (!isLast && bytes < KEPT_BYTES && batch.length < KEPT_RECORDS) continue
     await ledger.saveRecords(batch)
     batch = []
     bytes = 0

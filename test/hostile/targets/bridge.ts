@@ -1,9 +1,12 @@
 /** Every call of the bridge's API: its body, the words of its address, who asks. */
+
+import { hexOf } from '../../../src/base/hex.js'
 import { ROUTES, type Route } from '../../../src/bridge/api/routes.js'
-import { peerId } from '../../../src/model/ids.js'
+import { driveId, peerId } from '../../../src/model/ids.js'
+import { makeWriterTerm } from '../../../src/permits/chain-author.js'
 import { decodeGenesis } from '../../../src/permits/chain-bodies.js'
-import { decodeRecord, signRecord } from '../../../src/permits/chain-record.js'
-import { appendRecord } from '../../../src/permits/chain-rules.js'
+import { decodeRecord, joinRecords, signRecord } from '../../../src/permits/chain-record.js'
+import { appendRecord, startChain } from '../../../src/permits/chain-rules.js'
 import { BRIDGE_CODES } from '../../../src/wire/bridge-codes.js'
 import { mutate } from '../../support/mutate.js'
 import { mutateJson } from '../../support/mutate-json.js'
@@ -37,6 +40,7 @@ type Bodies = (shared: SharedBridge) => { key: string; sound: object }
 
 const one = segmentNamed('placed')
 const device: (sound: object) => Bodies = (sound) => (shared) => ({ key: shared.drive.device.id, sound })
+const silent = { segment: one.segment, index: 3, kind: 'silent', detail: 'silent detail, canary' }
 const JSON_BODIES: Record<string, Bodies> = {
   'POST /v1/accounts': ({ drive: { account, genesis } }) => ({
     key: account.id,
@@ -51,14 +55,7 @@ const JSON_BODIES: Record<string, Bodies> = {
     device({ segment: one.segment, receipts: [shared.receipt.toString('hex')] })(shared),
   'POST /v1/drives/:drive/locate': device({ segments: [one.segment, HEX] }),
   'POST /v1/drives/:drive/tokens': (shared) => device({ hosts: [shared.hosts[0]?.id, HEX] })(shared),
-  'POST /v1/drives/:drive/evidence': (shared) =>
-    device({
-      host: shared.hosts[0]?.id,
-      segment: one.segment,
-      index: 3,
-      kind: 'silent',
-      detail: 'silent detail, canary',
-    })(shared),
+  'POST /v1/drives/:drive/evidence': (shared) => device({ host: shared.hosts[0]?.id, ...silent })(shared),
   'POST /v1/hosts': ({ hosts: [host] }) => ({
     key: host?.id as string,
     sound: { host: host?.id, capacityBytes: 2 ** 40, domain: 'op' },
@@ -79,6 +76,16 @@ const JSON_BODIES: Record<string, Bodies> = {
     sound: { port: 9, nonce: HEX.slice(0, 32) },
   }),
   'POST /v1/hosts/:host/dial': ({ hosts: [host] }) => ({ key: host?.id as string, sound: {} }),
+  'POST /v1/drives/:drive/restate': (shared) => {
+    const { segment, root, dataShards: k, totalShards: n, paddedLength, shardLength, shards } = one
+    const places = shards.map((shard, index) => ({ index, shard, host: shared.hosts[index]?.id ?? null }))
+    const known = { segment, root: hexOf(root), k, n, paddedLength, shardLength, generation: 1, shards: places }
+    const end = { head: { sequence: 1, hash: hexOf(shared.drive.state.head.hash) }, unfound: 0 }
+    return device({ incarnation: 1, segments: [known, { ...known, segment: 'cd'.repeat(32), shards: [] }], end })(
+      shared,
+    )
+  },
+  'POST /v1/bridge/reconcile': ({ world }) => ({ key: world.key.id, sound: { begin: false, force: false } }),
   'POST /v1/hosts/:host/exit': ({ hosts: [host] }) => ({ key: host?.id as string, sound: { cancel: true } }),
   'POST /v1/hosts/:host/losses': ({ hosts: [host], drive }) => ({
     key: host?.id as string,
@@ -104,6 +111,8 @@ const SCHEMAS: Record<string, string> = {
   'POST /v1/hosts/:host/report': 'wire/host-api.ts HostReport',
   'POST /v1/hosts/:host/knock': 'wire/host-api.ts KnockRequest',
   'POST /v1/hosts/:host/dial': 'wire/host-api.ts DialRequest',
+  'POST /v1/drives/:drive/restate': 'wire/api.ts RestateRequest',
+  'POST /v1/bridge/reconcile': 'wire/api.ts ReconcileRequest',
   'POST /v1/hosts/:host/exit': 'wire/host-api.ts ExitRequest',
   'POST /v1/hosts/:host/losses': 'wire/host-api.ts LossesRequest',
 }
@@ -174,6 +183,41 @@ function appended(): Target {
     }
   }
   return { name, of: [...API, 'src/bridge/segments/chains.ts'], is: [name], open }
+}
+
+/** Records of a drive that is there and of one that is not, changed on their way, brought by a stranger. */
+function restored(): Target {
+  const name = 'POST /v1/drives/:drive/chain/restore'
+  const open = async (): Promise<Opened> => {
+    const shared = await sharedBridge()
+    const drive = await shared.world.drive('restored')
+    const lost = await lostDrive(shared)
+    // Only then may a stranger bring anything.
+    const begin = Buffer.from(JSON.stringify({ begin: true }))
+    await ask(shared, 'POST /v1/bridge/reconcile', shared.world.key.id, { body: begin })
+    return {
+      ...common(shared),
+      samples: [joinRecords([lost.genesis.encoded, lost.claim.encoded])],
+      take: (body) => {
+        const params = { drive: lost.genesis.drive as string }
+        return ask(shared, name, drive.device.id, { body, params, label: 'ab'.repeat(40) })
+      },
+      conclude: async () => {
+        const head = await shared.world.client(lost.key).head(lost.genesis.drive)
+        return head.hash.equals(lost.claim.hash) ? [] : ['the chain is not what its device signed']
+      },
+    }
+  }
+  return { name, of: [...API, 'src/bridge/segments/chains.ts', 'src/bridge/accounts/accounts.ts'], is: [name], open }
+}
+
+/** A drive that this bridge does not know, with two records. */
+async function lostDrive({ world }: SharedBridge) {
+  const { account, device: key, genesis: model } = await world.drive('model')
+  const drive = driveId(Buffer.alloc(16, 7))
+  const genesis = signRecord({ ...model, drive }, account)
+  const claim = makeWriterTerm(startChain(genesis), world.clock.nowMs(), key)
+  return { genesis, claim, key }
 }
 
 function created(): Target {
@@ -247,6 +291,7 @@ export const bridgeTargets: readonly Target[] = [
   ...Object.entries(JSON_BODIES).map(([name, bodies]) => jsonCall(name, bodies)),
   receipts(),
   appended(),
+  restored(),
   created(),
   ...words,
   ...['GET /v1/drives', 'GET /v1/space', 'GET /v1/status'].map(keyOnly),

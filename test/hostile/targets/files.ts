@@ -8,13 +8,13 @@ import { readWorkerFile } from '../../../src/app/repair-process.js'
 import { listRunningDrives } from '../../../src/app/running-drives.js'
 import { systemRandom } from '../../../src/base/random.js'
 import { loadBridgeKey } from '../../../src/bridge/bridge-key.js'
+import { readMarkFile } from '../../../src/bridge/persist/mark-file.js'
 import { deviceKeyFileIsProtected } from '../../../src/crypto/device-key-file.js'
 import { openPhrase } from '../../../src/crypto/phrase.js'
 import { expectOwnVolumes, readHostConfig } from '../../../src/host/folder.js'
 import { decodeHostKey, encodeHostKey } from '../../../src/host/host-key.js'
-import { Kept } from '../../../src/host/ledger/kept.js'
 import { readTrafficFile } from '../../../src/host/terms/month-meter.js'
-import { hostId, pseudonymId } from '../../../src/model/ids.js'
+import { hostId } from '../../../src/model/ids.js'
 import { readDeviceKeys, readDriveFacts } from '../../../src/mount/account/drive-files.js'
 import type { Dice } from '../../support/dice.js'
 import { mutateJson } from '../../support/mutate-json.js'
@@ -23,6 +23,7 @@ import { scratchFolder } from '../../support/scratch-folder.js'
 import { secretOf } from '../../support/secrets.js'
 import { hex, readVectors } from '../../support/vectors.js'
 import { type Opened, spoilBytes, type Target } from '../target.js'
+import { keptDatabase } from './kept.js'
 
 interface FileTarget {
   name: string
@@ -191,6 +192,16 @@ const files = [
     codes: ['malformed'],
   }),
   fileTarget({
+    name: 'bridge.mark',
+    of: ['src/bridge/persist/mark-file.ts', 'src/base/folders.ts', 'src/wire/check.ts'],
+    file: 'bridge.mark',
+    sound: [{ version: 1, incarnation: 1_700_000_000, tick: 77, nonce: 'ab'.repeat(16) }],
+    // What cannot be read tells that nobody knows which database was here.
+    read: (folder) => readMarkFile(folder),
+    codes: [],
+    taken: 'always',
+  }),
+  fileTarget({
     name: 'bridge.key',
     of: ['src/bridge/bridge-key.ts', 'src/base/folders.ts'],
     file: 'bridge.key',
@@ -252,40 +263,5 @@ const phraseFile = fileTarget({
   codes: ['wrong-phrase', 'secret-unreadable'],
   secrets: PHRASE_SECRETS,
 })
-
-/** A host's witnesses and serials: a database whose file was damaged anywhere. */
-function keptDatabase(): Target {
-  const open = (): Opened => {
-    const { folder, remove } = scratchFolder()
-    const file = path.join(folder, 'kept.db')
-    const pseudonym = pseudonymId('ab'.repeat(16))
-    const made = Kept.open(file)
-    made.saveWitness(pseudonym, 7, Buffer.alloc(166, 1))
-    made.saveSerials([{ serial: Buffer.alloc(16, 2), expires: 2 ** 50 }], 0)
-    made.close()
-    const sound = fs.readFileSync(file)
-    return {
-      samples: [sound],
-      take: (input) => {
-        for (const suffix of ['-wal', '-shm', '-journal']) fs.rmSync(file + suffix, { force: true })
-        fs.writeFileSync(file, input)
-        const kept = Kept.open(file)
-        try {
-          kept.loadWitness(pseudonym)
-          kept.loadSerials()
-        } finally {
-          kept.close()
-        }
-      },
-      codes: [
-        ...['database-damaged', 'database-foreign', 'database-too-new', 'database-unwritable', 'database-busy'],
-        ...['no-space', 'disk-failing'],
-      ],
-      taken: 'sometimes',
-      close: remove,
-    }
-  }
-  return { name: 'file kept.db', of: ['src/sqlite/open.ts', 'src/host/ledger/kept.ts'], is: ['file kept.db'], open }
-}
 
 export const fileTargets: readonly Target[] = [...files, announcedDrive(), phraseFile, keptDatabase()]

@@ -14,6 +14,7 @@ import {
   verifyChallenge,
   verifyTranscript,
 } from '../../../src/permits/audit.js'
+import { verifyMark } from '../../../src/permits/bridge-mark.js'
 import { type Description, type DescriptionExpectation, verifyDescription } from '../../../src/permits/description.js'
 import { openDriveLabel, sealDriveLabel } from '../../../src/permits/drive-label.js'
 import { type Receipt, verifyReceipt } from '../../../src/permits/receipt.js'
@@ -39,6 +40,7 @@ const witnesses = readVectors<{
   fields: { pseudonym: ids.Pseudonym; device: ids.DeviceId }
   encoded: string
 }>('witness/witness')
+const marks = readVectors<{ bridgeSeed: string; bridge: string; encoded: string }>('mark/mark')
 const descriptions = readVectors<{
   seed: string
   fields: Description
@@ -149,6 +151,14 @@ const auditTargets = [
     codes: auditCodes,
   }),
 ]
+const markTargets = signedTargets({
+  name: 'mark of a bridge',
+  file: 'bridge-mark',
+  samples: [hex(marks.encoded)],
+  key: keyOf(marks.bridgeSeed),
+  take: (input) => verifyMark(input, ids.bridgeId(marks.bridge)),
+  codes: ['mark-malformed', 'mark-signature'],
+})
 
 /** As the dialer does: the signature, then what of it may reach the library. */
 const descriptionTargets = signedTargets({
@@ -256,6 +266,7 @@ export const permitTargets: readonly Target[] = [
   ...receiptTargets,
   ...witnessTargets,
   ...auditTargets,
+  ...markTargets,
   ...descriptionTargets,
   sdp,
   ...headerTargets,

@@ -1,15 +1,12 @@
 /** A bridge that lies to its clients: every reply of every call, refusals, the exchange around them, the socket, kept tokens. */
 import { systemClock } from '../../../src/base/clock.js'
 import { AppError } from '../../../src/base/errors.js'
-import { silentLog } from '../../../src/base/log.js'
 import { BridgeClient } from '../../../src/bridge-client/bridge-client.js'
 import { fetchBridgeInfo } from '../../../src/bridge-client/bridge-info.js'
 import { BridgeSocket } from '../../../src/bridge-client/bridge-socket.js'
-import { parseBridgeUrl } from '../../../src/bridge-client/bridge-url.js'
-import { GetTokens } from '../../../src/bridge-client/get-tokens.js'
 import { bridgeStatus, leaseRepair, reportRepair } from '../../../src/bridge-client/repair-calls.js'
 import { decodeRefusal } from '../../../src/bridge-client/signed-exchange.js'
-import { accountId, bridgeId, driveId, type HostId, hostId, segmentId, shardId } from '../../../src/model/ids.js'
+import { accountId, bridgeId, driveId, hostId, segmentId, shardId } from '../../../src/model/ids.js'
 import { signReply } from '../../../src/permits/request-signature.js'
 import type * as wireApi from '../../../src/wire/api.js'
 import { HEADER } from '../../../src/wire/api.js'
@@ -21,10 +18,14 @@ import { mutateJson } from '../../support/mutate-json.js'
 import { RawAnswers } from '../../support/raw-answers.js'
 import { health, leasedJob as job, bridgeStatus as statusSample } from '../../support/repair-samples.js'
 import { keyOf } from '../../support/secrets.js'
-import { hex, readVectors } from '../../support/vectors.js'
-import { decoder, jsonDecoder, jsonSamples, type Opened, spoilBytes, type Target } from '../target.js'
+import { readVectors } from '../../support/vectors.js'
+import { jsonDecoder, jsonSamples, type Opened, type Target } from '../target.js'
+import { address, keptTokens } from './bridge-words.js'
 
-const CLIENT = ['src/bridge-client/bridge-client.ts', 'src/bridge-client/replies.ts', 'src/wire/check.ts']
+const CLIENT = [
+  ...['bridge-client', 'bridge-calls', 'replies'].map((name) => `src/bridge-client/${name}.ts`),
+  'src/wire/check.ts',
+]
 const EXCHANGE = ['src/bridge-client/signed-exchange.ts', 'src/bridge-client/http-exchange.ts']
 const bridgeKey = keyOf(2)
 const key = keyOf(1)
@@ -43,7 +44,6 @@ const client = clientOf('http://127.0.0.1:1')
 /** What the bridge answers next; the exchange beneath has targets of its own. */
 let answer: Buffer = Buffer.alloc(0)
 
-/** Bodies of hosts are in a file of their own. */
 const fileOf = (schema: string) => {
   if (schema in repairApi) return 'wire/repair-api.ts'
   return schema in hostApi ? 'wire/host-api.ts' : 'wire/api.ts'
@@ -104,12 +104,16 @@ const standing = {
   notices: [{ at: 1_700_000_000_000, state: 'watch', why: 'a proof was wrong', transcript: 7 }],
   exit: { phase: 'none', shardsLeft: 0 },
 }
+const reconciling = {
+  ...{ incarnation: 1_700_000_000, frozenSince: 1_700_000_000_000, adopted: 5, lost: 1 },
+  ...{ hosts: { known: 8, listed: 7 }, drives: { known: 2, told: 1 }, unclaimed: { shards: 9, bytes: 2 ** 30 } },
+}
 const loss = { pseudonym: drive, segment: id, index: 1, shard: other, generation: 2 }
 const device = { device: id, addedAt: 5, revoked: false, lastSeenAt: null }
 const writer = { device: id, term: 3, heartbeatAt: 1_700_000_000_000 }
 
 const calls = [
-  reply('info', 'BridgeInfo', (c) => c.info(), [info]),
+  reply('info', 'BridgeInfo', (c) => c.info(), [info, { ...info, frozenSince: 5 }]),
   reply('create account', 'AccountReply', (c) => c.createAccount(accountId(id), Buffer.alloc(32)), [{ account: id }]),
   reply('create drive', 'DriveReply', (c) => c.createDrive(Buffer.alloc(9), Buffer.alloc(9)), [{ drive, head }]),
   reply('drives', 'DriveList', (c) => c.drives(), [{ drives: [{ drive, label: 'abcd', head, bytes: 5 }] }]),
@@ -129,8 +133,14 @@ const calls = [
   reply('space', 'SpaceReply', (c) => c.space(), [{ totalBytes: 9, freeBytes: 5, hostsOnline: 2, hostsTotal: 3 }]),
   reply('register host', 'HostReply', (c) => c.registerHost({ host: id, capacityBytes: 1 }), [
     { host: id, incarnation: 1 },
+    { host: id, incarnation: 1, mark: 'ab'.repeat(98) },
   ]),
-  reply('report host', 'Done', (c) => c.reportHost(hostId(id), report), [{}]),
+  reply('restore chain', 'HeadReply', (c) => c.restoreChain(drive, Buffer.alloc(9), null), [head]),
+  reply('restate', 'RestateReply', (c) => c.restate(drive, { incarnation: 1, segments: [] }), [
+    { added: 3, unfound: 1, told: false },
+  ]),
+  reply('reconcile', 'ReconcileReply', (c) => c.reconcile({}), [reconciling, { ...reconciling, frozenSince: null }]),
+  reply('report host', 'ReportReply', (c) => c.reportHost(hostId(id), report), [{}, { mark: 'ab'.repeat(98) }]),
   reply('standing', 'HostStanding', (c) => c.standing(hostId(id)), [standing, { ...standing, vettedAt: null }]),
   reply('exit', 'HostStanding', (c) => c.exit(hostId(id), {}), [standing]),
   reply('losses', 'Done', (c) => c.reportLosses(hostId(id), { losses: [loss] }), [{}]),
@@ -260,33 +270,6 @@ function socketMessage(name: string, message: BridgeMessage): Target {
   const of = ['src/bridge-client/socket-link.ts', 'src/bridge-client/bridge-socket.ts', 'src/wire/check.ts']
   return { name: `socket message ${name}, from the bridge`, of, is: [`BridgeMessage ${name}`], open }
 }
-
-const host = hostId(hex(TOKEN).subarray(42, 74))
-/** Rows of a database of ours: what does not read as tokens is as good as none. */
-const keptTokens = decoder('kept tokens', ['src/bridge-client/get-tokens.ts'], {
-  samples: [hex(TOKEN), Buffer.concat([hex(TOKEN), hex(TOKEN)])],
-  spoil: (dice, samples) => spoilBytes(dice, samples),
-  take: async (input) => {
-    const tokens = new GetTokens({
-      fetch: async () => new Map<HostId, Buffer>(),
-      nowMs: () => 1_700_000_000_000,
-      store: { load: async () => input, save: async () => undefined },
-      log: silentLog,
-    })
-    const found = await tokens.token(host, new AbortController().signal)
-    if (!found.subarray(42, 74).equals(hex(host))) throw new Error('a token for another host')
-  },
-  codes: ['unknown-host'],
-})
-
-const address = decoder('address of a bridge', ['src/bridge-client/bridge-url.ts'], {
-  samples: ['https://bridge.example.org', 'http://127.0.0.1:7400', 'http://[::1]:9'].map((text) => Buffer.from(text)),
-  take: (input) => {
-    const url = parseBridgeUrl(input.toString('utf8'))
-    if (url.protocol === 'http:' && !/^(localhost|127\.|\[::1\])/.test(url.hostname)) throw new Error(url.href)
-  },
-  codes: ['bridge-url', 'bridge-insecure'],
-})
 
 export const replyTargets: readonly Target[] = [
   ...calls,

@@ -60,8 +60,9 @@ class RecordingSession implements BridgeSession {
     this.said.push('register')
     return { incarnation: 1 }
   }
-  async report(_host: HostId, report: { usedBytes: number; freeBytes: number }): Promise<void> {
+  async report(_host: HostId, report: { usedBytes: number; freeBytes: number }) {
     this.said.push(`used ${report.usedBytes}, free ${report.freeBytes}`)
+    return {}
   }
   onDelete(listener: (token: Buffer) => void): () => void {
     this.listener = listener
@@ -69,9 +70,7 @@ class RecordingSession implements BridgeSession {
       this.listener = () => {}
     }
   }
-  sendDeleted(answer: { ok: boolean; code?: string }): void {
-    this.answers.push(answer)
-  }
+  sendDeleted = (answer: { ok: boolean; code?: string }) => void this.answers.push(answer)
 }
 
 function token(host: HostId, action: TokenFields['action'], changes: Partial<TokenFields> = {}): Buffer {

@@ -51,6 +51,7 @@ function reporting(lossCount = 0) {
     report: async (_host: string, report: HostReport) => {
       checkValue(HostReport, report, 'report')
       await call('report')
+      return {}
     },
     reportLosses: async (_host: string, losses: LossesRequest['losses']) => {
       checkValue(LossesRequest, { losses }, 'losses')
@@ -73,6 +74,7 @@ function reporting(lossCount = 0) {
     facts: () => ({ host: HOST, capacityBytes: 5 }),
     report: async () => REPORT,
     onRegistered: (incarnation) => incarnations.push(incarnation),
+    marks: { shown: () => ({}), keep: () => undefined },
   })
   return { clock, said, stop, state, reporter, incarnations, left: () => listed.length }
 }
