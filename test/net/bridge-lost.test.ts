@@ -56,6 +56,7 @@ const incarnation = (net: DriveNet) =>
 /** Time goes by, chores run: what the bridge could throw away, it would. */
 async function chores(net: DriveNet): Promise<void> {
   await net.world.bridge.pull.sweep()
+  await net.world.bridge.pull.reconcile()
   await net.world.bridge.pull.forget()
 }
 
@@ -111,6 +112,32 @@ t.test(
     }, 150_000)
     t.pass('every segment is on all its hosts')
     await readByAll(t, net, device, 1_100)
+  },
+)
+
+t.test(
+  'books that are older than their drive, and nobody tells for a month: no host throws anything away',
+  async (t) => {
+    const { net, device } = await box(t)
+    await writeFiles(device, 0, 20, 20)
+    await net.keepBridge()
+    // What these books know as placed and never confirmed would be swept, what they do not know at all be garbage.
+    await writeFiles(device, 20, 120, 20)
+    await device.close()
+    await net.world.clock.leap(60_000)
+    await net.world.bridge.pull.complete()
+    const shards = shardsOf(net)
+    await net.putBooksBack()
+    net.change('UPDATE segments SET state = 0')
+    await net.world.clock.leap(31 * DAY_MS)
+    await net.everyHostBack()
+    for (let round = 0; round < 3; round++) await chores(net)
+    t.equal(shardsOf(net), shards)
+    await device.open()
+    await reconciled(net)
+    await chores(net)
+    t.ok(shardsOf(net) >= shards)
+    await readByAll(t, net, device, 120)
   },
 )
 
