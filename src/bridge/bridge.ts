@@ -28,7 +28,7 @@ import type { AuditStatus } from './audits/audits.js'
 import { TICK_MS } from './audits/times.js'
 import { Chores } from './chores.js'
 import { type BridgeConfig, checkConfig } from './config.js'
-import type { Reconciled } from './hosts/reconciler.js'
+import type { Collected } from './hosts/garbage-collector.js'
 import { Store } from './persist/store.js'
 import { buildRooms, type Rooms } from './rooms.js'
 import { Hub } from './signaling/hub.js'
@@ -76,12 +76,12 @@ export interface Bridge {
     repair(): Promise<void>
     /** Only counts; `all`: every segment. */
     count(all?: boolean): Promise<void>
-    /** Of one host, or of all that are online. Only by hand: see startChores. */
-    reconcile(host?: HostId): Promise<Reconciled[]>
+    /** Garbage of one host, or of all that are online. */
+    collect(host?: HostId): Promise<Collected[]>
     sweep(): Promise<number>
     forget(): Promise<void>
-    /** What the bridge lost is gathered: one round. */
-    gather(): Promise<void>
+    /** What the books lost comes back: one round. */
+    reconcile(): Promise<void>
     ping(): void
     /** Closes rounds that are over and asks all hosts that are due; with a host, that one, now. */
     audit(host?: HostId): Promise<void>
@@ -95,7 +95,9 @@ const REPAIR_EVERY_MS = 15_000
 const COUNT_ALL_EVERY_MS = 86_400_000
 const SWEEP_EVERY_MS = 3_600_000
 const FORGET_EVERY_MS = 600_000
-const GATHER_EVERY_MS = 15_000
+const RECONCILE_EVERY_MS = 15_000
+/** Each host about once a day: this is how late one may be. */
+const COLLECT_EVERY_MS = 900_000
 /** How old a copy of the books must be to be told from the books. */
 const MARK_EVERY_MS = 60_000
 /** Requests under way get so long at stop. */
@@ -181,7 +183,7 @@ function followHosts(rooms: Rooms, hub: Hub, chores: Chores, act: boolean): void
     onHostOnline: (host) => {
       rooms.hosts.setOnline(host, true)
       if (!act) return
-      chores.background('gather', (signal) => rooms.reconciler.round(signal))
+      chores.background('reconcile', (signal) => rooms.reconciler.round(signal))
       chores.background('complete', async (signal) => rooms.repairs.own?.completion.hostReturned(host, signal))
       chores.background('count', (signal) => rooms.repairs.queue.look(signal))
       chores.background('forget', (signal) => rooms.deletions.round(host, signal))
@@ -193,18 +195,15 @@ function followHosts(rooms: Rooms, hub: Hub, chores: Chores, act: boolean): void
   })
 }
 
-/**
- * Hosts are not compared with the books by themselves: books that came back from a backup, or were lost, know nothing of what lies
- * on hosts since, and everything would be thrown away. First they must be told apart from books that are whole.
- */
 function startChores(rooms: Rooms, chores: Chores, door: SocketDoor): void {
   chores.every('ping', SOCKET_LIMITS.pingMs, () => door.pingAll())
   chores.every('complete', COMPLETE_EVERY_MS, async (signal) => rooms.repairs.own?.completion.round(signal))
   chores.every('repair', REPAIR_EVERY_MS, (signal) => repair(rooms, signal))
   chores.every('count all', COUNT_ALL_EVERY_MS, (signal) => rooms.repairs.queue.walkAll(signal))
+  chores.every('collect', COLLECT_EVERY_MS, async (signal) => rooms.repairs.own?.rounds.round(signal))
   chores.every('sweep', SWEEP_EVERY_MS, async (signal) => void (await rooms.sweeper.sweep(signal)))
   chores.every('audit', TICK_MS, (signal) => rooms.audits.round(signal))
-  chores.every('gather', GATHER_EVERY_MS, (signal) => rooms.reconciler.round(signal))
+  chores.every('reconcile', RECONCILE_EVERY_MS, (signal) => rooms.reconciler.round(signal))
   chores.every('mark', MARK_EVERY_MS, () => rooms.store.incarnations.turn())
   chores.every('forget', FORGET_EVERY_MS, (signal) => forgetAll(rooms, signal))
 }
@@ -217,9 +216,9 @@ function pullsOf(rooms: Rooms, chores: Chores, door: SocketDoor): Bridge['pull']
       await rooms.repairs.queue.look(chores.signal)
       if (all) await rooms.repairs.queue.walkAll(chores.signal)
     },
-    reconcile: (host) => reconcile(rooms, chores.signal, host),
+    collect: (host) => collect(rooms, chores.signal, host),
     sweep: () => rooms.sweeper.sweep(chores.signal),
-    gather: () => rooms.reconciler.round(chores.signal),
+    reconcile: () => rooms.reconciler.round(chores.signal),
     forget: () => forgetAll(rooms, chores.signal),
     ping: () => door.pingAll(),
     audit: (host) =>
@@ -235,9 +234,9 @@ async function repair(rooms: Rooms, signal: AbortSignal): Promise<void> {
   await exits.round()
 }
 
-async function reconcile(rooms: Rooms, signal: AbortSignal, host?: HostId): Promise<Reconciled[]> {
+async function collect(rooms: Rooms, signal: AbortSignal, host?: HostId): Promise<Collected[]> {
   const wanted = rooms.hosts.all().filter((one) => one.online && (host === undefined || one.host === host))
-  const found = await Promise.all(wanted.map((one) => rooms.repairs.own?.reconciler.round(one.host, signal)))
+  const found = await Promise.all(wanted.map((one) => rooms.repairs.own?.collector.round(one.host, signal)))
   return found.filter((one) => one !== undefined && one !== null)
 }
 

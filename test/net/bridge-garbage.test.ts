@@ -35,11 +35,11 @@ t.test('half of a drive is deleted: after the kept times hosts hold exactly what
   t.equal(await bridge.pull.sweep(), 8)
   await bridge.pull.forget()
   await clock.leap(8 * DAY_MS)
-  await bridge.pull.reconcile()
+  await bridge.pull.collect()
   const there = await compared(stored)
   t.same(there.live, there.books)
   await away.run()
-  await bridge.pull.reconcile()
+  await bridge.pull.collect()
   await bridge.pull.forget()
   const all = await compared(stored)
   t.same(all.live, all.books, 'the one that was away has caught up')
@@ -47,7 +47,7 @@ t.test('half of a drive is deleted: after the kept times hosts hold exactly what
   t.same(new Set(located.map((one) => one.segment)), new Set(kept))
   t.ok(located.every((one) => one.shards.every((shard) => shard.stored)))
   t.same(
-    await bridge.pull.reconcile(),
+    await bridge.pull.collect(),
     net.hosts.map(() => ({ unknown: 0, missing: 0, lost: 0, restored: 0 })),
   )
 })
@@ -68,7 +68,7 @@ t.test(
     })
     await host.lose(moved!)
     await clock.leap(4 * DAY_MS)
-    t.same(await bridge.pull.reconcile(host.id), [{ unknown: 1, missing: 1, lost: 0, restored: 0 }])
+    t.same(await bridge.pull.collect(host.id), [{ unknown: 1, missing: 1, lost: 0, restored: 0 }])
     let asked: unknown
     net.edit((db) => {
       asked = db
@@ -76,7 +76,7 @@ t.test(
         .all(row)
     })
     t.match(asked, [{ segmentRow: moved!.segmentRow, index: moved!.index }], 'an audit is asked for')
-    t.same(await bridge.pull.reconcile(host.id), [{ unknown: 0, missing: 1, lost: 0, restored: 0 }], 'noted once')
+    t.same(await bridge.pull.collect(host.id), [{ unknown: 0, missing: 1, lost: 0, restored: 0 }], 'noted once')
     await bridge.pull.forget()
     // Its counters still count the one that it lost unawares.
     t.equal(host.shards(), held.shards - 1)
@@ -91,7 +91,7 @@ t.test('a shard that the host itself calls damaged is lost at once', async (t) =
   const host = net.hosts[0]!
   const [book] = await rooms.store.books.list(net.known(host).row, { from: 0, to: 2 ** 32 }, null, 1)
   await host.damage(book!)
-  t.same(await bridge.pull.reconcile(host.id), [{ unknown: 0, missing: 0, lost: 1, restored: 0 }])
+  t.same(await bridge.pull.collect(host.id), [{ unknown: 0, missing: 0, lost: 1, restored: 0 }])
   const segment = await rooms.store.segments.loadRow(book!.segmentRow)
   t.match(segment!.shards[book!.index], { stored: false, lost: true })
   t.equal(segment!.stored, 7)
@@ -107,8 +107,33 @@ t.test('while the books may be old nothing is swept, deleted, moved or compared'
   t.equal(await bridge.pull.sweep(), 0)
   await bridge.pull.repair()
   await bridge.pull.forget()
-  t.same(await bridge.pull.reconcile(), [])
+  t.same(await bridge.pull.collect(), [])
   t.equal((await drive.client.locate(drive.id, segments)).length, 4)
   Object.defineProperty(rooms.store, 'frozen', { value: false, configurable: true })
   t.equal(await bridge.pull.sweep(), 4)
 })
+
+t.test(
+  'a host forgets nothing before it has reported to this run of the bridge: its report shows whether the books are old',
+  async (t) => {
+    const stored = await storedNet(t, 9, 4, { ownTime: true })
+    const { net, drive, segments } = stored
+    const { bridge, clock, rooms } = net.world
+    await drive.append(drive.epoch({ retire: segments }))
+    await clock.leap(31 * DAY_MS)
+    t.equal(await bridge.pull.sweep(), 4)
+    const before = net.hosts.map((host) => host.shards())
+    for (const host of rooms.hosts.all()) host.hasReported = false
+    await bridge.pull.forget()
+    t.same(
+      net.hosts.map((host) => host.shards()),
+      before,
+    )
+    for (const host of rooms.hosts.all()) host.hasReported = true
+    await bridge.pull.forget()
+    t.same(
+      net.hosts.map((host) => host.shards()),
+      net.hosts.map(() => 0),
+    )
+  },
+)

@@ -56,13 +56,13 @@ const incarnation = (net: DriveNet) =>
 /** Time goes by, chores run: what the bridge could throw away, it would. */
 async function chores(net: DriveNet): Promise<void> {
   await net.world.bridge.pull.sweep()
-  await net.world.bridge.pull.reconcile()
+  await net.world.bridge.pull.collect()
   await net.world.bridge.pull.forget()
 }
 
 async function reconciled(net: DriveNet): Promise<void> {
   await until(async () => {
-    await net.world.bridge.pull.gather()
+    await net.world.bridge.pull.reconcile()
     return !frozen(net)
   }, 60_000)
 }
@@ -153,7 +153,7 @@ t.test('no books at all: hosts register, the drive is made again from what its d
   t.ok(incarnation(net) > before)
   await device.open()
   await until(async () => {
-    await net.world.bridge.pull.gather()
+    await net.world.bridge.pull.reconcile()
     return net.rows<{ told: number }>('SELECT told FROM drives')[0]?.told === incarnation(net)
   }, 60_000)
   t.same(net.records(device).slice(0, records.length), records, 'the chain is back from its genesis')
@@ -188,7 +188,7 @@ t.test('a drive that nobody brings back keeps the bridge waiting, until its oper
   await device.close()
   await net.loseBooks()
   await net.world.clock.leap(2 * DAY_MS)
-  await net.world.bridge.pull.gather()
+  await net.world.bridge.pull.reconcile()
   t.ok(frozen(net))
   const operator = net.world.client(net.world.key)
   const status = await operator.reconcile({})

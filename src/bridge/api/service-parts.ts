@@ -58,8 +58,9 @@ export function makeService(rooms: Rooms, facts: { clock: Clock; version: string
     status: ({ key }) => rooms.repairCalls.status(key),
     reportHost: async ({ key }, host, { mark: told, ...report }) => {
       const known = told === undefined ? null : verifyMark(Buffer.from(told, 'hex'), tokens.bridge)
-      await hosts.report(key, host, report)
+      // Before the report counts: after it the host may be told to forget.
       if (known !== null) reconciler.learn(known)
+      await hosts.report(key, host, report)
       return { mark: mark() }
     },
     standing: ({ key }, host) => standings.view(key, host),

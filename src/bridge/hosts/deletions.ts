@@ -52,8 +52,9 @@ export class Deletions {
   }
 
   private async run(host: HostId, signal: AbortSignal): Promise<void> {
-    const row = this.parts.hosts.get(host)?.row
-    if (row === undefined) return
+    const { row, hasReported = false } = this.parts.hosts.get(host) ?? {}
+    // Its first report shows whether these books were put back (persist/incarnations.ts): before it nothing is forgotten.
+    if (row === undefined || !hasReported) return
     let after = 0
     while (!signal.aborted && this.parts.hub.isOnline(host) && !this.parts.isFrozen()) {
       const page = await this.parts.store.hosts.deletionsOf(row, after, WINDOW)

@@ -15,7 +15,10 @@ import { subnetOf } from '../placement/domains.js'
 
 const HOSTS_MAX = 100_000
 
-export interface KnownHost extends Candidate, HostRow {}
+export interface KnownHost extends Candidate, HostRow {
+  /** To this run of the bridge: with that it has shown how far the books had come that it knows (persist/incarnations.ts). */
+  hasReported: boolean
+}
 
 export class HostRegistry {
   private readonly store: Store
@@ -37,7 +40,7 @@ export class HostRegistry {
   }
 
   private keep(saved: HostRow): KnownHost {
-    const known: KnownHost = { ...saved, online: this.isOnline(saved.host) }
+    const known: KnownHost = { ...saved, online: this.isOnline(saved.host), hasReported: false }
     this.byId.set(known.host, known)
     this.byRow.set(known.row, known)
     return known
@@ -62,7 +65,14 @@ export class HostRegistry {
     const known = this.byId.get(host)
     if (known === undefined) throw new AppError('unknown-host', 'register first')
     const { capacityBytes, usedBytes, freeBytes } = report
-    Object.assign(known, { capacityBytes, usedBytes, freeBytes, facts: report, seenAt: this.clock.nowMs() })
+    Object.assign(known, {
+      capacityBytes,
+      usedBytes,
+      freeBytes,
+      facts: report,
+      seenAt: this.clock.nowMs(),
+      hasReported: true,
+    })
     await this.store.hosts.saveReport(known.row, report, known.seenAt)
   }
 

@@ -14,7 +14,7 @@ export interface HostWalk {
   since: number
   /** A walk is under way behind this place; null: all is counted. */
   walk: WalkPlace | null
-  reconciledAt: number | null
+  collectedAt: number | null
 }
 
 export interface Held {
@@ -45,7 +45,7 @@ export class PresenceRows {
     const raw = guarded(() => this.statements.load.get(hostRow))
     if (raw === undefined) return null
     const walk = raw.walking === 1 ? { shard: raw.walk_shard, segmentRow: raw.walk_segment } : null
-    return { presence: PRESENCES[raw.presence] ?? 'good', since: raw.since, walk, reconciledAt: raw.reconciled_at }
+    return { presence: PRESENCES[raw.presence] ?? 'good', since: raw.since, walk, collectedAt: raw.reconciled_at }
   }
 
   /** Its segments are to be counted again, from the first on. */
@@ -59,7 +59,7 @@ export class PresenceRows {
     guarded(() => this.statements.walk.run(place === null ? 0 : 1, shard, segmentRow, hostRow))
   }
 
-  async saveReconciled(hostRow: number, nowMs: number): Promise<void> {
+  async saveCollected(hostRow: number, nowMs: number): Promise<void> {
     guarded(() => this.statements.reconciled.run(nowMs, hostRow))
   }
 

@@ -8,9 +8,9 @@ import type { AuditRequests } from '../audits/requests.js'
 import type { BridgeConfig } from '../config.js'
 import type { Commits } from '../contracts/commits.js'
 import type { TokenIssuer } from '../contracts/tokens.js'
+import { GarbageCollector } from '../hosts/garbage-collector.js'
+import { GarbageRounds } from '../hosts/garbage-rounds.js'
 import { Inventory } from '../hosts/inventory.js'
-import { ReconcileRounds } from '../hosts/reconcile-rounds.js'
-import { Reconciler } from '../hosts/reconciler.js'
 import type { HostRegistry } from '../hosts/registry.js'
 import type { Store } from '../persist/store.js'
 import type { HostSpeeds } from '../placement/speeds.js'
@@ -53,8 +53,8 @@ export interface RepairRooms {
     completion: CompletionQueue
     repairer: Repairer
     inventory: Inventory
-    reconciler: Reconciler
-    rounds: ReconcileRounds
+    collector: GarbageCollector
+    rounds: GarbageRounds
   } | null
 }
 
@@ -85,12 +85,12 @@ function buildOwn(
   const mender = new Mender({ transport, clock, onMoved })
   const completer = new Completer({ desk, mender, reports, holder })
   const inventory = new Inventory({ transport })
-  const reconciler = new Reconciler({ ...parts, inventory })
+  const collector = new GarbageCollector({ ...parts, inventory })
   return {
     completion: new CompletionQueue({ store, hosts, completer, troubles, bounds, clock, log, awayMs }),
     repairer: new Repairer({ desk, completer, bounds, log, holder }),
     inventory,
-    reconciler,
-    rounds: new ReconcileRounds({ store, hosts, reconciler, clock, log }),
+    collector,
+    rounds: new GarbageRounds({ store, hosts, collector, clock, log }),
   }
 }

@@ -1,6 +1,6 @@
 /**
  * The bridge's marks: the newest that it told is kept and shown to it with every report. A bridge whose books were put back does
- * not know it, and begins a new incarnation (docs/adr/0011-a-bridge-that-lost-its-books.md).
+ * not know it, and begins a new incarnation (docs/adr/0012-a-bridge-that-lost-its-books.md).
  */
 import { AppError } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'

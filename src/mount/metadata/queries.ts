@@ -11,7 +11,7 @@ import type { DirectoryPage, FileState, SegmentPage, SnapshotMark } from './type
 const LIST_MAX = 1_000
 const STATE_SEGMENTS_MAX = 1_000
 const PLACEMENT_BYTES_MAX = 65_536
-/** Snapshots kept. Of the chain's records all are: a bridge may lose them (docs/adr/0011-a-bridge-that-lost-its-books.md). */
+/** Snapshots kept. Of the chain's records all are: a bridge may lose them (docs/adr/0012-a-bridge-that-lost-its-books.md). */
 const SNAPSHOTS_KEPT = 2
 
 export function list(t: Tables, ino: number, cookie: number, limit: number, withAttributes: boolean): DirectoryPage {

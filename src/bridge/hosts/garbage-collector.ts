@@ -31,7 +31,7 @@ import type { Store } from '../persist/store.js'
 import { type Inventory, WHOLE } from './inventory.js'
 import type { HostRegistry, KnownHost } from './registry.js'
 
-export interface ReconcilerParts {
+export interface GarbageCollectorParts {
   store: Store
   hosts: HostRegistry
   inventory: Inventory
@@ -44,7 +44,7 @@ export interface ReconcilerParts {
 }
 
 /** What a round found and did. */
-export interface Reconciled {
+export interface Collected {
   /** On the host and in no book: deletion orders that are new. */
   unknown: number
   /** In the books and not on the host: audits asked for. */
@@ -62,16 +62,16 @@ const LISTED_MAX = 4_000
 /** Places of a listed part that are remembered: more would be one shard id placed a hundred thousand times, or a host without end. */
 const PART_ENTRIES_MAX = 100_000
 
-export class Reconciler {
-  private readonly parts: ReconcilerParts
-  private readonly rounds = new Map<HostId, Promise<Reconciled | null>>()
+export class GarbageCollector {
+  private readonly parts: GarbageCollectorParts
+  private readonly rounds = new Map<HostId, Promise<Collected | null>>()
 
-  constructor(parts: ReconcilerParts) {
+  constructor(parts: GarbageCollectorParts) {
     this.parts = parts
   }
 
   /** One round with a host; null when it is not there, or nothing may be touched. A round that runs is joined. */
-  round(host: HostId, signal: AbortSignal): Promise<Reconciled | null> {
+  round(host: HostId, signal: AbortSignal): Promise<Collected | null> {
     const running = this.rounds.get(host)
     if (running !== undefined) return running
     const round = this.run(host, signal).finally(() => this.rounds.delete(host))
@@ -79,14 +79,14 @@ export class Reconciler {
     return round
   }
 
-  private async run(id: HostId, signal: AbortSignal): Promise<Reconciled | null> {
+  private async run(id: HostId, signal: AbortSignal): Promise<Collected | null> {
     const { store, hosts, clock, log, isFrozen } = this.parts
     const host = hosts.get(id)
     if (host === undefined || !host.online || isFrozen()) return null
-    const found: Reconciled = { unknown: 0, missing: 0, lost: 0, restored: 0 }
+    const found: Collected = { unknown: 0, missing: 0, lost: 0, restored: 0 }
     const round = { host, found, signal, startedMs: clock.nowMs() }
     await this.compare(round, WHOLE)
-    await store.presences.saveReconciled(host.row, clock.nowMs())
+    await store.presences.saveCollected(host.row, clock.nowMs())
     if (found.unknown + found.missing + found.lost + found.restored > 0) {
       log.warn({ host: id, ...found }, 'a host did not hold what the books say')
     }
@@ -220,7 +220,7 @@ export class Reconciler {
 
 interface Round {
   host: KnownHost
-  found: Reconciled
+  found: Collected
   startedMs: number
   signal: AbortSignal
 }
