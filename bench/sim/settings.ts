@@ -2,6 +2,7 @@
  * What is assumed of the network, in one place. Times are hours, rates are per year unless the name says otherwise; every figure is an
  * assumption and not a measurement of ours: docs/durability.md names each with its reason and what happens when it is wrong.
  */
+import { RUNGS as LADDER } from '../../src/bridge/placement/ladder.js'
 import { AWAY_AFTER_MS, LOST_AFTER_MS, repairThreshold } from '../../src/bridge/repairs/repair-threshold.js'
 import type { Scheme } from '../../src/model/segment.js'
 
@@ -9,16 +10,8 @@ const HOUR_MS = 3_600_000
 export const HOURS_PER_DAY = 24
 export const HOURS_PER_YEAR = 8_760
 
-/** The ladder of the design, and what `up` runs on one machine. */
-export const RUNGS: readonly Scheme[] = [
-  { totalShards: 8, dataShards: 4 },
-  { totalShards: 12, dataShards: 3 },
-  { totalShards: 18, dataShards: 6 },
-  { totalShards: 24, dataShards: 9 },
-  { totalShards: 30, dataShards: 13 },
-  { totalShards: 40, dataShards: 19 },
-  { totalShards: 60, dataShards: 32 },
-]
+/** What `up` runs on one machine, and the ladder. */
+export const RUNGS: readonly Scheme[] = [{ totalShards: 8, dataShards: 4 }, ...LADDER]
 
 export interface Settings {
   hosts: number

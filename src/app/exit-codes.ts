@@ -178,6 +178,7 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'mountpoint-not-empty',
     'no-space',
     'out-of-memory',
+    'output-unwritable',
     'phrase-file',
     'secret-unreadable',
     'service-denied',

@@ -34,8 +34,6 @@ export const BUFFERED_TOTAL_BYTES_MAX = 64 * MIB
  */
 export const UP_WAIT_MS_MAX = 8_000
 export const DOWN_WAIT_MS_MAX = 20_000
-/** The lowest rate limit: at less, a single shard (1,966,080 bytes) comes too late for every put. */
-export const RATE_BYTES_PER_SECOND_MIN = 100_000
 
 /** Deadlines, beats and silence are looked at this often. */
 export const TICK_MS = 100

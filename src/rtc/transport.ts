@@ -60,7 +60,7 @@ export type RequestServer = (from: PeerId, request: IncomingRequest) => Promise<
 /** Looks at a request before its body is received; throws an AppError to refuse it there. Must be quick. */
 export type RequestGate = (from: PeerId, request: { method: number; head: Buffer; bodyLength: number }) => void
 
-/** Not below limits.ts: RATE_BYTES_PER_SECOND_MIN. */
+/** Who sets them bounds them: at less than 100,000 a single shard (1,966,080 bytes) comes too late for every put. */
 export interface Rates {
   upBytesPerSecondMax: number | null
   downBytesPerSecondMax: number | null

@@ -5,6 +5,7 @@ import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import t from 'tap'
+import { openPhrase } from '../../src/crypto/phrase.js'
 import { expectRefusal, expectRefusalOf, OTHER_UID } from '../support/cli-refusals.js'
 import { Lab } from '../support/drive-process.js'
 
@@ -19,6 +20,24 @@ function secretFile(name: string, text: string): string {
   return file
 }
 
+/** The first two neighbours whose exchange the checksum does not let pass, as one in 256 does. */
+async function swapped(): Promise<string> {
+  for (let at = 0; at + 1 < words.length; at++) {
+    const phrase = words
+      .with(at, words[at + 1]!)
+      .with(at + 1, words[at]!)
+      .join(' ')
+    const opened = await openPhrase(phrase).catch(() => null)
+    if (opened === null) return phrase
+    opened.wipe()
+  }
+  throw new Error('no exchange is noticed')
+}
+
+/** Words that the message has for every phrase. */
+const OUR_WORDS =
+  /not in the word list|a recovery phrase has|this one has|all words are known, but they do not belong together: one is wrong or two are swapped/g
+
 function recover(phrase: string, to = lab.path('new'), more: string[] = []): string[] {
   return ['recover', '--bridge', bridge, '--state', to, '--phrase-file', phrase, ...more]
 }
@@ -27,7 +46,7 @@ t.test('a phrase that is none, or of nobody', async (t) => {
   const wrong: [string, string, RegExp][] = [
     ['a word that is in no list', ['shardrive', ...words.slice(1)].join(' '), /not in the word list: word 1/],
     ['too few words', words.slice(0, 23).join(' '), /24 words, this one has 23/],
-    ['two words swapped', [words[1], words[0], ...words.slice(2)].join(' '), /one is wrong or two are swapped/],
+    ['two words swapped', await swapped(), /one is wrong or two are swapped/],
   ]
   for (const [name, phrase, says] of wrong) {
     const found = await expectRefusal(t, lab, recover(secretFile('wrong', phrase)), {
@@ -35,8 +54,8 @@ t.test('a phrase that is none, or of nobody', async (t) => {
       exitCode: 4,
       says,
     })
-    for (const word of words)
-      t.notMatch(JSON.stringify(found.message), new RegExp(`\\b${word}\\b`), `${name}: no words told`)
+    const told = new Set(found.message.replaceAll(OUR_WORDS, '').match(/[a-z]+/g))
+    for (const word of words) t.notOk(told.has(word), `${name}: no words told`)
   }
   const ofNobody = secretFile('nobody', `${'abandon '.repeat(23)}art`)
   await expectRefusal(t, lab, recover(ofNobody), { code: 'unknown-account', exitCode: 6, says: /mistyped word/ })

@@ -130,6 +130,11 @@ t.test('status tells of a host that runs, over a socket of its owner alone, and 
     earnings: { eurPerMonth: 0, counted: false },
     vettingDaysLeft: 21,
   })
+  t.match(await lab.facts('host', 'evidence', '--dir', dir), { host: host.facts.id, evidence: [] })
+  await expectRefusal(t, lab, ['host', 'evidence', '--dir', dir, '--id', '7'], {
+    code: 'unknown-transcript',
+    exitCode: 6,
+  })
   const screen = await words('host', 'status', '--dir', dir)
   for (const word of ['runs', 'fine', 'not vetted yet', 'audits', 'all day', 'no limit', 'not counted until vetted']) {
     t.match(screen, word)

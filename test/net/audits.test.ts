@@ -1,5 +1,5 @@
 /** A bridge that audits real hosts over the memory transport, honest ones and liars. */
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { verifyTranscript } from '../../src/permits/audit.js'
 import { Net, type NetHost, Uploader } from '../support/bridge-net.js'
 import type { AuditLie } from '../support/lying-auditee.js'
@@ -8,16 +8,21 @@ import { scratchFolder } from '../support/scratch-folder.js'
 
 const HOUR_MS = 3_600_000
 
-t.test('honest hosts prove what they have, again and again', async (t) => {
+/** Eight hosts, and somebody who stores on them. */
+async function auditedNet(t: Test): Promise<{ net: Net; uploader: Uploader }> {
   const { folder, remove } = scratchFolder()
   const net = await Net.start(folder, 8)
+  const uploader = new Uploader(net, await net.world.drive('a'))
   t.teardown(async () => {
+    await uploader.stop()
     await net.stop()
     remove()
   })
-  const drive = await net.world.drive('a')
-  const uploader = new Uploader(net, drive)
-  t.teardown(() => uploader.stop())
+  return { net, uploader }
+}
+
+t.test('honest hosts prove what they have, again and again', async (t) => {
+  const { net, uploader } = await auditedNet(t)
   for (let at = 0; at < 3; at++) await uploader.push(await uploader.seal(300_000))
   for (let at = 0; at < 4; at++) {
     await net.world.bridge.pull.audit()
@@ -43,15 +48,7 @@ const lies: [AuditLie, 'lost' | 'timeout' | 'unknown'][] = [
 ]
 
 t.test('liars: what they sign is held against them, what they do not sign is no answer', async (t) => {
-  const { folder, remove } = scratchFolder()
-  const net = await Net.start(folder, 8)
-  const drive = await net.world.drive('a')
-  const uploader = new Uploader(net, drive)
-  t.teardown(async () => {
-    await uploader.stop()
-    await net.stop()
-    remove()
-  })
+  const { net, uploader } = await auditedNet(t)
   for (let at = 0; at < 2; at++) await uploader.push(await uploader.seal(300_000))
   const audit = (host: NetHost) => net.world.bridge.pull.audit(host.id)
   const endRound = async () => {
@@ -83,15 +80,7 @@ t.test('liars: what they sign is held against them, what they do not sign is no 
 })
 
 t.test('a host that goes in the middle of an audit is asked again, one that is away is offline', async (t) => {
-  const { folder, remove } = scratchFolder()
-  const net = await Net.start(folder, 8)
-  const drive = await net.world.drive('a')
-  const uploader = new Uploader(net, drive)
-  t.teardown(async () => {
-    await uploader.stop()
-    await net.stop()
-    remove()
-  })
+  const { net, uploader } = await auditedNet(t)
   await uploader.push(await uploader.seal(300_000))
   const host = net.hosts[0] as NetHost
   host.auditee.lie = 'silent'

@@ -1,6 +1,7 @@
 /** `shardrive host ...`: lend disk space to the network. One file a verb. */
 import type { CommandGroup } from '../command.js'
 import { doctor } from './host-doctor.js'
+import { evidence } from './host-evidence.js'
 import { exit } from './host-exit.js'
 import { init } from './host-init.js'
 import { run } from './host-run.js'
@@ -18,6 +19,7 @@ export const command: CommandGroup = {
     },
     { usage: 'set', summary: 'change space, hours, limits, address; a running host follows at once', command: set },
     { usage: 'doctor', summary: 'how this host is reached, and what to do about it', command: doctor },
+    { usage: 'evidence', summary: 'what the bridge holds against it, checked here', command: evidence },
     { usage: 'exit', summary: 'leave in good order: every shard moves to other hosts first', command: exit },
   ],
 }

@@ -5,7 +5,7 @@
  */
 import type { Scheme } from '../../model/segment.js'
 
-const RUNGS: readonly Scheme[] = [
+export const RUNGS: readonly Scheme[] = [
   { dataShards: 1, totalShards: 7 },
   { dataShards: 3, totalShards: 12 },
   { dataShards: 6, totalShards: 18 },
