@@ -62,6 +62,7 @@ async function chores(net: DriveNet): Promise<void> {
 
 async function reconciled(net: DriveNet): Promise<void> {
   await until(async () => {
+    for (const device of net.devices) device.drive?.sync.retelling.wake()
     await net.world.bridge.pull.reconcile()
     return !frozen(net)
   }, 60_000)
