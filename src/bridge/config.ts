@@ -18,6 +18,8 @@ export interface BridgeConfig {
   ice?: string[]
   /** A missing host is waited for so long, of the time that it is to serve, before its shards are given to others. */
   awayMs?: number
+  /** Between two bursts of audits with a host that is always there. */
+  auditEveryMs?: number
   repair?: RepairSettings
   /** A proxy in front says in `x-forwarded-for` where a request came from; without one, never. */
   behindProxy?: boolean

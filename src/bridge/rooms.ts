@@ -120,10 +120,12 @@ export async function buildRooms(parts: RoomsParts): Promise<Rooms> {
 
 function buildAudits(parts: RoomsParts, rooms: Pick<Rooms, 'hosts' | 'standings'>, lot: () => number): Audits {
   const { store, key, clock, random, log, transport } = parts
+  const { policy, auditEveryMs } = parts.config
+  const every = auditEveryMs === undefined ? {} : { everyMs: auditEveryMs }
   const shared = { store, clock, log, lot, ...rooms }
   const incarnation = () => store.incarnation
   const auditor = transport === null ? null : new Auditor({ ...shared, transport, key, incarnation, random })
-  return new Audits({ ...shared, auditor, closing: new Closing({ ...shared, policy: parts.config.policy }) })
+  return new Audits({ ...shared, auditor, closing: new Closing({ ...shared, policy }), ...every })
 }
 
 function buildReconcile(

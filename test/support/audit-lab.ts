@@ -29,6 +29,7 @@ import {
   shardId,
 } from '../../src/model/ids.js'
 import type { TransportReply, TransportRequest } from '../../src/rtc/transport.js'
+import type { Policy } from '../../src/wire/api.js'
 import { METHOD } from '../../src/wire/methods.js'
 import { Dice } from './dice.js'
 import { DrivenClock } from './driven-clock.js'
@@ -81,11 +82,22 @@ export class LabHost {
 
 export interface LabOptions {
   hosts: number
-  /** One shard of each lies on every host. */
   segments: number
+  /** Of each segment; default: one on every host. Else on as many hosts that follow each other. */
+  shardsEach?: number
   shardBytes?: number
   seed?: number
   log?: Log
+  /** Of audits with one host; default: as a bridge does. */
+  everyMs?: number
+  /** Default: every host for itself. */
+  policy?: Policy
+  /** Of the host with this number; default: four operators, each host in a network of its own. */
+  factsOf?: (at: number) => { operator: string | null; subnet: string }
+}
+
+function ofFour(at: number) {
+  return { operator: `op${at % 4}`, subnet: `10.0.${at}.0/24` }
 }
 
 export class Lab {
@@ -96,6 +108,8 @@ export class Lab {
   readonly device = deviceId(keyOf('lab device').id)
   private readonly dir: string
   private readonly log: Log
+  private readonly policy: Policy
+  private readonly everyMs: number
   store!: Store
   registry!: HostRegistry
   standings!: Standings
@@ -108,6 +122,8 @@ export class Lab {
     this.dir = dir
     this.dice = new Dice(options.seed ?? 1)
     this.log = options.log ?? silentLog
+    this.policy = options.policy ?? 'single-machine'
+    this.everyMs = options.everyMs ?? BURST_EVERY_MS
   }
 
   static async open(dir: string, options: LabOptions): Promise<Lab> {
@@ -152,7 +168,8 @@ export class Lab {
     this.standings = standings
     this.requests = new AuditRequests({ store, clock, lot })
     this.losses = new Losses({ store, standings, requests: this.requests })
-    this.audits = new Audits({ ...shared, auditor, closing: new Closing({ ...shared, policy: 'single-machine' }) })
+    const closing = new Closing({ ...shared, policy: this.policy })
+    this.audits = new Audits({ ...shared, auditor, closing, everyMs: this.everyMs })
   }
 
   private async carry(host: LabHost, request: TransportRequest): Promise<TransportReply> {
@@ -162,10 +179,11 @@ export class Lab {
   }
 
   /** Segments of which every host has one shard, stored by receipt. */
-  private async fill({ hosts, segments, shardBytes = 4_096 }: LabOptions): Promise<void> {
+  private async fill(options: LabOptions): Promise<void> {
+    const { hosts, segments, shardsEach = hosts, shardBytes = 4_096, factsOf = ofFour } = options
     const nowMs = this.clock.nowMs()
     for (const [at, host] of this.hosts.entries()) {
-      const facts = { operator: `op${at % 4}`, subnet: `10.0.${at}.0/24`, capacityBytes: 2 ** 40 }
+      const facts = { ...factsOf(at), capacityBytes: 2 ** 40 }
       host.row = (await this.store.hosts.save(host.id, facts, nowMs)).row
     }
     const account = accountId('a'.repeat(64))
@@ -174,13 +192,13 @@ export class Lab {
     const genesis = { drive: this.drive, hash: Buffer.alloc(32), encoded: Buffer.alloc(1), sequence: 0, kind: 1 }
     await this.store.chain.createDrive(genesis as never, facts, nowMs)
     const driveRow = (await this.store.accounts.loadDrive(this.drive))?.row as number
-    for (let at = 0; at < segments; at++) await this.fillOne(driveRow, at, hosts, shardBytes)
+    for (let at = 0; at < segments; at++) await this.fillOne(driveRow, at, shardsEach, shardBytes)
   }
 
-  private async fillOne(driveRow: number, at: number, hosts: number, shardBytes: number): Promise<void> {
+  private async fillOne(driveRow: number, at: number, count: number, shardBytes: number): Promise<void> {
     const segment = segmentId(this.dice.bytes(32))
-    const shards = await this.make(at, hosts, shardBytes)
-    const shape = { dataShards: Math.max(1, hosts >> 1), totalShards: hosts, paddedLength: 1, shardLength: shardBytes }
+    const shards = await this.make(at, count, shardBytes)
+    const shape = { dataShards: Math.max(1, count >> 1), totalShards: count, paddedLength: 1, shardLength: shardBytes }
     const placed = { segment, root: Buffer.alloc(32), ...shape, generation: 1, threshold: 1, shards }
     await this.store.segments.savePlacements(driveRow, [placed], [], this.clock.nowMs())
     const row = (await this.store.segments.load(driveRow, segment))?.row as number
@@ -190,10 +208,11 @@ export class Lab {
     await this.store.segments.saveReceipts(row, stored)
   }
 
-  private make(at: number, hosts: number, shardBytes: number) {
+  private make(at: number, count: number, shardBytes: number) {
     return Promise.all(
-      this.hosts.map(async (host, index) => {
-        const bytes = rampBytes(at * hosts + index + 1, shardBytes)
+      Array.from({ length: count }, async (_, index) => {
+        const host = this.hosts[(at * count + index) % this.hosts.length] as LabHost
+        const bytes = rampBytes(at * count + index + 1, shardBytes)
         const shard = shardId((await shardTree(bytes)).id)
         host.shards.set(shard, bytes)
         return { index, shard, hostRow: host.row, offered: true }
@@ -209,7 +228,7 @@ export class Lab {
   /** One round: every host is asked about once. */
   async round(times = 1): Promise<void> {
     for (let nth = 0; nth < times; nth++) {
-      await this.clock.leap(BURST_EVERY_MS)
+      await this.clock.leap(this.everyMs)
       await this.audits.round(this.signal)
     }
   }

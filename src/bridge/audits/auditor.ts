@@ -45,7 +45,7 @@ export class Auditor {
     const { store, standings, clock } = this.parts
     const { shards } = await store.standings.holding(host.row)
     if (shards === 0) {
-      if (host.state !== 'good') await standings.review(host, false)
+      if (host.state !== 'good') await standings.review(host, 0)
       return null
     }
     const asked = host.online ? await drawLeaves(this.parts, host.row, shards, clock.nowMs()) : []
@@ -61,7 +61,7 @@ export class Auditor {
       return settled
     })
     standings.keep(host.row, settled)
-    await standings.review(host, true)
+    await standings.review(host, shards)
     return result
   }
 

@@ -40,18 +40,22 @@ export interface AuditsParts {
   clock: Clock
   lot: () => number
   log: Log
+  /** Between two bursts with a host that is always there. */
+  everyMs?: number
 }
 
 export class Audits {
   private readonly parts: AuditsParts
   private readonly schedule: Schedule
+  private readonly everyMs: number
   private readonly asking = new Set<number>()
   /** Bursts since the start. */
   bursts = 0
 
   constructor(parts: AuditsParts) {
     this.parts = parts
-    this.schedule = new Schedule(parts.lot)
+    this.everyMs = parts.everyMs ?? BURST_EVERY_MS
+    this.schedule = new Schedule(parts.lot, 2 * this.everyMs)
   }
 
   /** The chore: rounds that are over are closed, hosts that are due are asked, some at a time. */
@@ -89,7 +93,7 @@ export class Audits {
   /** Outside of its own hours nobody is asked, and nothing is made up for. A host that has left is nobody's any more. */
   private isDue(host: KnownHost, nowMs: number): boolean {
     const hours = host.facts?.hours
-    const everyMs = Math.max(BURST_EVERY_MS_MIN, BURST_EVERY_MS * servingShare(hours))
+    const everyMs = Math.max(BURST_EVERY_MS_MIN, this.everyMs * servingShare(hours))
     return this.schedule.take(host.row, nowMs, everyMs) && host.leftAt === null && isServing(hours, nowMs)
   }
 

@@ -1,7 +1,7 @@
 /** What one burst asks a host for: requests that are due, then shards by weighted lot, and leaves of them (selection.ts). */
 import type { RandomBytes } from '../../base/random.js'
 import { AUDIT_ITEMS_MAX } from '../../wire/methods.js'
-import { type Candidate, PLACE_BYTES } from '../persist/audit-rows.js'
+import { type Candidate, PLACE_BYTES } from '../persist/audit-records.js'
 import type { Store } from '../persist/store.js'
 import type { Asked } from './outcome.js'
 import { choose, leavesOf, SAMPLE, SAMPLE_MAX } from './selection.js'

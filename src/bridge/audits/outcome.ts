@@ -3,7 +3,7 @@
  * no clock, no database.
  */
 import type { Finding } from '../../permits/audit.js'
-import type { BurstRecord, HeldVerdict, NewRequest, SampledShard, ShardPlace } from '../persist/audit-rows.js'
+import type { BurstRecord, HeldVerdict, NewRequest, SampledShard, ShardPlace } from '../persist/audit-records.js'
 import type { Standing } from '../persist/standing-rows.js'
 import { windowOf } from '../reputation/online.js'
 import { knownAfter, scoreAfter } from '../reputation/score.js'

@@ -6,7 +6,7 @@
 import type { Clock } from '../../base/clock.js'
 import type { DeviceId, SegmentId } from '../../model/ids.js'
 import { idBytes } from '../../model/ids.js'
-import type { Cause, NewRequest, ShardPlace } from '../persist/audit-rows.js'
+import type { Cause, NewRequest, ShardPlace } from '../persist/audit-records.js'
 import type { Store } from '../persist/store.js'
 import { Rates } from '../rates.js'
 import { REQUESTS_MAX } from './times.js'

@@ -5,22 +5,22 @@
  */
 import { BURST_EVERY_MS } from './times.js'
 
-/** Two slots of a host that is always there: whoever looks once in 40 minutes still asks everybody. */
-const LATE_MS = 2 * BURST_EVERY_MS
-
 export class Schedule {
   private readonly dueAt = new Map<number, number>()
   private readonly lot: () => number
+  private readonly lateMs: number
 
-  constructor(lot: () => number) {
+  /** `lateMs`: two slots of a host that is always there: whoever looks once in a slot still asks everybody. */
+  constructor(lot: () => number, lateMs = 2 * BURST_EVERY_MS) {
     this.lot = lot
+    this.lateMs = lateMs
   }
 
   /** True once for each slot; the next moment is drawn. A host that is new here is due within one slot. */
   take(hostRow: number, nowMs: number, everyMs: number): boolean {
     const due = this.dueAt.get(hostRow)
-    if (due !== undefined && nowMs < due && due - nowMs <= LATE_MS) return false
-    const isLate = due === undefined || nowMs < due || nowMs - due > LATE_MS
+    if (due !== undefined && nowMs < due && due - nowMs <= this.lateMs) return false
+    const isLate = due === undefined || nowMs < due || nowMs - due > this.lateMs
     this.dueAt.set(hostRow, isLate ? nowMs + this.lot() * everyMs : this.next(due, nowMs, everyMs))
     return !isLate
   }

@@ -1,89 +1,27 @@
 /** Audits in the books: samples of a host's shards, requests, what a burst came to, verdicts that wait for their round's end. */
 import { LRUCache } from 'lru-cache'
 import { failpoint } from '../../base/failpoint.js'
-import { type DriveId, driveId, idBytes, type ShardId, shardId } from '../../model/ids.js'
+import { type DriveId, driveId, idBytes, shardId } from '../../model/ids.js'
 import type { Database } from '../../sqlite/driver.js'
 import { guarded } from '../../sqlite/failures.js'
 import { reading, transaction } from '../../sqlite/open.js'
-import { prepareAudits, type RawProof, type RawRequest } from './audit-sql.js'
+import {
+  type BurstRecord,
+  CAUSES,
+  type Candidate,
+  type Held,
+  type NewRequest,
+  PLACE_BYTES,
+  type SampledShard,
+  type ShardPlace,
+} from './audit-records.js'
+import { type FrozenHost, prepareAudits, type RawProof, type RawRequest } from './audit-sql.js'
 import { prepareSegments } from './segment-sql.js'
-import { type Standing, TRANSCRIPTS_MAX } from './standing-rows.js'
+import { type Standing, TRANSCRIPTS_MAX, type WindowTally } from './standing-rows.js'
 
 const DRIVES_MAX = 10_000
 /** Shards of a segment have indexes below this. */
 const INDEXES = 256
-/** Of a shard's id: in what order the shards of a host stand to be drawn. */
-export const PLACE_BYTES = 6
-
-/** Why a shard is asked for out of turn. Order is the number in the database. */
-export const CAUSES = ['evidence', 'inventory', 'timeout', 'frozen', 'unknown'] as const
-export type Cause = (typeof CAUSES)[number]
-
-/** A shard on a host, by placement: the generation tells it from what lies there later. */
-export interface ShardPlace {
-  segmentRow: number
-  index: number
-  generation: number
-}
-
-/** A shard that could be asked for. */
-export interface Candidate {
-  segmentRow: number
-  index: number
-  shardLength: number
-  provedAt: number | null
-  request: { cause: Cause; leaf: number | null; tries: number; accuser: Buffer | null } | null
-}
-
-/** One that is asked for. */
-export interface SampledShard extends Candidate, ShardPlace {
-  drive: DriveId
-  shard: ShardId
-}
-
-export interface NewRequest extends ShardPlace {
-  leaf: number | null
-  cause: Cause
-  tries: number
-  dueAt: number
-  accuser: Buffer | null
-}
-
-export interface HeldVerdict extends ShardPlace {
-  admitted: boolean
-  /** Earlier rounds in which it was found while penalties were frozen. */
-  tries: number
-  why: string
-}
-
-export interface Held extends HeldVerdict {
-  id: number
-  hostRow: number
-  round: number
-  success: number
-  transcript: number | null
-  at: number
-}
-
-/** What one burst came to: one transaction. */
-export interface BurstRecord {
-  hostRow: number
-  round: number
-  window: number
-  at: number
-  isOnline: boolean
-  /** One for each leaf. */
-  proved: (ShardPlace & { shard: ShardId })[]
-  held: HeldVerdict[]
-  transcript: Buffer | null
-  /** Requests that are through. */
-  ended: Omit<ShardPlace, 'generation'>[]
-  again: NewRequest[]
-  /** Of requests of cause timeout at most so many are kept. */
-  containedMax: number
-  accusers: { device: Buffer; isRight: boolean }[]
-}
-
 export class AuditRows {
   private readonly db: Database
   private readonly statements: ReturnType<typeof prepareAudits>
@@ -162,11 +100,19 @@ export class AuditRows {
         this.statements.noteAccuser.run(device, isRight ? 1 : 0, isRight ? 0 : 1)
       this.hold(burst, success)
       failpoint('bridge.audit.inside')
-      this.statements.addWindow.run(hostRow, burst.window, 1, burst.isOnline ? 1 : 0, success, 0)
-      if (this.statements.roundOf.get(hostRow)?.round !== burst.round) this.statements.addRound.run(burst.round)
+      this.addWindow(hostRow, burst.window, { asked: 1, online: burst.isOnline ? 1 : 0, success })
       this.saveStanding(hostRow, settle(success))
     })
     failpoint('bridge.audit.saved')
+  }
+
+  private addWindow(
+    hostRow: number,
+    window: number,
+    more: Partial<Omit<WindowTally, 'window'> & { frozen: number }>,
+  ): void {
+    const { asked = 0, online = 0, success = 0, fail = 0, admitted = 0, frozen = 0 } = more
+    this.statements.addWindow.run(hostRow, window, asked, online, success, fail, admitted, frozen)
   }
 
   private askAgain(hostRow: number, one: NewRequest, containedMax: number): void {
@@ -197,9 +143,20 @@ export class AuditRows {
     this.statements.standing.run(hostRow, score, known, ...counts, firstAt, stateAt, round, answerMs)
   }
 
-  /** The state of a host changed, or it begins anew. */
-  async saveStandingOf(hostRow: number, standing: Standing): Promise<void> {
-    transaction(this.db, () => this.saveStanding(hostRow, standing))
+  /** The state of a host changed, or it begins anew: then what it failed before is forgotten. */
+  async saveStandingOf(hostRow: number, standing: Standing, isAnew = false): Promise<void> {
+    transaction(this.db, () => {
+      this.saveStanding(hostRow, standing)
+      if (isAnew) this.statements.pardon.run(hostRow)
+    })
+  }
+
+  /** A host named so many shards itself. */
+  async saveAdmitted(hostRow: number, standing: Standing, window: number, admitted: number): Promise<void> {
+    transaction(this.db, () => {
+      this.saveStanding(hostRow, standing)
+      this.addWindow(hostRow, window, { admitted })
+    })
   }
 
   async request(hostRow: number, requests: readonly NewRequest[], requestsMax: number): Promise<void> {
@@ -223,11 +180,11 @@ export class AuditRows {
     return guarded(() => this.statements.openRounds.all(beforeRound).map((raw) => raw.round))
   }
 
-  async heldOf(round: number): Promise<{ asked: number; held: Held[] }> {
-    return guarded(() => ({
-      asked: this.statements.asked.get(round)?.hosts ?? 0,
-      held: this.statements.held.all(round).map(({ admitted, ...raw }) => ({ ...raw, admitted: admitted === 1 })),
-    }))
+  /** What was found in it and has not taken effect. */
+  async heldOf(round: number): Promise<Held[]> {
+    return guarded(() =>
+      this.statements.held.all(round).map(({ admitted, ...raw }) => ({ ...raw, admitted: admitted === 1 })),
+    )
   }
 
   /**
@@ -242,8 +199,8 @@ export class AuditRows {
     return transaction(this.db, () => {
       const counted = held.filter((one) => this.lose(hostRow, one))
       for (const { id } of held) this.statements.endHeld.run(id)
-      const caught = counted.filter((one) => !one.admitted).length
-      if (caught > 0) this.statements.addWindow.run(hostRow, window, 0, 0, 0, caught)
+      const admitted = counted.filter((one) => one.admitted).length
+      if (counted.length > 0) this.addWindow(hostRow, window, { fail: counted.length - admitted, admitted })
       failpoint('bridge.audit.closing')
       this.saveStanding(hostRow, settle(counted))
       return counted
@@ -257,13 +214,14 @@ export class AuditRows {
   }
 
   /** Found while penalties are frozen: asked again later, or, when it was found often enough, lost at no cost. */
-  async freezeHeld(held: readonly (Held & { dueAt: number })[], triesMax: number): Promise<number> {
+  async freezeHeld(held: readonly (Held & { dueAt: number })[], window: number, triesMax: number): Promise<number> {
     return transaction(this.db, () => {
       let lost = 0
       for (const one of held) {
         const { id, hostRow, segmentRow, index, generation, dueAt } = one
         const tries = one.tries + 1
         this.statements.endHeld.run(id)
+        this.addWindow(hostRow, window, { frozen: 1 })
         if (tries >= triesMax) lost += this.lose(hostRow, one) ? 1 : 0
         else {
           const cause = CAUSES.indexOf('frozen')
@@ -275,17 +233,19 @@ export class AuditRows {
     })
   }
 
+  /** Hosts that failed while penalties were frozen, since that window. */
+  async frozenSince(window: number): Promise<FrozenHost[]> {
+    return guarded(() => this.statements.frozenSince.all(window))
+  }
+
   /** Rounds in which penalties were frozen, ever. */
   async freezes(): Promise<number> {
     return guarded(() => this.statements.freezes.get()?.value ?? 0)
   }
 
   /** What is older says nothing any more. */
-  async forgetBefore(round: number, window: number): Promise<void> {
-    guarded(() => {
-      this.statements.forgetRounds.run(round)
-      this.statements.forgetWindows.run(window)
-    })
+  async forgetBefore(window: number): Promise<void> {
+    guarded(() => this.statements.forgetWindows.run(window))
   }
 }
 

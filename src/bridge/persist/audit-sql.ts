@@ -25,6 +25,13 @@ export interface RawRequest {
   accuser: Buffer | null
 }
 
+/** A host that failed while penalties were frozen: since which window, and in how many of them. */
+export interface FrozenHost {
+  hostRow: number
+  first: number
+  windows: number
+}
+
 interface RawHeld {
   id: number
   round: number
@@ -115,12 +122,12 @@ function prepareBursts(db: Database) {
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
     ),
     addWindow: db.prepare(
-      `INSERT INTO audit_windows VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (host_row, at_window) DO UPDATE
+      `INSERT INTO audit_windows (host_row, at_window, asked, online, success, fail, admitted, frozen)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (host_row, at_window) DO UPDATE
        SET asked = asked + excluded.asked, online = online + excluded.online, success = success + excluded.success,
-         fail = fail + excluded.fail`,
+         fail = fail + excluded.fail, admitted = admitted + excluded.admitted, frozen = frozen + excluded.frozen`,
     ),
-    roundOf: db.prepare('SELECT round FROM standings WHERE host_row = ?') as Statement<[number], { round: number }>,
-    addRound: db.prepare('INSERT INTO audit_rounds VALUES (?, 1) ON CONFLICT (round) DO UPDATE SET hosts = hosts + 1'),
+    pardon: db.prepare('UPDATE audit_windows SET fail = 0, admitted = 0 WHERE host_row = ?'),
     standing: db.prepare(
       `INSERT OR REPLACE INTO standings (host_row, score, known, success, fail, lost, offline, timeout, unknown, first_at,
          state_at, round, answer_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -133,7 +140,6 @@ function prepareRounds(db: Database) {
     openRounds: db.prepare(
       'SELECT DISTINCT round FROM held_verdicts WHERE round < ? ORDER BY round LIMIT 100',
     ) as Statement<[number], { round: number }>,
-    asked: db.prepare('SELECT hosts FROM audit_rounds WHERE round = ?') as Statement<[number], { hosts: number }>,
     held: db.prepare(
       `SELECT id, round, host_row AS hostRow, segment_row AS segmentRow, idx AS "index", generation, admitted, tries,
          success, why, transcript, at FROM held_verdicts WHERE round = ? ORDER BY id`,
@@ -143,7 +149,10 @@ function prepareRounds(db: Database) {
       "INSERT INTO facts VALUES ('audit-freezes', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1",
     ),
     freezes: db.prepare("SELECT value FROM facts WHERE name = 'audit-freezes'") as Statement<[], { value: number }>,
-    forgetRounds: db.prepare('DELETE FROM audit_rounds WHERE round < ?'),
+    frozenSince: db.prepare(
+      `SELECT host_row AS hostRow, min(at_window) AS first, count(*) AS windows FROM audit_windows
+       WHERE at_window >= ? AND frozen > 0 GROUP BY host_row`,
+    ) as Statement<[number], FrozenHost>,
     forgetWindows: db.prepare('DELETE FROM audit_windows WHERE at_window < ?'),
   }
 }

@@ -7,10 +7,10 @@
  * shards, whose rows are large: a burst writes sixteen of these, and most of a host's lie on a few pages.
  * standings: score and known as reputation/score.ts moves them; state_at: since when the host is in its state.
  * audit_requests: shards to be asked for before any others are drawn, not before due_at. cause: index into CAUSES of
- * audit-rows.ts. leaf: the very leaf that was asked for before, null for any. tries: how often it came to nothing.
+ * audit-records.ts. leaf: the very leaf that was asked for before, null for any. tries: how often it came to nothing.
  * held_verdicts: what was found in a round that is not closed yet; penalties wait for its end. tries: how often it was
  * found while penalties were frozen. success: leaves proved in the same burst, which count when the failures do.
- * audit_windows: what a host was asked in each window, and what came of it. audit_rounds: how many hosts were asked.
+ * audit_windows: what a host was asked in each window, and what came of it. audit_rounds: how many hosts were asked; gone since.
  * accusers: devices that reported evidence, and how often the audit found them right or wrong.
  */
 export const audits = `
@@ -86,4 +86,15 @@ CREATE TABLE transcripts (
   id INTEGER PRIMARY KEY AUTOINCREMENT, host_row INTEGER NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL
 ) STRICT;
 CREATE INDEX transcripts_host ON transcripts (host_row, id);
+`
+
+/**
+ * audit_windows.fail counts shards caught lost, admitted those that the host named itself, frozen what was found while penalties
+ * were frozen (audits/breaker.ts). Who was asked in a round stands in standings.round.
+ */
+export const auditLosses = `
+ALTER TABLE audit_windows ADD COLUMN admitted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE audit_windows ADD COLUMN frozen INTEGER NOT NULL DEFAULT 0;
+DROP TABLE audit_rounds;
+CREATE INDEX audit_frozen ON audit_windows (at_window) WHERE frozen > 0;
 `

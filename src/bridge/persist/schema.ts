@@ -8,7 +8,7 @@
  * deletions: what hosts must forget; a row goes when the host says that it did.
  */
 import type { Migration } from '../../sqlite/migrate.js'
-import { audits } from './schema-audits.js'
+import { auditLosses, audits } from './schema-audits.js'
 import { reconcile } from './schema-reconcile.js'
 import { repairTables } from './schema-repairs.js'
 
@@ -115,6 +115,6 @@ ALTER TABLE shards ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX shards_host ON shards (host_row, shard);
 `
 
-export const MIGRATIONS: readonly Migration[] = [first, standing, audits, repairTables, reconcile]
+export const MIGRATIONS: readonly Migration[] = [first, standing, audits, repairTables, reconcile, auditLosses]
 export const DATABASE_KIND = 'SDBR'
 export const DATABASE_FILE = 'bridge.db'

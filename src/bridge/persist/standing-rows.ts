@@ -32,13 +32,16 @@ export interface Notice {
   transcript: number | null
 }
 
-/** A window of a host: how often it was asked and there, and what its leaves came to. */
+/** A window of a host: how often it was asked and there, what its leaves came to, and what it named itself. */
 export interface WindowTally {
   window: number
   asked: number
   online: number
   success: number
+  /** Shards that it was caught not to have. */
   fail: number
+  /** Shards that it said itself are lost or damaged. */
+  admitted: number
 }
 
 /** A shard that its host says it has no more. */
@@ -138,7 +141,7 @@ function prepare(db: Database) {
       { shards: number; bytes: number }
     >,
     windows: db.prepare(
-      `SELECT at_window AS window, asked, online, success, fail FROM audit_windows
+      `SELECT at_window AS window, asked, online, success, fail, admitted FROM audit_windows
        WHERE host_row = ? AND at_window >= ? ORDER BY at_window LIMIT 1000`,
     ) as Statement<[number, number], WindowTally>,
     notices: db.prepare('SELECT * FROM notices WHERE host_row = ? ORDER BY id DESC LIMIT ?') as Statement<

@@ -3,7 +3,6 @@
  * one shard into each. IPv4 counts by /24, IPv6 by /48, an IPv4 address inside IPv6 as the IPv4 address that it is.
  */
 import { isIP } from 'node:net'
-import type { Policy } from '../../wire/api.js'
 
 /** `203.0.113.0/24`, `2001:db8:1::/48`; an address that cannot be read is a domain of its own. */
 export function subnetOf(address: string): string {
@@ -32,10 +31,4 @@ function dottedGroups([a = 0, b = 0, c = 0, d = 0]: number[]): string {
 /** Loopback addresses: the only ones that a single-machine bridge listens on. */
 export function isLoopback(address: string): boolean {
   return address === 'localhost' || address === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(address)
-}
-
-/** One word for who answers for a host; on a single machine every host for itself. */
-export function domainOf(host: { row: number; operator: string | null; subnet: string }, policy: Policy): string {
-  if (policy === 'single-machine') return `host ${host.row}`
-  return host.operator === null ? `subnet ${host.subnet}` : `operator ${host.operator}`
 }

@@ -21,6 +21,30 @@ export interface Group {
   fail: number
 }
 
+/**
+ * How many parties stand behind these hosts at least: as many as can be picked so that no two share an operator or a network. Who
+ * runs twenty hosts in one network, or under one name, counts once, whatever else he writes on them; and nobody can make one of two
+ * strangers by naming himself like one and standing beside the other, which a chain of "the same" would allow. Picked
+ * greedily, the rarest first: never less than half of what could be.
+ */
+export function partiesOf(hosts: readonly Pick<GroupMember, 'operator' | 'subnet'>[]): number {
+  const counts = new Map<string, number>()
+  const named = hosts.map(({ operator, subnet }) => {
+    const names = operator === null ? [`net ${subnet}`] : [`net ${subnet}`, `op ${operator}`]
+    for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
+    return names
+  })
+  const commonness = (names: string[]) => names.reduce((product, name) => product * (counts.get(name) ?? 1), 1)
+  const taken = new Set<string>()
+  let parties = 0
+  for (const names of named.sort((a, b) => commonness(a) - commonness(b))) {
+    if (names.some((name) => taken.has(name))) continue
+    for (const name of names) taken.add(name)
+    parties++
+  }
+  return parties
+}
+
 /** The worst first. Operators without a name are nobody's group. */
 export function groupsOf(members: readonly GroupMember[], by: 'operator' | 'subnet'): Group[] {
   const groups = new Map<string, GroupMember[]>()

@@ -8,6 +8,7 @@
 
 import { HOST_STATES, type HostState } from '../../wire/host-api.js'
 import type { WindowTally } from '../persist/standing-rows.js'
+import { caughtOf } from './caught.js'
 import { WINDOW_MS, windowOf } from './online.js'
 
 const DAY_MS = 24 * 3_600_000
@@ -25,6 +26,16 @@ export const LINES = {
 export const KNOWN_LINE = { below: 0.6, over: 0.7 } as const
 /** Of its own hours, over a full month: first a word, then nothing new. */
 export const ONLINE_LINES = { watch: 0.8, suspended: 0.6 } as const
+
+/**
+ * Of distinct shards, caught within 14 days (caught.ts). Suspended at the share at which the score suspends, and not by one or two
+ * bad shards; under review only when most of it is gone. An honest host names what it lost, which counts a quarter: that alone
+ * never reaches half.
+ */
+export const CAUGHT_LINES = {
+  suspended: { share: 0.04, until: 0.03, weight: 3 },
+  review: { share: 0.5, until: 0.4, weight: 8 },
+} as const
 
 /** A week under review, and in so many of its fourteen half days a tenth of the leaves failed, caught and not admitted. */
 export const REVIEW_MS = 7 * DAY_MS
@@ -45,8 +56,8 @@ export interface LadderFacts {
   isGone: boolean
   /** In this state for so long. */
   stateMs: number
-  /** It has shards by receipt. */
-  isHolding: boolean
+  /** Shards that it has by receipt. */
+  held: number
   windows: readonly WindowTally[]
   nowMs: number
 }
@@ -67,21 +78,21 @@ export function nextStep(facts: LadderFacts): Step | null {
   if (state === 'removed') return returned(facts)
   if (state === 'review' && facts.stateMs >= REVIEW_MS) {
     if (isSustained(facts)) return { state: 'removed', why: 'it went on failing audits for a week under review' }
-    if (!facts.isHolding) return { state: 'watch', why: 'nothing is left on it: it begins anew', isAnew: true }
+    if (facts.held === 0) return { state: 'watch', why: 'nothing is left on it: it begins anew', isAnew: true }
   }
   const wanted = worst(facts)
   return wanted.state === state ? null : wanted
 }
 
 /** Removed is final once everything was repaired; before, proofs count. */
-function returned({ score, isHolding }: LadderFacts): Step | null {
+function returned({ score, held }: LadderFacts): Step | null {
   if (score < LINES.suspended.over) return null
-  const why = isHolding ? 'it is back, and what lies on it is proved' : 'it is back, and begins anew'
+  const why = held > 0 ? 'it is back, and what lies on it is proved' : 'it is back, and begins anew'
   return { state: 'watch', why, isAnew: true }
 }
 
 function worst(facts: LadderFacts): Step {
-  const steps = [byScore(facts), byKnown(facts), byOnline(facts)]
+  const steps = [byScore(facts), byCaught(facts), byKnown(facts), byOnline(facts)]
   return steps.reduce((one, other) => (rank(other.state) > rank(one.state) ? other : one))
 }
 
@@ -92,6 +103,17 @@ function byScore({ state, score }: LadderFacts): Step {
     if (score < line) return { state: name, why: share }
   }
   return { state: 'good', why: share }
+}
+
+function byCaught({ state, windows, held, nowMs }: LadderFacts): Step {
+  const { weight, share } = caughtOf(windows, held, nowMs)
+  const why = `${(100 * share).toFixed(1)} % of its shards were found to be lost in the last 14 days`
+  for (const name of ['review', 'suspended'] as const) {
+    const line = CAUGHT_LINES[name]
+    if (weight >= line.weight && share >= (rank(state) >= rank(name) ? line.until : line.share))
+      return { state: name, why }
+  }
+  return { state: 'good', why }
 }
 
 function byKnown({ state, known }: LadderFacts): Step {

@@ -57,15 +57,15 @@ export class Standings {
     this.byRow.set(hostRow, standing)
   }
 
-  /** After its standing changed: up or down the ladder, vetted; each step with a notice. */
-  async review(known: KnownHost, isHolding: boolean, transcript: number | null = null): Promise<void> {
+  /** After its standing changed (`held`: shards that lie there): up or down the ladder, vetted; each step with a notice. */
+  async review(known: KnownHost, held: number, transcript: number | null = null): Promise<void> {
     const { clock } = this.parts
     const nowMs = clock.nowMs()
     const standing = this.of(known.row)
     const windows = await this.windowsOf(known.row, nowMs)
     const online = onlineOf(windows, nowMs)
     const step = nextStep({
-      ...{ state: known.state, score: standing.score, known: standing.known, isHolding, windows, nowMs },
+      ...{ state: known.state, score: standing.score, known: standing.known, held, windows, nowMs },
       onlineShare: online.isFull ? online.share : null,
       isGone: online.isGone && !known.online,
       stateMs: nowMs - standing.stateAt,
@@ -90,10 +90,11 @@ export class Standings {
     const before = this.of(known.row)
     const score = scoreAfter(before.score, ADMITTED_COST * shards, 0)
     const standing = { ...before, score, lost: before.lost + shards }
-    await this.parts.store.audits.saveStandingOf(known.row, standing)
+    await this.parts.store.audits.saveAdmitted(known.row, standing, windowOf(this.parts.clock.nowMs()), shards)
     this.keep(known.row, standing)
+    this.forgetWindows(known.row)
     const { shards: left } = await this.parts.store.standings.holding(known.row)
-    await this.review(known, left > 0)
+    await this.review(known, left)
   }
 
   /** All hosts with their standings, for views over many. */
@@ -111,8 +112,9 @@ export class Standings {
     const anew = { score: Math.max(before.score, LINES.suspended.over), firstAt: nowMs, success: 0 }
     const standing = { ...before, stateAt: nowMs, ...(step.isAnew === true ? anew : {}) }
     log.warn({ host: known.host, from: known.state, to: step.state, why: step.why }, 'a host changes its state')
-    await store.audits.saveStandingOf(known.row, standing)
+    await store.audits.saveStandingOf(known.row, standing, step.isAnew)
     this.keep(known.row, standing)
+    this.forgetWindows(known.row)
     await this.say(known, step.state, step.why, transcript, step.isAnew === true ? null : known.vettedAt)
   }
 
@@ -128,7 +130,12 @@ export class Standings {
     await hosts.setState(known.row, state, vettedAt)
   }
 
-  /** Half a day old at most: what the current window says comes with the next. */
+  /** Something was found lost: what is remembered of its windows is old. */
+  forgetWindows(hostRow: number): void {
+    this.seen.delete(hostRow)
+  }
+
+  /** Of what was asked, half a day old at most: what the current window says comes with the next. */
   private async windowsOf(hostRow: number, nowMs: number): Promise<WindowTally[]> {
     const window = windowOf(nowMs)
     const seen = this.seen.get(hostRow)

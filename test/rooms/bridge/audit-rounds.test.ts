@@ -208,12 +208,18 @@ t.test(
     const down = await lab.standing(host)
     const states = down.notices.map((one) => one.state)
     t.same(
-      ['watch', 'suspended'].filter((state) => !states.includes(state as never)),
+      ['suspended', 'review'].filter((state) => !states.includes(state as never)),
       [],
       states.join(' '),
     )
     t.ok(down.notices.every((one) => one.why.length > 0))
     await lab.round(300)
+    t.match(
+      await lab.standing(host),
+      { shards: 70, state: 'review' },
+      'it proves what it has, and two weeks are not over',
+    )
+    await lab.round(220)
     t.match(await lab.standing(host), { shards: 70, state: 'good' })
   },
 )

@@ -1,7 +1,6 @@
 import path from 'node:path'
 import t from 'tap'
 import { AppError } from '../../../src/base/errors.js'
-import { frozenBecause } from '../../../src/bridge/audits/breaker.js'
 import { verdictOf, verdictOfError, verdictOfReach } from '../../../src/bridge/audits/verdicts.js'
 import { DATABASE_KIND, MIGRATIONS } from '../../../src/bridge/persist/schema.js'
 import { openDatabase } from '../../../src/sqlite/open.js'
@@ -42,21 +41,6 @@ t.test('what a finding means', async (t) => {
     'admitted',
     'again',
   ])
-})
-
-t.test('the breaker counts hosts and shards of a segment, each once', async (t) => {
-  const found = (hosts: number, shards = 1) =>
-    Array.from({ length: hosts }, (_, hostRow) => ({
-      domain: `host ${hostRow}`,
-      segmentRow: hostRow,
-      index: 0,
-    })).flatMap((one) => Array.from({ length: shards }, (_, index) => ({ ...one, index })))
-  t.equal(frozenBecause(found(2), 2), null, 'two of two are no flood')
-  t.equal(frozenBecause(found(3), 30), null, 'a tenth is not more than a tenth')
-  t.match(frozenBecause(found(3), 29), /3 of 29/)
-  t.equal(frozenBecause(found(2, 6), 100), null)
-  t.match(frozenBecause(found(1, 7), 100), /7 shards of one segment/)
-  t.equal(frozenBecause([...found(1), ...found(1), ...found(1)], 1), null)
 })
 
 t.test('a bridge from before audits knows at once what is stored where, and asks for it', async (t) => {

@@ -14,13 +14,13 @@ import { onlineOf, TRACKED_WINDOWS, WINDOW_MS } from '../../../src/bridge/reputa
 
 const NOW = 1_000 * WINDOW_MS + 5
 const sound: LadderFacts = {
-  ...{ state: 'good', score: 1, known: 1, onlineShare: 1, isGone: false, stateMs: 0, isHolding: true },
+  ...{ state: 'good', score: 1, known: 1, onlineShare: 1, isGone: false, stateMs: 0, held: 100_000 },
   ...{ windows: [], nowMs: NOW },
 }
 const stateAfter = (changes: Partial<LadderFacts>) => nextStep({ ...sound, ...changes })?.state ?? 'same'
 const windowsOf = (count: number, tally: Partial<WindowTally>): WindowTally[] =>
   Array.from({ length: count }, (_, at) => {
-    return { window: 1_000 - count + at, asked: 18, online: 18, success: 280, fail: 0, ...tally }
+    return { window: 1_000 - count + at, asked: 18, online: 18, success: 280, fail: 0, admitted: 0, ...tally }
   })
 
 t.test('each line is crossed down below it and up only above the higher one', async (t) => {
@@ -40,6 +40,29 @@ t.test('each line is crossed down below it and up only above the higher one', as
     ['removed', 0.98, 'watch'],
   ]
   for (const [state, score, after] of table) t.equal(stateAfter({ state, score }), after, `${state} at ${score}`)
+})
+
+t.test('few shards say as much as many: what share of them was caught lost within two weeks', async (t) => {
+  const caught = (fail: number, held: number, more: Partial<LadderFacts> = {}) =>
+    stateAfter({ held, windows: windowsOf(1, { fail }), ...more })
+  t.equal(caught(2, 0), 'same', 'one or two bad shards suspend nobody, though they were all it had')
+  t.equal(caught(3, 0), 'suspended')
+  t.equal(caught(3, 80), 'same')
+  t.equal(caught(10, 90), 'suspended', 'who keeps nine tenths')
+  t.equal(caught(40, 10_000), 'same', 'where there are many the score speaks')
+  t.equal(caught(7, 0), 'suspended')
+  t.equal(caught(8, 8), 'review')
+  t.equal(caught(8, 9), 'suspended')
+  t.equal(caught(35, 965, { state: 'suspended' }), 'same', 'it ends below 3 %')
+  t.equal(caught(29, 971, { state: 'suspended' }), 'good')
+  t.equal(caught(45, 55, { state: 'review' }), 'same', 'and a review below 40 %')
+  const admitted = (count: number, held: number) => stateAfter({ held, windows: windowsOf(1, { admitted: count }) })
+  t.equal(admitted(12, 60), 'suspended', 'a quarter each')
+  t.equal(admitted(11, 60), 'same')
+  t.equal(admitted(10_000, 0), 'suspended', 'who says that all is gone comes under no review for it')
+  const old = windowsOf(40, {}).map((one, at) => ({ ...one, fail: at < 12 ? 9 : 0 }))
+  t.equal(stateAfter({ held: 1, windows: old, state: 'suspended' }), 'good', 'two weeks later it is over')
+  t.match(nextStep({ ...sound, held: 7, windows: windowsOf(1, { fail: 3 }) }), { why: /30.0 % of its shards/ })
 })
 
 t.test('no verdicts suspend at most, and lift by themselves', async (t) => {
@@ -64,7 +87,7 @@ t.test('removed is who went on failing for a week under review, and nobody else'
   t.equal(stateAfter({ ...under, stateMs: REVIEW_MS - 1, windows: windowsOf(14, bad) }), 'same', 'not yet')
   t.equal(stateAfter({ ...under, windows: windowsOf(BAD_WINDOWS - 1, bad) }), 'same', 'not often enough')
   t.equal(stateAfter({ ...under, windows: windowsOf(14, { success: 272, fail: 8 }) }), 'same', 'a failure in 35')
-  t.equal(stateAfter({ ...under, isHolding: false }), 'watch', 'empty, it begins anew')
+  t.equal(stateAfter({ ...under, held: 0 }), 'watch', 'empty, it begins anew')
   t.equal(stateAfter({ state: 'suspended', score: 0.93, stateMs: 9 * REVIEW_MS, windows: windowsOf(14, bad) }), 'same')
 })
 
@@ -81,10 +104,10 @@ t.test('a month of questions without an answer removes; a bridge that asked noth
 
 t.test('the online share is the mean over half days that are over, within the last month', async (t) => {
   t.equal(onlineOf([], NOW).share, 1)
-  const mixed = [...windowsOf(30, {}), { window: 1_000, asked: 5, online: 0, success: 0, fail: 0 }]
+  const mixed = [...windowsOf(30, {}), { window: 1_000, asked: 5, online: 0, success: 0, fail: 0, admitted: 0 }]
   t.equal(onlineOf(mixed, NOW).share, 1, 'the current one does not count')
   t.notOk(onlineOf(mixed, NOW).isFull)
-  const old = { window: 1_000 - TRACKED_WINDOWS - 1, asked: 9, online: 0, success: 0, fail: 0 }
+  const old = { window: 1_000 - TRACKED_WINDOWS - 1, asked: 9, online: 0, success: 0, fail: 0, admitted: 0 }
   const half = windowsOf(60, {}).map((one, at) => ({ ...one, online: at % 2 === 0 ? 18 : 0 }))
   t.same(onlineOf([old, ...half], NOW), { share: 0.5, isFull: true, isGone: false })
 })
