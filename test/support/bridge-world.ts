@@ -40,6 +40,7 @@ export interface WorldOptions extends BridgeOptions {
   clock?: DrivenClock
   transport?: BridgeParts['transport']
   log?: BridgeParts['log']
+  random?: BridgeParts['random']
 }
 
 export class World {
@@ -64,7 +65,7 @@ export class World {
   }
 
   async startBridge(port = 0): Promise<void> {
-    const { config, clock: _clock, transport, log = silentLog, ...rest } = this.options
+    const { config, clock: _clock, transport, log = silentLog, random, ...rest } = this.options
     this.bridge = await startBridge(
       {
         dir: this.dir,
@@ -78,6 +79,7 @@ export class World {
         clock: this.clock,
         log,
         transport,
+        ...(random === undefined ? {} : { random }),
       },
       { chores: false, ...rest, onBuilt: (rooms) => (this.rooms = rooms) },
     )
