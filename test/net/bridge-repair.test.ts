@@ -1,4 +1,6 @@
+import path from 'node:path'
 import t from 'tap'
+import { NetHost } from '../support/bridge-net.js'
 import {
   countBytes,
   HOUR_MS,
@@ -128,6 +130,27 @@ t.test(
       before.map((count) => (count >= 4 && count <= THRESHOLD ? 8 : count)),
     )
     t.equal(segments.length, 12)
+  },
+)
+
+t.test(
+  'a repair that finds no host for all of its shards goes on when one comes, also from above the threshold',
+  async (t) => {
+    const stored = await storedNet(t, 9, 4)
+    const { net } = stored
+    const { bridge, clock } = net.world
+    const counts = async () => Math.min(...(await standing(stored)))
+    for (const host of net.hosts.slice(0, 2)) await vanish(net, host)
+    t.equal(await counts(), THRESHOLD)
+    const short = await standing(stored)
+    await bridge.pull.repair()
+    t.equal(await counts(), THRESHOLD + 1, 'seven hosts are left')
+    net.hosts.push(await NetHost.start(net, path.join(t.testdirName, 'one-more')))
+    for (let round = 0; round < 4; round++) {
+      await clock.leap(HOUR_MS / 2)
+      await bridge.pull.repair()
+    }
+    t.same(await standing(stored), repaired(short))
   },
 )
 

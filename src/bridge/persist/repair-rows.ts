@@ -24,6 +24,8 @@ export interface QueueEntry {
   attempts: number
   nextAt: number
   code: string | null
+  /** Some of its shards were made up for, and not yet all. */
+  begun: boolean
 }
 
 export type QueueFacts = Pick<QueueEntry, 'segmentRow' | 'days' | 'healthy' | 'reachable' | 'spare'> & {
@@ -81,6 +83,11 @@ export class RepairRows {
   async saveFailure(segmentRow: number, code: string, nextAtMs: number, isFatal: boolean): Promise<void> {
     const dead = QUEUE_STATES.indexOf('dead')
     guarded(() => this.statements.failed.run(nextAtMs, code, isFatal ? dead : null, segmentRow))
+  }
+
+  /** Shards were made up for: it stays in the queue until all are. Nothing for a segment that is not in it. */
+  async saveBegun(segmentRow: number): Promise<void> {
+    guarded(() => this.statements.begin.run(segmentRow))
   }
 
   /** Not its own fault: it is looked at again then. */
@@ -229,7 +236,8 @@ export class RepairRows {
 function entryOf(raw: RawEntry): QueueEntry {
   const { days, healthy, reachable, spare, attempts, code } = raw
   const state = QUEUE_STATES[raw.state] ?? 'dead'
-  return { segmentRow: raw.segment_row, days, healthy, reachable, spare, state, attempts, nextAt: raw.next_at, code }
+  const facts = { segmentRow: raw.segment_row, days, healthy, reachable, spare, state }
+  return { ...facts, attempts, nextAt: raw.next_at, code, begun: raw.begun === 1 }
 }
 
 function moveOf(raw: RawMove) {

@@ -11,6 +11,7 @@ export interface RawEntry {
   attempts: number
   next_at: number
   code: string | null
+  begun: number
 }
 
 export interface RawMove {
@@ -48,6 +49,7 @@ function prepareQueue(db: Database) {
       `UPDATE repair_queue SET attempts = attempts + 1, next_at = ?, code = ?, state = COALESCE(?, state)
        WHERE segment_row = ?`,
     ),
+    begin: one<[number]>('UPDATE repair_queue SET begun = 1 WHERE segment_row = ?'),
     delay: one<[number, string | null, number]>('UPDATE repair_queue SET next_at = ?, code = ? WHERE segment_row = ?'),
     queued: one<[number], RawEntry>('SELECT * FROM repair_queue WHERE segment_row = ?'),
     due: one<[number, number, number], RawEntry>(

@@ -52,3 +52,6 @@ CREATE TRIGGER segments_unrepaired BEFORE DELETE ON segments BEGIN
   DELETE FROM repair_dirty WHERE segment_row = OLD.id;
 END;
 `
+
+/** repair_queue.begun: shards of it were made up for, and not yet all of them. */
+export const repairsBegun = 'ALTER TABLE repair_queue ADD COLUMN begun INTEGER NOT NULL DEFAULT 0;'

@@ -10,7 +10,7 @@
 import type { Migration } from '../../sqlite/migrate.js'
 import { auditLosses, audits } from './schema-audits.js'
 import { reconcile } from './schema-reconcile.js'
-import { repairTables } from './schema-repairs.js'
+import { repairsBegun, repairTables } from './schema-repairs.js'
 
 const first = `
 CREATE TABLE facts (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
@@ -115,6 +115,14 @@ ALTER TABLE shards ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX shards_host ON shards (host_row, shard);
 `
 
-export const MIGRATIONS: readonly Migration[] = [first, standing, audits, repairTables, reconcile, auditLosses]
+export const MIGRATIONS: readonly Migration[] = [
+  first,
+  standing,
+  audits,
+  repairTables,
+  reconcile,
+  auditLosses,
+  repairsBegun,
+]
 export const DATABASE_KIND = 'SDBR'
 export const DATABASE_FILE = 'bridge.db'

@@ -11,7 +11,7 @@ export interface Health {
   /** Healthy shards it may lose and still be read; negative: it cannot be read now. */
   spare: number
   days: number
-  /** At the threshold or below it, or a host that leaves holds one. */
+  /** At the threshold or below it, or on the way back to n, or a host that leaves holds one. */
   needed: boolean
   /** Below k reachable shards: nothing can be done but wait. */
   waiting: boolean
@@ -37,7 +37,12 @@ function thresholdOf(segment: Viewed): number {
   return segment.state === SEGMENT_STATE.retired ? Math.min(k + 1, n) : repairThreshold(segment)
 }
 
-export function healthOf(segment: Viewed, hostAt: (row: number) => HostView, lossesPerHostDay: number): Health {
+/** `isBegun`: a repair of it made up for some shards; it goes on to n, whatever the threshold. */
+export function healthOf(
+  segment: Viewed,
+  hostAt: (row: number) => HostView,
+  { lossesPerHostDay, isBegun }: { lossesPerHostDay: number; isBegun: boolean },
+): Health {
   const { dataShards: k, totalShards: n } = segment
   let healthy = 0
   let atRisk = 0
@@ -50,7 +55,7 @@ export function healthOf(segment: Viewed, hostAt: (row: number) => HostView, los
     if (host.leaving && host.presence !== 'gone') leaving++
   }
   const reachable = healthy + atRisk
-  const isShort = healthy <= thresholdOf(segment) && healthy < n
+  const isShort = healthy < n && (isBegun || healthy <= thresholdOf(segment))
   return {
     healthy,
     reachable,

@@ -60,6 +60,10 @@ export interface TakeOptions {
   limited: boolean
 }
 
+interface PlanOptions extends TakeOptions {
+  isBegun: boolean
+}
+
 /** nothing: it needs nothing, or is gone. leased: somebody is at it. waiting: too few shards are there. homeless: no host to go to. */
 export type Untaken = 'nothing' | 'leased' | 'waiting' | 'homeless'
 
@@ -102,12 +106,13 @@ export class LeaseDesk {
     return placing.run(before.drive, async () => {
       const segment = await store.segments.loadRow(row)
       if (segment === null || (segment.state === SEGMENT_STATE.retired && !options.withStored)) return 'nothing'
-      if ((await store.repairs.loadQueued(row))?.state === 'dead') return 'nothing'
-      return this.takeAlone(segment, holder, options)
+      const queued = await store.repairs.loadQueued(row)
+      if (queued?.state === 'dead') return 'nothing'
+      return this.takeAlone(segment, holder, { ...options, isBegun: queued?.begun === true })
     })
   }
 
-  private async takeAlone(segment: SegmentRow, holder: PeerId, options: TakeOptions): Promise<RepairJob | Untaken> {
+  private async takeAlone(segment: SegmentRow, holder: PeerId, options: PlanOptions): Promise<RepairJob | Untaken> {
     const { store, clock } = this.parts
     const nowMs = clock.nowMs()
     const plan = this.plan(segment, options, nowMs)
@@ -121,10 +126,11 @@ export class LeaseDesk {
     return this.jobOf(segment, lease, plan, generation, options.limited)
   }
 
-  private plan(segment: SegmentRow, options: TakeOptions, nowMs: number): Plan {
+  private plan(segment: SegmentRow, options: PlanOptions, nowMs: number): Plan {
     const { hosts, queue, troubles, pacer, speeds, policy, lot } = this.parts
     const viewOf = (hostRow: number) => queue.viewOf(hostRow)
-    const health = healthOf(segment, viewOf, queue.lossesPerHostDay)
+    const { lossesPerHostDay } = queue
+    const health = healthOf(segment, viewOf, { lossesPerHostDay, isBegun: options.isBegun })
     const plan = planOf(segment, health, { hosts, troubles, pacer, speeds, policy, lot, nowMs, viewOf }, options)
     const isFresh = options.withStored && nowMs - segment.placedAt < FRESH_MS
     return isFresh ? { ...plan, targets: plan.targets.filter((one) => one.isMove) } : plan

@@ -136,7 +136,10 @@ export class RepairQueue {
     const { store, clock } = this.parts
     const segment = await store.segments.loadHealth(row)
     if (segment === null) return null
-    const health = healthOf(segment, (host) => this.viewOf(host), this.rate.perHostDay)
+    const health = healthOf(segment, (host) => this.viewOf(host), {
+      lossesPerHostDay: this.rate.perHostDay,
+      isBegun: (await store.repairs.loadQueued(row))?.begun === true,
+    })
     if (!health.needed) {
       await store.repairs.removeQueued(row)
       return health

@@ -134,6 +134,7 @@ export class Reports {
   private async conclude(segment: SegmentRow, report: RepairReport, stored: number): Promise<void> {
     const { store, queue, clock, log } = this.parts
     const { row, drive } = segment
+    if (stored > 0) await store.repairs.saveBegun(row)
     const health = await queue.count(row)
     if (report.code === null) return
     const isFatal = report.code === FATAL
