@@ -216,12 +216,12 @@ function answerMs(planet: Planet, id: string): number {
 
 /**
  * What has to be found, after how many days at most, at eight bursts a day or more; the others may be, and the table says so. Not
- * found: who answers every question in time from wherever he has it, and a clock that is wrong (nothing is asked of it). Slow is
- * who misses one deadline in ten: no harm, and found only when chance has it.
+ * found: who answers every question in time from wherever he has it, and a clock that is wrong (nothing is asked of it). Found when
+ * chance has it: who misses one deadline in ten, and whose disk rots by two bytes a day: he names each shard himself, it counts a
+ * quarter, and that is close to the line.
  */
 const FOUND_WITHIN_DAYS: Record<string, number> = {
   'keeps 90 %': 4,
-  'bits rot': 60,
   'fetches elsewhere, in turn': 4,
   flapping: 45,
   'loses its disk, says so': 2,
