@@ -7,6 +7,7 @@
  *   drive             raw and drive: cold and warm streams
  *   profile           one write and one cold read with CPU profiles of the mount daemon and of one host
  *   codec, transport, reader     parts by themselves
+ *   host-store        a host's store of 1,000,000 shards: see bench/host-store.ts
  *   --mib 512  --rounds 3  --files 10000  --hosts 8  --scheme 4/8  --dir DIR (on the disk that is meant)
  */
 import { spawnSync } from 'node:child_process'
@@ -32,6 +33,9 @@ const { values, positionals } = parseArgs({
     scheme: { type: 'string', default: '4/8' },
     dir: { type: 'string' },
     answer: { type: 'string' },
+    // Of parts, which read them again.
+    shards: { type: 'string' },
+    bytes: { type: 'string' },
   },
 })
 const what = positionals[0] ?? 'all'
@@ -196,9 +200,10 @@ switch (what) {
     break
   case 'transport':
   case 'reader':
+  case 'host-store':
     part(path.join(import.meta.dirname, `${what}.js`))
     break
   default:
-    console.error(`no bench '${what}': all, raw, drive, profile, codec, transport, reader`)
+    console.error(`no bench '${what}': all, raw, drive, profile, codec, transport, reader, host-store`)
     process.exitCode = 64
 }

@@ -28,6 +28,10 @@ export class KeyedMutex<K> {
     }
   }
 
+  isHeld(key: K): boolean {
+    return this.tails.has(key)
+  }
+
   get size(): number {
     return this.tails.size
   }

@@ -19,6 +19,8 @@ interface RawLoss {
   found_at: number
 }
 
+const EMPTY = Buffer.alloc(0)
+
 export class Kept {
   private readonly db: Database
 
@@ -81,10 +83,13 @@ export class Kept {
     })
   }
 
-  /** In no particular order. */
-  loadLosses(limit: number): Loss[] {
-    const query = this.db.prepare('SELECT * FROM losses LIMIT ?')
-    return (guarded(() => query.all(limit)) as RawLoss[]).map((raw) => ({
+  /** Behind `after`, in the order of their places. */
+  loadLosses(limit: number, after?: ShardKey): Loss[] {
+    const query = this.db.prepare(
+      `SELECT * FROM losses WHERE (pseudonym, segment, idx) > (?, ?, ?) ORDER BY pseudonym, segment, idx LIMIT ?`,
+    )
+    const place = after ? [idBytes(after.pseudonym), idBytes(after.segment), after.index] : [EMPTY, EMPTY, -1]
+    return (guarded(() => query.all(...place, limit)) as RawLoss[]).map((raw) => ({
       pseudonym: pseudonymId(raw.pseudonym),
       segment: segmentId(raw.segment),
       index: raw.idx,
@@ -107,9 +112,12 @@ export class Kept {
     return (guarded(() => query.get(name)) as number | undefined) ?? 0
   }
 
-  saveFact(name: string, value: number): void {
-    const upsert = 'INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value'
-    guarded(() => this.db.prepare(upsert).run(name, value))
+  saveFacts(facts: Record<string, number>): void {
+    transaction(this.db, () => {
+      const text = 'INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value'
+      const upsert = this.db.prepare(text)
+      for (const [name, value] of Object.entries(facts)) upsert.run(name, value)
+    })
   }
 
   close(): void {

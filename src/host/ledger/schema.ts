@@ -3,6 +3,7 @@
  * not lives in a database of its own (kept.ts).
  */
 import type { Migration } from '../../sqlite/migrate.js'
+import { narrowKeys } from './narrow-keys.js'
 
 export const INDEX_KIND = 'SDHI'
 export const KEPT_KIND = 'SDHK'
@@ -10,9 +11,9 @@ export const KEPT_KIND = 'SDHK'
 /**
  * volumes.indexed_to: every record below this offset is in the index. Exact at all times:
  * indexed_to = header bytes + live_bytes + trash_bytes + dead_bytes.
- * covers: volume `volume` holds a record that ends or replaces one in `target`, so it must outlive `target`:
- * without it a rebuild would bring the ended record back.
- * serials.volume: 0 when its volume is gone.
+ * covers: volume `volume` holds so many records that end or replace one in `target`, so it must outlive `target`:
+ * without them a rebuild would bring the ended records back.
+ * shards.place, shards.shard_key: 48 bits of a hash (keys.ts); item: of the inventory, null when it is not counted there.
  */
 export const INDEX_MIGRATIONS: readonly Migration[] = [
   `CREATE TABLE volumes (
@@ -57,6 +58,7 @@ export const INDEX_MIGRATIONS: readonly Migration[] = [
    CREATE INDEX shards_trashed ON shards (trashed_at) WHERE trashed_at IS NOT NULL;
    CREATE INDEX shards_by_place ON shards (volume, offset);
    CREATE INDEX shards_damaged ON shards (volume) WHERE damaged <> 0;`,
+  narrowKeys,
 ]
 
 export const KEPT_MIGRATIONS: readonly Migration[] = [
@@ -72,4 +74,5 @@ export const KEPT_MIGRATIONS: readonly Migration[] = [
    CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
   // What the bridge said last how far its books had come.
   'CREATE TABLE bridge_marks (one INTEGER PRIMARY KEY CHECK (one = 1), mark BLOB NOT NULL) STRICT;',
+  'CREATE INDEX serials_by_expiry ON serials (expires);',
 ]

@@ -7,35 +7,50 @@
  */
 import { assert } from '../../base/assert.js'
 import { AppError, isCode } from '../../base/errors.js'
-import { idBytes, type Pseudonym, type Serial, type ShardId } from '../../model/ids.js'
+import { idBytes, type Pseudonym, type ShardId } from '../../model/ids.js'
 import type { Database } from '../../sqlite/driver.js'
 import { guarded } from '../../sqlite/failures.js'
-import { openDatabase, quickCheck, transaction } from '../../sqlite/open.js'
+import { flushToDisk, openDatabase, quickCheck, transaction } from '../../sqlite/open.js'
+import { itemOf, RecordChanges } from './changes.js'
 import { InventoryRows } from './inventory-rows.js'
+import { placeKey, shardKey } from './keys.js'
 import { INDEX_KIND, INDEX_MIGRATIONS } from './schema.js'
+import { SerialRows } from './serial-rows.js'
 import { type IndexSql, prepareIndexSql, type ShardRow, shardOf } from './sql.js'
-import type { DamagedRange, IndexedRecord, ShardKey, StoredShard, Totals, UsedSerial, VolumeState } from './types.js'
+import type { DamagedRange, IndexedRecord, ShardKey, StoredShard, Totals, VolumeState } from './types.js'
 
-/** Rows of a purge in one transaction: a few milliseconds. */
-const PURGE_ROWS_MAX = 5_000
+/** In one transaction, while requests wait: some ten milliseconds when no page of them is in memory. */
+const TRASH_PURGED_MAX = 250
+/** At 10 million shards the trees that a put touches have 700 MB; their inner nodes and what is hot fit into this. */
+const CACHE_BYTES = 64 * 1_048_576
 
 export class ShardIndex {
   readonly inventory: InventoryRows
+  readonly serials: SerialRows
   private readonly db: Database
   private readonly sql: IndexSql
+  private readonly changes: RecordChanges
   private bytes: number
   private damaged = false
 
   private constructor(db: Database) {
     this.db = db
     this.sql = prepareIndexSql(db)
+    this.changes = new RecordChanges(this.sql)
     this.inventory = new InventoryRows(db)
+    const run = <T>(work: () => T) => this.run(work)
+    this.serials = new SerialRows(this.sql, run, (work) => this.change(work))
     this.bytes = (this.sql.totals.get() as Totals).volumeBytes
   }
 
   /** Checks the file when it was not closed in order: that costs a read of all of it. */
   static open(file: string): ShardIndex {
-    const db = openDatabase(file, { kind: INDEX_KIND, migrations: INDEX_MIGRATIONS, exclusive: true })
+    const db = openDatabase(file, {
+      kind: INDEX_KIND,
+      migrations: INDEX_MIGRATIONS,
+      exclusive: true,
+      cacheBytes: CACHE_BYTES,
+    })
     try {
       const index = guarded(() => new ShardIndex(db))
       if (!index.takeFact('closed')) quickCheck(db)
@@ -96,33 +111,22 @@ export class ShardIndex {
   }
 
   find(key: ShardKey): StoredShard | undefined {
-    const row = this.run(() => this.sql.find.get(idBytes(key.pseudonym), idBytes(key.segment), key.index))
+    const row = this.row(key)
     return row && shardOf(row)
   }
 
-  /** A shard of this pseudonym by its content. Prefers an undamaged one when it lies here twice. */
+  private row(key: ShardKey): ShardRow | undefined {
+    const pseudonym = idBytes(key.pseudonym)
+    const segment = idBytes(key.segment)
+    return this.run(() => this.sql.find.get(placeKey(pseudonym, segment, key.index), pseudonym, segment, key.index))
+  }
+
+  /** A served shard of this pseudonym by its content. Prefers an undamaged one when it lies here twice. */
   findByContent(pseudonym: Pseudonym, shard: ShardId): StoredShard | undefined {
-    const row = this.run(() => this.sql.findByContent.get(idBytes(shard), idBytes(pseudonym)))
+    const id = idBytes(shard)
+    const wanted = [shardKey(id), id, idBytes(pseudonym)] as const
+    const row = this.run(() => this.sql.findSound.get(...wanted) ?? this.sql.findDamaged.get(...wanted))
     return row && shardOf(row)
-  }
-
-  serialUsed(serial: Serial): boolean {
-    return this.run(() => this.sql.serialUsed.get(idBytes(serial))) !== undefined
-  }
-
-  serialsOf(volume: number): UsedSerial[] {
-    return this.run(() => this.sql.serialsOf.all(volume))
-  }
-
-  /** Serials that no volume holds any more. */
-  addSerials(serials: readonly UsedSerial[]): void {
-    this.change(() => {
-      for (const one of serials) this.sql.addSerial.run(one.serial, one.expires, 0)
-    })
-  }
-
-  purgeSerials(beforeMs: number): number {
-    return this.run(() => this.sql.purgeSerials.run(beforeMs, PURGE_ROWS_MAX).changes)
   }
 
   addVolume(number: number, headerBytes: number): void {
@@ -138,12 +142,13 @@ export class ShardIndex {
     indexedTo: number,
     nowMs: number,
   ): void {
-    this.change(() => {
-      for (const record of records) this.applyOne(volume, record)
+    this.changeRecords(() => {
+      for (const record of records) this.changes.take(volume, record)
       for (const range of ranges) {
         this.sql.addDamage.run(volume, range.offset, range.bytes, range.reason, nowMs)
-        this.sql.addDead.run(range.bytes, volume)
+        this.changes.dead(volume, range.bytes)
       }
+      this.changes.flush()
       const changed = this.sql.setIndexedTo.run(indexedTo, volume, indexedTo)
       assert(changed.changes === 1, `counters of volume ${volume} do not add up to ${indexedTo}`)
     })
@@ -151,81 +156,44 @@ export class ShardIndex {
     this.bytes += ranges.reduce((sum, one) => sum + one.bytes, 0)
   }
 
-  private applyOne(volume: number, record: IndexedRecord): void {
-    const key = [idBytes(record.pseudonym), idBytes(record.segment), record.index] as const
-    const before = this.sql.find.get(...key)
-    this.sql.addSerial.run(idBytes(record.serial), record.serialExpiresMs, volume)
-    if (before && before.volume !== volume) this.sql.addCover.run(volume, before.volume)
-    if (record.what !== 'stored') this.sql.addDead.run(record.recordBytes, volume)
-    if (record.what === 'renewed') {
-      if (before) this.count(before, 'live')
-      this.sql.renew.run(record.generation, record.storedAtMs, record.keepUntilMs, ...key)
-    } else if (record.what === 'ended') {
-      if (before) this.end(before, record)
-    } else if (before && record.damaged && before.damaged === 0) {
-      // A sound one is there: the damaged one is dead at once.
-      this.sql.addDead.run(record.recordBytes, volume)
-    } else {
-      if (before) this.forget(before)
-      this.insert(volume, record)
-    }
+  private changeRecords(work: () => void): void {
+    this.changes.begin()
+    this.change(work)
   }
 
-  private insert(volume: number, record: IndexedRecord): void {
-    this.sql.addLive.run(record.recordBytes, 1, volume)
-    this.sql.insert.run(
-      idBytes(record.pseudonym),
-      idBytes(record.segment),
-      record.index,
-      idBytes(record.shard),
-      volume,
-      record.offset,
-      record.length,
-      record.generation,
-      record.storedAtMs,
-      record.keepUntilMs,
-      record.damaged ? 1 : 0,
-    )
-  }
-
-  /** Into the trash; what is damaged is nothing to keep. */
-  private end(before: ShardRow, record: IndexedRecord): void {
-    if (before.damaged !== 0) {
-      this.forget(before)
-      return
-    }
-    this.count(before, 'trash')
-    this.sql.trash.run(record.storedAtMs, record.generation, before.pseudonym, before.segment, before.idx)
-  }
-
-  private forget(row: ShardRow): void {
-    this.count(row, 'dead')
-    this.sql.remove.run(row.pseudonym, row.segment, row.idx)
-  }
-
-  /** Moves a record's bytes from where they are counted to where they are from now on. */
-  private count(row: ShardRow, as: 'live' | 'trash' | 'dead'): void {
-    const { volume, recordBytes } = row
-    if (row.trashedAtMs === null) this.sql.addLive.run(-recordBytes, -1, volume)
-    else this.sql.addTrash.run(-recordBytes, -1, volume)
-    if (as === 'live') this.sql.addLive.run(recordBytes, 1, volume)
-    else if (as === 'trash') this.sql.addTrash.run(recordBytes, 1, volume)
-    else this.sql.addDead.run(recordBytes, volume)
-  }
-
-  /** Ends what was thrown away at or before this time, some of it. The number that went: 0 when nothing is due. */
-  purgeTrash(beforeMs: number): number {
-    const due = this.run(() => this.sql.trashedBefore.all(beforeMs, PURGE_ROWS_MAX))
-    if (due.length === 0) return 0
-    this.change(() => {
-      for (const row of due) this.forget(row)
+  /**
+   * Ends what was thrown away at or before this time, some of it, but for what is busy: a restore may be under way. The
+   * number that went: 0 when nothing is due.
+   */
+  purgeTrash(beforeMs: number, isBusy: (key: ShardKey) => boolean): number {
+    const due = this.run(() => this.sql.trashedBefore.all(beforeMs, TRASH_PURGED_MAX))
+    // await-free: what is not busy now is gone before anything else runs
+    const ending = due.filter((row) => !isBusy(shardOf(row)))
+    if (ending.length === 0) return 0
+    this.changeRecords(() => {
+      for (const row of ending) this.changes.forget(row)
+      this.changes.flush()
     })
-    return due.length
+    return ending.length
   }
 
-  /** A stored payload was found wrong when it was read: it is known from now on and not served. */
-  markDamaged(key: ShardKey): void {
-    this.run(() => this.sql.markDamaged.run(idBytes(key.pseudonym), idBytes(key.segment), key.index))
+  /** Stored payloads were found wrong, where they lay then: they are known from now on and not served. */
+  markDamaged(shards: readonly StoredShard[]): void {
+    this.change(() => {
+      for (const shard of shards) this.setDamaged(shard, 1)
+    })
+  }
+
+  /** It reads well after all. */
+  clearDamage(shard: StoredShard): void {
+    this.change(() => this.setDamaged(shard, 0))
+  }
+
+  private setDamaged(shard: StoredShard, damaged: 0 | 1): void {
+    const row = this.row(shard)
+    if (row === undefined || row.volume !== shard.volume || row.offset !== shard.offset) return
+    const item = row.trashedAtMs === null ? itemOf({ ...row, damaged }) : null
+    this.sql.setDamaged.run(damaged, item, row.id)
   }
 
   damagedShards(limit: number): StoredShard[] {
@@ -242,11 +210,11 @@ export class ShardIndex {
   }
 
   /**
-   * Volumes but `current` of which at least this share is dead and nothing is damaged, most dead bytes for each that
-   * would have to be copied first.
+   * Volumes but `current` of which at least this share can be given back and nothing is damaged, those with most to give
+   * back for each byte that would have to be copied first.
    */
-  compactable(current: number, deadShareMin: number): number[] {
-    return this.run(() => this.sql.compactable.all(current, deadShareMin)).map((row) => row.number)
+  compactable(current: number, deadShareMin: number): VolumeState[] {
+    return this.run(() => this.sql.compactable.all(current, 0, deadShareMin))
   }
 
   /** Older volumes with records that records of this one end or replace. */
@@ -254,15 +222,30 @@ export class ShardIndex {
     return this.run(() => this.sql.covered.all(volume)).map((row) => row.target)
   }
 
-  /** What `volume` covered is covered by `heirs` from now on, and by whatever covered `volume`. */
-  passCovers(volume: number, heirs: readonly number[]): void {
+  covers(): { volume: number; target: number }[] {
+    return this.run(() => this.sql.allCovers.all())
+  }
+
+  /** Whether a dead record lies in an older volume that this one covers: without an end it could come back. */
+  coversDead(volume: number): boolean {
+    return this.run(() => this.sql.coversDead.get(volume)) !== undefined
+  }
+
+  /** What `volume` covered is covered by `heirs` from now on, and by whatever covered `volume`. Durable. */
+  passCovers(volume: number, heirs: Iterable<number>): void {
     this.change(() => {
-      const all = [...heirs, ...this.sql.coverers.all(volume).map((row) => row.volume)]
-      for (const { target } of this.sql.covered.all(volume)) {
-        for (const heir of all) if (heir !== target) this.sql.addCover.run(heir, target)
+      const all = new Set([...heirs, ...this.sql.coverers.all(volume).map((row) => row.volume)])
+      for (const { target, records } of this.sql.covered.all(volume)) {
+        for (const heir of all) if (heir !== target && heir !== volume) this.sql.addCover.run(heir, target, records)
       }
       this.sql.dropCovers.run(volume)
     })
+    this.flush()
+  }
+
+  /** Everything up to now survives a loss of power: before a file goes that the index of before would need. */
+  flush(): void {
+    this.run(() => flushToDisk(this.db))
   }
 
   /** Shards of a volume behind `afterOffset`, in the order in which they lie there. */
@@ -270,12 +253,43 @@ export class ShardIndex {
     return this.run(() => this.sql.inVolume.all(volume, afterOffset, limit)).map(shardOf)
   }
 
+  /** Some rows behind this one, in the order in which they came; `id` for the next call. */
+  rowsAfter(id: number, limit: number): { id: number; shard: StoredShard }[] {
+    return this.run(() => this.sql.after.all(id, limit)).map((row) => ({ id: row.id, shard: shardOf(row) }))
+  }
+
+  /** Whose files are not there now. */
+  setMissing(missing: ReadonlySet<number>): void {
+    this.change(() => {
+      for (const one of this.sql.volumes.all()) {
+        if ((one.missing !== 0) !== missing.has(one.number)) {
+          this.sql.setMissing.run(missing.has(one.number) ? 1 : 0, one.number)
+        }
+      }
+    })
+    this.bytes = this.totals().volumeBytes
+  }
+
+  /** False: it was made since, and does not know yet what is kept beside it: serials of volumes that went, losses. */
+  get isComplete(): boolean {
+    return this.run(() => this.sql.hasFact.get('complete')) !== undefined
+  }
+
+  setComplete(): void {
+    this.run(() => this.sql.setFact.run('complete'))
+  }
+
+  /** Made by a program that knew no trash: what was deleted then is not in it. */
+  get isUpgraded(): boolean {
+    return this.run(() => this.sql.hasFact.get('upgraded')) !== undefined
+  }
+
   /** The file is gone, durably. */
   dropVolume(number: number): void {
     this.change(() => {
       for (const statement of this.sql.dropVolume) statement.run(number)
     })
-    this.bytes = (this.run(() => this.sql.totals.get()) as Totals).volumeBytes
+    this.bytes = this.totals().volumeBytes
   }
 
   private takeFact(name: string): boolean {

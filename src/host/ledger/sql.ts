@@ -1,9 +1,10 @@
 /** Statements of the index, prepared once. */
 import { pseudonymId, segmentId, shardId } from '../../model/ids.js'
 import type { Database, Statement } from '../../sqlite/driver.js'
-import type { DamagedRange, StoredShard, Totals, UsedSerial, VolumeState } from './types.js'
+import type { DamagedRange, StoredShard, Totals, VolumeState } from './types.js'
 
 export interface ShardRow {
+  id: number
   pseudonym: Buffer
   segment: Buffer
   idx: number
@@ -21,9 +22,13 @@ export interface ShardRow {
 
 /** Record bytes in SQL: offsets.ts recordBytes() with header 136, hash 32 for each 65,536, multiples of 8. */
 const RECORD_BYTES = '((136 + length + (length + 65535) / 65536 * 32 + 7) / 8 * 8)'
-export const SHARD = `pseudonym, segment, idx, shard, volume, offset, length, generation,
+export const SHARD = `id, pseudonym, segment, idx, shard, volume, offset, length, generation,
   stored_at AS storedAtMs, keep_until AS keepUntilMs, damaged, trashed_at AS trashedAtMs, ${RECORD_BYTES} AS recordBytes`
-const KEY = 'pseudonym = ? AND segment = ? AND idx = ?'
+/** What an end, a renewal or nothing at all weighs: offsets.ts recordBytes(0). */
+const BARE_RECORD_BYTES = 136
+/** What compaction would give back: dead bytes but for ends that older volumes still need. */
+const GAIN = `(dead_bytes - ${BARE_RECORD_BYTES} * ifnull((SELECT sum(records) FROM covers
+  WHERE covers.volume = number AND target <> number), 0))`
 
 export function shardOf(row: ShardRow): StoredShard {
   return {
@@ -44,99 +49,124 @@ export function shardOf(row: ShardRow): StoredShard {
 
 export function prepareIndexSql(db: Database) {
   const one: Prepare = (text) => db.prepare(text) as never
-  return { ...prepareShards(one), ...prepareVolumes(one) }
+  return { ...prepareShards(one), ...prepareChanges(one), ...prepareVolumes(one), ...prepareSerials(one) }
 }
 
-type Prepare = <P extends unknown[], R = unknown>(text: string) => Statement<P, R>
+export type Prepare = <P extends unknown[], R = unknown>(text: string) => Statement<P, R>
 
 function prepareShards(one: Prepare) {
   return {
-    volumes: one<[], VolumeState>(
-      `SELECT number, indexed_to AS indexedTo, live_bytes AS liveBytes, trash_bytes AS trashBytes,
-         dead_bytes AS deadBytes, live_records AS liveRecords, trash_records AS trashRecords
-       FROM volumes ORDER BY number`,
+    find: one<[number, Buffer, Buffer, number], ShardRow>(
+      `SELECT ${SHARD} FROM shards WHERE place = ? AND pseudonym = ? AND segment = ? AND idx = ?`,
     ),
-    totals: one<[], Totals>(
-      `SELECT count(*) AS volumes, ifnull(sum(indexed_to), 0) AS volumeBytes, ifnull(sum(live_bytes), 0) AS liveBytes,
-         ifnull(sum(trash_bytes), 0) AS trashBytes, ifnull(sum(dead_bytes), 0) AS deadBytes,
-         ifnull(sum(live_records), 0) AS shards, ifnull(sum(trash_records), 0) AS trashShards,
-         (SELECT count(*) FROM shards WHERE damaged <> 0) AS damagedShards,
-         (SELECT count(*) FROM damage) AS damagedRanges FROM volumes`,
+    // Two queries: to prefer a sound one by ORDER BY would read all that have this content.
+    findSound: one<[number, Buffer, Buffer], ShardRow>(
+      `SELECT ${SHARD} FROM shards WHERE shard_key = ? AND item IS NOT NULL AND shard = ? AND pseudonym = ? LIMIT 1`,
     ),
-    find: one<[Buffer, Buffer, number], ShardRow>(`SELECT ${SHARD} FROM shards WHERE ${KEY}`),
-    findByContent: one<[Buffer, Buffer], ShardRow>(
-      `SELECT ${SHARD} FROM shards WHERE shard = ? AND pseudonym = ? AND trashed_at IS NULL
-       ORDER BY damaged LIMIT 1`,
-    ),
-    insert: one<[Buffer, Buffer, number, Buffer, number, number, number, number, number, number, number]>(
-      `INSERT INTO shards (pseudonym, segment, idx, shard, volume, offset, length, generation, stored_at, keep_until, damaged)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ),
-    remove: one<[Buffer, Buffer, number]>(`DELETE FROM shards WHERE ${KEY}`),
-    renew: one<[number, number, number, Buffer, Buffer, number]>(
-      `UPDATE shards SET generation = ?, stored_at = ?, keep_until = ?, trashed_at = NULL WHERE ${KEY}`,
-    ),
-    trash: one<[number, number, Buffer, Buffer, number]>(
-      `UPDATE shards SET trashed_at = ?, generation = ? WHERE ${KEY}`,
+    findDamaged: one<[number, Buffer, Buffer], ShardRow>(
+      `SELECT ${SHARD} FROM shards WHERE shard_key = ? AND shard = ? AND pseudonym = ? AND damaged <> 0
+         AND trashed_at IS NULL LIMIT 1`,
     ),
     trashedBefore: one<[number, number], ShardRow>(
       `SELECT ${SHARD} FROM shards WHERE trashed_at <= ? ORDER BY trashed_at LIMIT ?`,
     ),
-    markDamaged: one<[Buffer, Buffer, number]>(`UPDATE shards SET damaged = 1 WHERE ${KEY}`),
     damagedShards: one<[number], ShardRow>(`SELECT ${SHARD} FROM shards WHERE damaged <> 0 LIMIT ?`),
-    serialUsed: one<[Buffer]>('SELECT 1 FROM serials WHERE serial = ?'),
-    addSerial: one<[Buffer, number, number]>('INSERT INTO serials VALUES (?, ?, ?) ON CONFLICT DO NOTHING'),
-    serialsOf: one<[number], UsedSerial>('SELECT serial, expires FROM serials WHERE volume = ?'),
-    purgeSerials: one<[number, number]>(
-      'DELETE FROM serials WHERE serial IN (SELECT serial FROM serials WHERE expires < ? LIMIT ?)',
+    inVolume: one<[number, number, number], ShardRow>(
+      `SELECT ${SHARD} FROM shards WHERE volume = ? AND offset > ? ORDER BY offset LIMIT ?`,
     ),
+    after: one<[number, number], ShardRow>(`SELECT ${SHARD} FROM shards WHERE id > ? ORDER BY id LIMIT ?`),
+  }
+}
+
+function prepareChanges(one: Prepare) {
+  return {
+    insert: one<(number | Buffer | null)[]>(
+      `INSERT INTO shards (place, shard_key, pseudonym, segment, idx, item, shard, volume, offset, length, generation,
+         stored_at, keep_until, damaged, trashed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    move: one<(number | Buffer | null)[]>(
+      `UPDATE shards SET item = ?, shard = ?, volume = ?, offset = ?, length = ?, generation = ?,
+         stored_at = ?, keep_until = ?, damaged = ?, trashed_at = ? WHERE id = ?`,
+    ),
+    remove: one<[number]>('DELETE FROM shards WHERE id = ?'),
+    renew: one<[Buffer | null, number, number, number, number]>(
+      'UPDATE shards SET item = ?, generation = ?, stored_at = ?, keep_until = ?, trashed_at = NULL WHERE id = ?',
+    ),
+    trash: one<[number, number, number]>('UPDATE shards SET item = NULL, trashed_at = ?, generation = ? WHERE id = ?'),
+    setDamaged: one<[number, Buffer | null, number]>('UPDATE shards SET damaged = ?, item = ? WHERE id = ?'),
   }
 }
 
 function prepareVolumes(one: Prepare) {
   return {
+    volumes: one<[], VolumeState>(
+      `SELECT number, indexed_to AS indexedTo, live_bytes AS liveBytes, trash_bytes AS trashBytes,
+         dead_bytes AS deadBytes, live_records AS liveRecords, trash_records AS trashRecords, missing
+       FROM volumes ORDER BY number`,
+    ),
+    totals: one<[], Totals>(
+      `SELECT count(*) AS volumes, ifnull(sum(indexed_to), 0) AS volumeBytes, ifnull(sum(live_bytes), 0) AS liveBytes,
+         ifnull(sum(trash_bytes), 0) AS trashBytes, ifnull(sum(dead_bytes), 0) AS deadBytes,
+         (SELECT ifnull(sum(live_records), 0) FROM volumes) AS shards, ifnull(sum(trash_records), 0) AS trashShards,
+         (SELECT count(*) FROM shards WHERE damaged <> 0) AS damagedShards,
+         (SELECT count(*) FROM damage) AS damagedRanges FROM volumes WHERE missing = 0`,
+    ),
+    setMissing: one<[number, number]>('UPDATE volumes SET missing = ? WHERE number = ?'),
     addVolume: one<[number, number]>(
       'INSERT INTO volumes (number, indexed_to, live_bytes, dead_bytes, live_records) VALUES (?, ?, 0, 0, 0)',
     ),
-    addLive: one<[number, number, number]>(
-      'UPDATE volumes SET live_bytes = live_bytes + ?, live_records = live_records + ? WHERE number = ?',
+    addBytes: one<[number, number, number, number, number, number]>(
+      `UPDATE volumes SET live_bytes = live_bytes + ?, live_records = live_records + ?, trash_bytes = trash_bytes + ?,
+         trash_records = trash_records + ?, dead_bytes = dead_bytes + ? WHERE number = ?`,
     ),
-    addTrash: one<[number, number, number]>(
-      'UPDATE volumes SET trash_bytes = trash_bytes + ?, trash_records = trash_records + ? WHERE number = ?',
-    ),
-    addDead: one<[number, number]>('UPDATE volumes SET dead_bytes = dead_bytes + ? WHERE number = ?'),
     setIndexedTo: one<[number, number, number]>(
       'UPDATE volumes SET indexed_to = ? WHERE number = ? AND 64 + live_bytes + trash_bytes + dead_bytes = ?',
     ),
-    addCover: one<[number, number]>('INSERT INTO covers VALUES (?, ?) ON CONFLICT DO NOTHING'),
+    addCover: one<[number, number, number]>(
+      `INSERT INTO covers VALUES (?, ?, ?) ON CONFLICT (volume, target) DO UPDATE SET records = records + excluded.records`,
+    ),
+    covered: one<[number], { target: number; records: number }>(
+      'SELECT target, records FROM covers WHERE volume = ? AND target <> volume',
+    ),
+    coversDead: one<[number]>(
+      'SELECT 1 FROM covers JOIN volumes ON number = target WHERE covers.volume = ? AND target <> volume AND dead_bytes > 0',
+    ),
+    coverers: one<[number], { volume: number }>('SELECT volume FROM covers WHERE target = ? AND target <> volume'),
+    dropCovers: one<[number]>('DELETE FROM covers WHERE volume = ?'),
+    allCovers: one<[], { volume: number; target: number }>('SELECT volume, target FROM covers WHERE volume <> target'),
     addDamage: one<[number, number, number, string, number]>('INSERT OR REPLACE INTO damage VALUES (?, ?, ?, ?, ?)'),
     damagedRanges: one<[number], DamagedRange & { volume: number }>(
       'SELECT volume, offset, bytes, reason FROM damage ORDER BY volume, offset LIMIT ?',
     ),
     reclaimable: one<[], { number: number }>(
-      `SELECT number FROM volumes WHERE live_records = 0 AND trash_records = 0 AND dead_bytes > 0
+      `SELECT number FROM volumes WHERE live_records = 0 AND trash_records = 0 AND dead_bytes > 0 AND missing = 0
          AND NOT EXISTS (SELECT 1 FROM covers WHERE covers.volume = number AND target <> number) ORDER BY number`,
     ),
-    compactable: one<[number, number], { number: number }>(
-      `SELECT number FROM volumes WHERE number <> ? AND dead_bytes > 0 AND dead_bytes >= ? * (indexed_to - 64)
+    compactable: one<[number, number, number], VolumeState>(
+      `SELECT number, live_bytes AS liveBytes, trash_bytes AS trashBytes FROM volumes
+       WHERE number <> ? AND missing = 0 AND ${GAIN} > ? AND ${GAIN} >= ? * (indexed_to - 64)
          AND NOT EXISTS (SELECT 1 FROM shards WHERE shards.volume = number AND damaged <> 0)
-       ORDER BY dead_bytes * 1.0 / (1 + live_bytes + trash_bytes) DESC, number`,
-    ),
-    covered: one<[number], { target: number }>('SELECT target FROM covers WHERE volume = ? AND target <> volume'),
-    coverers: one<[number], { volume: number }>('SELECT volume FROM covers WHERE target = ? AND target <> volume'),
-    dropCovers: one<[number]>('DELETE FROM covers WHERE volume = ?'),
-    inVolume: one<[number, number, number], ShardRow>(
-      `SELECT ${SHARD} FROM shards WHERE volume = ? AND offset > ? ORDER BY offset LIMIT ?`,
+       ORDER BY ${GAIN} * 1.0 / (1 + live_bytes + trash_bytes) DESC, number`,
     ),
     dropVolume: [
       one<[number]>('DELETE FROM covers WHERE volume = ?'),
       one<[number]>('DELETE FROM covers WHERE target = ?'),
       one<[number]>('DELETE FROM damage WHERE volume = ?'),
       one<[number]>('DELETE FROM shards WHERE volume = ?'),
-      one<[number]>('UPDATE serials SET volume = 0 WHERE volume = ?'),
       one<[number]>('DELETE FROM volumes WHERE number = ?'),
     ],
+  }
+}
+
+function prepareSerials(one: Prepare) {
+  return {
+    serialEnd: one<[Buffer], { expires: number }>('SELECT expires FROM serials WHERE serial = ?'),
+    addSerial: one<[Buffer, number]>('INSERT INTO serials VALUES (?, ?) ON CONFLICT DO NOTHING'),
+    purgeSerials: one<[number, number]>(
+      'DELETE FROM serials WHERE serial IN (SELECT serial FROM serials WHERE expires < ? LIMIT ?)',
+    ),
     takeFact: one<[string]>('DELETE FROM facts WHERE name = ?'),
+    hasFact: one<[string]>('SELECT 1 FROM facts WHERE name = ?'),
     setFact: one<[string]>('INSERT INTO facts VALUES (?, 1) ON CONFLICT DO NOTHING'),
   }
 }

@@ -30,9 +30,9 @@ export interface Loss extends ShardKey {
   foundAtMs: number
 }
 
-/** One record of a volume as the index takes it in; `stored`, `ended` and `renewed` are the record types. */
+/** One record of a volume as the index takes it in; `what` are the record types. */
 export interface IndexedRecord extends ShardKey {
-  what: 'stored' | 'ended' | 'renewed'
+  what: 'stored' | 'ended' | 'renewed' | 'trashed'
   shard: ShardId
   offset: number
   /** Whole record, header to padding. */
@@ -42,7 +42,8 @@ export interface IndexedRecord extends ShardKey {
   storedAtMs: number
   keepUntilMs: number
   serial: Serial
-  serialExpiresMs: number
+  /** null: of a copy. The serial was counted with the first one, and may be forgotten by now. */
+  serialExpiresMs: number | null
   /** The payload does not match its shard id: known, never served. */
   damaged: boolean
 }
@@ -68,9 +69,12 @@ export interface VolumeState {
   deadBytes: number
   liveRecords: number
   trashRecords: number
+  /** 1: its file is not there. Its shards are known and cannot be served; its bytes are in no total. */
+  missing: number
 }
 
 export interface Totals {
+  /** Whose files are there. */
   volumes: number
   /** Bytes of all volume files. */
   volumeBytes: number

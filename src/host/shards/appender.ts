@@ -24,7 +24,8 @@ export interface Appended {
   payload: Buffer
   /** Hashes of the 64 KiB subtrees, joined. */
   subtrees: Buffer
-  serialExpiresMs: number
+  /** null: of a copy; see IndexedRecord. */
+  serialExpiresMs: number | null
 }
 
 interface Waiting extends Appended {
@@ -41,6 +42,7 @@ const WHAT = {
   [RECORD_TYPE.shard]: 'stored',
   [RECORD_TYPE.deleted]: 'ended',
   [RECORD_TYPE.renewed]: 'renewed',
+  [RECORD_TYPE.trashed]: 'trashed',
 } as const
 const ZEROS = Buffer.alloc(8)
 
@@ -56,6 +58,7 @@ export class Appender {
   private readonly parts: AppenderParts
   private readonly volumeBytesMax: number
   private waiting: Waiting[] = []
+  private readonly rolls: { resolve: () => void; reject: (error: unknown) => void }[] = []
   private running: Promise<void> | null = null
   private handle: fs.promises.FileHandle | null = null
   private volume: number
@@ -87,10 +90,21 @@ export class Appender {
     })
   }
 
-  /** Ends the current volume, so that it can be reclaimed; the next append begins another. */
+  /** Ends the current volume, so that it can be reclaimed; the next append begins another. Waits for one group at most. */
   async roll(): Promise<void> {
-    while (this.running) await this.running
-    await this.closeVolume()
+    if (!this.running) return this.closeVolume()
+    return new Promise((resolve, reject) => {
+      this.rolls.push({ resolve, reject })
+    })
+  }
+
+  private async rollIfWanted(): Promise<void> {
+    const rolls = this.rolls.splice(0)
+    if (rolls.length === 0) return
+    await this.closeVolume().then(
+      () => rolls.forEach((one) => void one.resolve()),
+      (error: unknown) => rolls.forEach((one) => void one.reject(error)),
+    )
   }
 
   /** Resolves when everything appended so far has settled. */
@@ -105,7 +119,7 @@ export class Appender {
     if (this.running) return
     this.running = this.run().finally(() => {
       this.running = null
-      if (this.waiting.length > 0) this.start()
+      if (this.waiting.length > 0 || this.rolls.length > 0) this.start()
     })
   }
 
@@ -113,6 +127,7 @@ export class Appender {
     // One turn of the event loop: requests that arrived together share the first sync too.
     await new Promise((resolve) => setImmediate(resolve))
     while (this.waiting.length > 0) {
+      await this.rollIfWanted()
       const group = this.takeGroup()
       try {
         await this.write(group)
@@ -122,6 +137,7 @@ export class Appender {
         for (const one of group) one.reject(error)
       }
     }
+    await this.rollIfWanted()
   }
 
   /** As many as fit into the group and into the volume; at least one. */
@@ -232,7 +248,7 @@ function indexed(group: readonly Appended[], start: number): IndexedRecord[] {
 export function indexedRecord(
   record: VolumeRecord,
   offset: number,
-  serialExpiresMs: number,
+  serialExpiresMs: number | null,
   damaged: boolean,
 ): IndexedRecord {
   const { type, ...fields } = record

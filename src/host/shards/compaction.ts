@@ -12,10 +12,10 @@ import { failpoint } from '../../base/failpoint.js'
 import type { KeyedMutex } from '../../base/keyed-mutex.js'
 import type { ShardIndex } from '../ledger/shard-index.js'
 import type { StoredShard } from '../ledger/types.js'
-import type { Appended, Appender } from './appender.js'
-import { payloadOffset, VOLUME_HEADER_BYTES } from './offsets.js'
+import type { Appender } from './appender.js'
+import { payloadOffset, recordBytes, VOLUME_HEADER_BYTES } from './offsets.js'
 import { placeOf } from './places.js'
-import { RECORD_TYPE, type VolumeRecord } from './record.js'
+import { hasPayload, RECORD_TYPE, type VolumeRecord } from './record.js'
 import { type ScannedRecord, scanVolume } from './scan.js'
 import { readFully, type VolumeFiles } from './volume-files.js'
 
@@ -27,15 +27,18 @@ export interface CompactionParts {
   /** Subtree hashes, or null when the payload is not this shard. */
   verify(payload: Buffer, shard: StoredShard): Promise<Buffer | null>
   onDamage(shard: StoredShard): void
-  serialKeepMs: number
+  /** Looks at the whole record: writes it again, or finds it lost. */
+  check(shard: StoredShard): Promise<void>
+  /** So many bytes more lie here twice. */
+  onCopied(bytes: number): void
 }
 
-/** Of payloads on their way at a time. */
-const BATCH_BYTES_MAX = 8 * 1_048_576
+/** Of payloads on their way at a time: what a put that comes meanwhile waits for. */
+const BATCH_BYTES_MAX = 4 * 1_048_576
 const BATCH_RECORDS_MAX = 128
 const NOTHING = Buffer.alloc(0)
 
-/** Between batches: how many bytes were copied; resolves when more may be. */
+/** Between batches: how many bytes were read; resolves when more may be. */
 export type Pace = (bytes: number) => Promise<void>
 
 /** False: something in it is damaged, or the signal fired; what was copied stays copied. `no-space`. */
@@ -45,119 +48,113 @@ export async function compactVolume(
   pace: Pace,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const firstHeir = parts.appender.currentVolume
-  const volumes = parts.index.volumes()
-  const older = new Set(parts.index.covered(volume))
-  const covered = volumes.filter((one) => older.has(one.number))
-  const covers = {
-    any: covered.length > 0,
-    // Where nothing is dead, nothing can come back that an end stands against.
-    dead: covered.some((one) => one.deadBytes > 0),
-  }
-  const size = volumes.find((one) => one.number === volume)?.indexedTo ?? VOLUME_HEADER_BYTES
-  const isSound = await parts.files.use(volume, async (handle) => {
-    const key = parts.files.key(volume)
-    const scan = scanVolume(handle, { key, from: VOLUME_HEADER_BYTES, size, verify: null })
+  const { index, files, appender } = parts
+  const size = index.volumes().find((one) => one.number === volume)?.indexedTo ?? VOLUME_HEADER_BYTES
+  const carrier = new Carrier(parts, volume)
+  const isSound = await files.use(volume, async (handle) => {
+    const scan = scanVolume(handle, { key: files.key(volume), from: VOLUME_HEADER_BYTES, size, verify: null })
     let batch: ScannedRecord[] = []
     let bytes = 0
-    let sound = true
     const flush = async () => {
-      const done = await Promise.all(batch.map((one) => carry(parts, handle, volume, one, covers)))
-      sound &&= !done.includes(false)
+      const carried = await Promise.all(batch.map((one) => carrier.carry(handle, one)))
       await pace(bytes)
       batch = []
       bytes = 0
+      return !carried.includes(false)
     }
     for await (const one of scan) {
-      if (signal.aborted || !sound) return false
       if (one.what !== 'record') continue
       batch.push(one)
       bytes += one.bytes
-      if (bytes >= BATCH_BYTES_MAX || batch.length >= BATCH_RECORDS_MAX) await flush()
+      if (bytes < BATCH_BYTES_MAX && batch.length < BATCH_RECORDS_MAX) continue
+      if (!(await flush()) || signal.aborted) return false
     }
-    await flush()
-    return sound && !signal.aborted
+    return (await flush()) && !signal.aborted
   })
   failpoint('host.compact.after-copy')
   if (!isSound) return false
-  const heirs = numbers(firstHeir, parts.appender.currentVolume).filter((one) => one !== volume)
-  parts.index.passCovers(volume, heirs)
+  // Shards whose headers cannot be read were not met on the way.
+  for (const left of index.inVolume(volume, 0, BATCH_RECORDS_MAX)) await parts.check(left)
+  if (index.inVolume(volume, 0, 1).length > 0) return false
+  index.passCovers(volume, carrier.heirs(appender.currentVolume))
   failpoint('host.compact.after-covers')
   return true
 }
 
-/** One record, with nobody else at its place meanwhile. False: it is damaged. */
-function carry(
-  parts: CompactionParts,
-  handle: fs.promises.FileHandle,
-  volume: number,
-  scanned: ScannedRecord,
-  covers: { any: boolean; dead: boolean },
-): Promise<boolean> {
-  const { record, offset } = scanned
-  return parts.places.run(placeOf(record), async () => {
-    const row = parts.index.find(record)
-    if (row?.volume === volume) {
-      // Ends and renewals of it in this volume are part of what the copy says.
-      return row.offset === offset ? copy(parts, handle, row, record) : true
-    }
-    if (row === undefined) {
-      if (covers.dead && record.type === RECORD_TYPE.deleted) await append(parts, record)
-    } else if (covers.any && isLastWord(record, row)) {
-      await append(parts, asItIs(row, record))
-    }
-    return true
-  })
-}
+/** Carries the records of one volume to the current one, each with nobody else at its place meanwhile. */
+class Carrier {
+  private readonly parts: CompactionParts
+  private readonly volume: number
+  private readonly firstHeir: number
+  private hasCarriedEnds = false
+  /** Volumes with shards that were put again after an end in this volume: from now on they stand against what it ended. */
+  private readonly later = new Set<number>()
 
-async function copy(
-  parts: CompactionParts,
-  handle: fs.promises.FileHandle,
-  row: StoredShard,
-  record: VolumeRecord,
-): Promise<boolean> {
-  if (row.damaged) return false
-  const payload = Buffer.allocUnsafeSlow(row.length)
-  await readFully(handle, payload, payloadOffset(row.offset))
-  const subtrees = await parts.verify(payload, row)
-  if (subtrees === null) {
-    parts.onDamage(row)
-    return false
+  constructor(parts: CompactionParts, volume: number) {
+    this.parts = parts
+    this.volume = volume
+    this.firstHeir = parts.appender.currentVolume
   }
-  const { generation, storedAtMs, keepUntilMs } = row
-  const fresh = { ...record, generation, storedAtMs, keepUntilMs }
-  const copied = append(parts, fresh, payload, subtrees)
-  // Together: a crash between the two would take it out of the trash.
-  const ended = row.trashedAtMs === null ? null : append(parts, asItIs(row, record))
-  await Promise.all([copied, ended])
-  return true
+
+  /** Volumes that now cover what this one covered. */
+  heirs(current: number): Set<number> {
+    const heirs = new Set(this.later)
+    if (this.hasCarriedEnds) for (let one = this.firstHeir; one <= current; one++) heirs.add(one)
+    return heirs
+  }
+
+  /** False: it is damaged. */
+  carry(handle: fs.promises.FileHandle, { record, offset }: ScannedRecord): Promise<boolean> {
+    const { index, places } = this.parts
+    return places.run(placeOf(record), async () => {
+      const row = index.find(record)
+      // Ends and renewals of it in this volume are part of what the copy says.
+      if (row?.volume === this.volume) return row.offset === offset ? this.copy(handle, row, record) : true
+      if (hasPayload(record.type)) return true
+      if (row === undefined) await this.carryEnd(record)
+      else if (row.volume > this.volume) this.later.add(row.volume)
+      else if (isLast(record, row)) await this.append(record)
+      return true
+    })
+  }
+
+  /** Of a shard that is gone: needed while its dead payload may lie in an older volume. */
+  private async carryEnd(record: VolumeRecord): Promise<void> {
+    if (record.type !== RECORD_TYPE.deleted || !this.parts.index.coversDead(this.volume)) return
+    this.hasCarriedEnds = true
+    await this.append(record)
+  }
+
+  private async copy(handle: fs.promises.FileHandle, row: StoredShard, record: VolumeRecord): Promise<boolean> {
+    if (row.damaged) return false
+    const payload = Buffer.allocUnsafeSlow(row.length)
+    await readFully(handle, payload, payloadOffset(row.offset))
+    const subtrees = await this.parts.verify(payload, row)
+    if (subtrees === null) {
+      this.parts.onDamage(row)
+      return false
+    }
+    await this.append(copyOf(row, record), payload, subtrees)
+    return true
+  }
+
+  private async append(record: VolumeRecord, payload: Buffer = NOTHING, subtrees: Buffer = NOTHING): Promise<void> {
+    this.parts.onCopied(recordBytes(payload.length))
+    await this.parts.appender.append({ record, payload, subtrees, serialExpiresMs: null })
+  }
 }
 
-/** The record that made the row what it is; what came before it says nothing any more. */
-function isLastWord(record: VolumeRecord, row: StoredShard): boolean {
+/** The record that says all that the index knows of the shard. */
+export function copyOf(row: StoredShard, record: VolumeRecord): VolumeRecord {
+  const { generation, storedAtMs, keepUntilMs, trashedAtMs, length } = row
+  const facts = { ...record, length, generation, storedAtMs }
+  if (trashedAtMs === null) return { ...facts, type: RECORD_TYPE.shard, keepUntilMs }
+  return { ...facts, type: RECORD_TYPE.trashed, keepUntilMs: trashedAtMs }
+}
+
+/** Whether it is this record that the row's state comes from: without it the row would be as it was before. */
+function isLast(record: VolumeRecord, row: StoredShard): boolean {
+  if (record.generation !== row.generation) return false
   if (row.trashedAtMs !== null) return record.type === RECORD_TYPE.deleted && record.storedAtMs === row.trashedAtMs
-  const { generation, storedAtMs } = row
-  return record.type === RECORD_TYPE.renewed && record.generation === generation && record.storedAtMs === storedAtMs
-}
-
-/** The record that says of a shard what the index knows: in the trash since, or as last renewed. */
-function asItIs(row: StoredShard, record: VolumeRecord): VolumeRecord {
-  const { generation, storedAtMs, keepUntilMs, trashedAtMs } = row
-  const facts = { ...record, length: 0, generation, keepUntilMs }
-  if (trashedAtMs === null) return { ...facts, type: RECORD_TYPE.renewed, storedAtMs }
-  return { ...facts, type: RECORD_TYPE.deleted, storedAtMs: trashedAtMs }
-}
-
-function append(
-  parts: CompactionParts,
-  record: VolumeRecord,
-  payload: Buffer = NOTHING,
-  subtrees: Buffer = NOTHING,
-): Promise<void> {
-  const appended: Appended = { record, payload, subtrees, serialExpiresMs: record.storedAtMs + parts.serialKeepMs }
-  return parts.appender.append(appended)
-}
-
-function numbers(from: number, to: number): number[] {
-  return Array.from({ length: to - from + 1 }, (_, at) => from + at)
+  return record.type === RECORD_TYPE.renewed && record.storedAtMs === row.storedAtMs
 }

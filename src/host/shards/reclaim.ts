@@ -2,10 +2,14 @@
  * Gives the space of volumes without a live record back to the disk, whole files at a time. A volume that still ends
  * records of an older volume stays until that one is gone, so that a rebuild of the index never brings them back.
  */
+import { failpoint } from '../../base/failpoint.js'
 import type { Log } from '../../base/log.js'
+import { idBytes } from '../../model/ids.js'
 import type { ShardIndex } from '../ledger/shard-index.js'
 import type { Loss, ShardKey, UsedSerial } from '../ledger/types.js'
 import type { Appender } from './appender.js'
+import { VOLUME_HEADER_BYTES } from './offsets.js'
+import { scanVolume } from './scan.js'
 import type { VolumeFiles } from './volume-files.js'
 
 /** Remembers used serials beyond the volume that held them: a rebuilt index must still know them. */
@@ -17,10 +21,11 @@ export interface SerialKeeper {
 /** What outlives the index: serials, the loss list, how far the scrub is. */
 export interface Keeper extends SerialKeeper {
   saveLosses(losses: readonly Loss[]): void
-  loadLosses(limit: number): Loss[]
+  /** Behind `after`, in the order of their places. */
+  loadLosses(limit: number, after?: ShardKey): Loss[]
   removeLosses(losses: readonly ShardKey[]): void
   loadFact(name: string): number
-  saveFact(name: string, value: number): void
+  saveFacts(facts: Record<string, number>): void
 }
 
 export interface ReclaimParts {
@@ -32,8 +37,12 @@ export interface ReclaimParts {
   log: Log
 }
 
+/** One transaction, while requests wait. */
+const SERIALS_MAX = 1_000
+
 /** One after the other: the file is gone durably before the index and the next volume follow. */
-export async function reclaimVolumes({ index, files, appender, kept, nowMs, log }: ReclaimParts): Promise<void> {
+export async function reclaimVolumes(parts: ReclaimParts): Promise<void> {
+  const { index, files, appender, log } = parts
   for (;;) {
     const number = index.reclaimable()[0]
     if (number === undefined) return
@@ -42,12 +51,31 @@ export async function reclaimVolumes({ index, files, appender, kept, nowMs, log 
       // Something may have been appended before it was closed.
       if (index.reclaimable()[0] !== number) continue
     }
-    kept.saveSerials(
-      index.serialsOf(number).filter((one) => one.expires >= nowMs()),
-      nowMs(),
-    )
+    await keepSerials(parts, number)
+    // What stands in other volumes for this one is in the index for good before the file goes.
+    index.flush()
+    failpoint('host.compact.before-unlink')
     await files.unlink(number)
+    failpoint('host.compact.after-unlink')
     index.dropVolume(number)
     log.info({ volume: number }, 'a volume without live shards was removed')
   }
+}
+
+/** Serials of the volume whose tokens may still be shown. */
+async function keepSerials({ index, files, kept, nowMs }: ReclaimParts, volume: number): Promise<void> {
+  const size = index.volumes().find((one) => one.number === volume)?.indexedTo ?? VOLUME_HEADER_BYTES
+  await files.use(volume, async (handle) => {
+    const scan = scanVolume(handle, { key: files.key(volume), from: VOLUME_HEADER_BYTES, size, verify: null })
+    let found: UsedSerial[] = []
+    for await (const one of scan) {
+      if (one.what !== 'record') continue
+      const expires = index.serials.endOf(one.record.serial)
+      if (expires !== undefined && expires >= nowMs()) found.push({ serial: idBytes(one.record.serial), expires })
+      if (found.length < SERIALS_MAX) continue
+      kept.saveSerials(found, nowMs())
+      found = []
+    }
+    if (found.length > 0) kept.saveSerials(found, nowMs())
+  })
 }

@@ -24,7 +24,11 @@ import { CHECKSUM_BYTES, RECORD_HEADER_BYTES } from './offsets.js'
 export const RECORD_MAGIC = 'SDVR'
 const VERSION = 1
 
-export const RECORD_TYPE = { shard: 1, deleted: 2, renewed: 3 } as const
+/**
+ * trashed: a copy of a shard that lies in the trash, made by compaction. One record, because a crash between a copy and the
+ * end that belongs to it would bring the shard back. keepUntil is when it was thrown away.
+ */
+export const RECORD_TYPE = { shard: 1, deleted: 2, renewed: 3, trashed: 4 } as const
 export type RecordType = (typeof RECORD_TYPE)[keyof typeof RECORD_TYPE]
 
 export interface VolumeRecord {
@@ -33,12 +37,16 @@ export interface VolumeRecord {
   shard: ShardId
   segment: SegmentId
   pseudonym: Pseudonym
-  /** Payload bytes: 0 but for type shard. */
+  /** Payload bytes: 0 for the types that hold none. */
   length: number
   generation: number
   storedAtMs: number
   keepUntilMs: number
   serial: Serial
+}
+
+export function hasPayload(type: RecordType): boolean {
+  return type === RECORD_TYPE.shard || type === RECORD_TYPE.trashed
 }
 
 export function encodeRecordHeader(record: VolumeRecord, volumeKey: KeyObject): Buffer {
@@ -71,7 +79,7 @@ export function decodeRecordHeader(header: Buffer, volumeKey: KeyObject): Volume
   reader.expectMagic(RECORD_MAGIC)
   const version = reader.u8()
   const type = reader.u8()
-  if (version !== VERSION || type < RECORD_TYPE.shard || type > RECORD_TYPE.renewed) {
+  if (version !== VERSION || type < RECORD_TYPE.shard || type > RECORD_TYPE.trashed) {
     throw new AppError('unsupported-version', `a volume record has version ${version}, type ${type}`, {
       hint: 'use the newer shardrive that wrote it',
     })
@@ -88,8 +96,7 @@ export function decodeRecordHeader(header: Buffer, volumeKey: KeyObject): Volume
     keepUntilMs: reader.u64(),
     serial: serialId(reader.fixed(16)),
   }
-  const fits =
-    record.type === RECORD_TYPE.shard ? record.length >= 1 && record.length <= SHARD_BYTES_MAX : record.length === 0
+  const fits = hasPayload(record.type) ? record.length >= 1 && record.length <= SHARD_BYTES_MAX : record.length === 0
   return fits ? record : null
 }
 

@@ -8,8 +8,10 @@ import { AppError, isCode } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
 import { removeDatabase } from '../../sqlite/open.js'
 import { ShardIndex } from '../ledger/shard-index.js'
-import type { DamagedRange, IndexedRecord, VolumeState } from '../ledger/types.js'
+import type { DamagedRange, IndexedRecord, Loss, VolumeState } from '../ledger/types.js'
 import { indexedRecord, TORN_BYTES_MAX } from './appender.js'
+import { compareWithBefore, setAside } from './index-before.js'
+import { lossOf } from './loss-book.js'
 import { alignUp, VOLUME_HEADER_BYTES } from './offsets.js'
 import type { VolumeRecord } from './record.js'
 import { type Scanned, scanVolume } from './scan.js'
@@ -25,6 +27,8 @@ export interface RecoveryParts {
   verify: (payload: Buffer, record: VolumeRecord) => Promise<boolean>
   /** How long a replayed serial stays used: records do not hold their token's end. */
   serialKeepMs: number
+  saveLosses: (losses: readonly Loss[]) => void
+  ownMs: () => number
 }
 
 export interface Recovered {
@@ -49,12 +53,10 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   const files = parts.files.list()
   let index = openIndex(parts)
   const rebuilt = !fits(index.volumes(), files)
-  const shardsBefore = rebuilt ? index.totals().shards : 0
   if (rebuilt) {
     parts.log.warn({ volumes: files.length }, 'the index is built again from the volumes')
     index.abandon()
-    removeDatabase(parts.indexFile)
-    index = ShardIndex.open(parts.indexFile)
+    index = setAside(parts.indexFile)
   }
   const last = files.at(-1)
   const lastVolume = Math.max(last?.number ?? 0, index.volumes().at(-1)?.number ?? 0)
@@ -65,7 +67,7 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
     cutBytes: 0,
     damagedRanges: 0,
     lostShards: 0,
-    missing: dropOrReportMissing(parts, index, files),
+    missing: [],
     lastVolume,
     lastEnd: null,
   }
@@ -75,13 +77,14 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
       const end = await replay(parts, found, file, known.get(file.number), file.number === lastVolume)
       if (file.number === lastVolume && alignUp(end) === end) found.lastEnd = end
     }
+    // Afterwards: what a replayed copy stands for is not missed where it was before.
+    found.missing = dropOrReportMissing(parts, index, files)
+    found.lostShards = await compareWithBefore({ ...parts, index })
   } catch (error) {
     index.abandon()
     throw error
   }
-  const lost = shardsBefore - index.totals().shards
-  if (lost > 0) parts.log.error({ shards: lost }, 'volumes hold less than the index knew: shards are lost')
-  return { ...found, lostShards: Math.max(0, lost) }
+  return found
 }
 
 function openIndex(parts: RecoveryParts): ShardIndex {
@@ -108,12 +111,19 @@ function dropOrReportMissing(parts: RecoveryParts, index: ShardIndex, files: { n
   const there = new Set(files.map((file) => file.number))
   const gone = index.volumes().filter((one) => !there.has(one.number))
   // Without live records: the file was reclaimed and a crash came before the index heard of it.
-  for (const one of gone) if (one.liveRecords === 0) index.dropVolume(one.number)
-  const missing = gone.filter((one) => one.liveRecords > 0)
+  const isEmpty = (one: VolumeState) => one.liveRecords === 0 && one.trashRecords === 0
+  for (const one of gone) if (isEmpty(one)) dropEmpty(index, one.number)
+  const missing = gone.filter((one) => !isEmpty(one))
+  index.setMissing(new Set(missing.map((one) => one.number)))
   for (const one of missing) {
     parts.log.error({ volume: one.number, shards: one.liveRecords }, 'a volume is missing')
   }
   return missing.map((one) => one.number)
+}
+
+function dropEmpty(index: ShardIndex, volume: number): void {
+  index.passCovers(volume, [])
+  index.dropVolume(volume)
 }
 
 /** Returns the size of the volume afterwards. */
@@ -197,15 +207,25 @@ function applyGroup(parts: RecoveryParts, found: Recovered, number: number, grou
   for (const one of group) {
     if (one.what === 'record') {
       const expires = one.record.storedAtMs + parts.serialKeepMs
-      records.push(indexedRecord(one.record, one.offset, expires, one.damaged))
+      // Copies and old records: their tokens ended long ago.
+      const serialExpiresMs = expires < parts.nowMs() ? null : expires
+      records.push(indexedRecord(one.record, one.offset, serialExpiresMs, one.damaged))
     } else {
       damaged.push({ offset: one.offset, bytes: one.bytes, reason: 'unreadable' })
       parts.log.error({ volume: number, offset: one.offset, bytes: one.bytes }, 'a stretch of a volume is damaged')
     }
   }
   found.index.apply(number, records, damaged, last.offset + last.bytes, parts.nowMs())
+  noteDamaged(parts, found.index, records)
   found.replayedRecords += records.length
   found.damagedRanges += damaged.length
+}
+
+/** Shards that are damaged already when the index meets them. */
+function noteDamaged(parts: RecoveryParts, index: ShardIndex, records: readonly IndexedRecord[]): void {
+  const rows = records.filter((one) => one.damaged).map((one) => index.find(one))
+  const losses = rows.flatMap((row) => (row?.damaged && row.trashedAtMs === null ? [lossOf(row, parts.ownMs())] : []))
+  if (losses.length > 0) parts.saveLosses(losses)
 }
 
 /** `host-folder-wrong` when a volume is another host's: nothing in it is ours, so nothing may be cut or written. */

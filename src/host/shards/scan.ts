@@ -5,7 +5,7 @@
 import type { KeyObject } from 'node:crypto'
 import type fs from 'node:fs'
 import { alignUp, payloadOffset, RECORD_HEADER_BYTES, recordBytes } from './offsets.js'
-import { decodeRecordHeader, RECORD_MAGIC, RECORD_TYPE, type VolumeRecord } from './record.js'
+import { decodeRecordHeader, hasPayload, RECORD_MAGIC, type VolumeRecord } from './record.js'
 import { readFully } from './volume-files.js'
 
 export interface ScannedRecord {
@@ -70,7 +70,7 @@ async function inspect(reader: ReadAhead, offset: number, options: ScanOptions):
   }
   const bytes = recordBytes(found.length)
   const sound = { what: 'record', offset, bytes, record: found, damaged: false } as const
-  if (verify === null || found.type !== RECORD_TYPE.shard) return sound
+  if (verify === null || !hasPayload(found.type)) return sound
   const payload = await reader.at(payloadOffset(offset), found.length)
   return { ...sound, damaged: !(await verify(payload, found)) }
 }

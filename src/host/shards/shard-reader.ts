@@ -78,3 +78,8 @@ function edgesOf(blocks: Buffer, range: LeafRange): Map<number, Buffer> {
     [lastBlock, blocks.subarray(at(lastBlock), at(lastBlock) + BLOCK_BYTES)],
   ])
 }
+
+/** All of its bytes, compared with its id. */
+export async function readWhole(files: VolumeFiles, stored: StoredShard): Promise<Buffer> {
+  return (await readLeaves(files, stored, 0, Math.ceil(stored.length / LEAF_BYTES))).leaves
+}

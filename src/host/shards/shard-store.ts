@@ -22,7 +22,7 @@ import { reclaimVolumes } from './reclaim.js'
 import { RECORD_TYPE, type RecordType } from './record.js'
 import { type Recovered, recover } from './recovery.js'
 import { mismatch, notFound, refuseOlder, tooYoung } from './refusals.js'
-import { readLeaves, type ShardLeaves } from './shard-reader.js'
+import { damaged, readLeaves, readWhole, type ShardLeaves } from './shard-reader.js'
 import { Space } from './space.js'
 import type { PutOrder, StoreOptions, StoreParts } from './store-parts.js'
 import { StoreUpkeep } from './upkeep.js'
@@ -33,10 +33,9 @@ export const SERIAL_KEEP_MS = 7 * 24 * 3_600_000
 /** Whatever a bridge says: what was just stored may be named by a record that is on its way. A segment that nobody confirms lives as
  *  long at the bridge. */
 export const YOUNG_MS = 72 * 3_600_000
-const PURGE_STEPS_MAX = 20 // 100,000 serials a call
+const PURGE_STEPS_MAX = 100 // 100,000 serials a call
 const DISK_FLOOR_BYTES = 64 * 1_048_576
 const NOTHING = Buffer.alloc(0)
-const MISSING_PAGE = 1_000
 
 export class ShardStore {
   readonly recovered: Omit<Recovered, 'index'>
@@ -69,13 +68,12 @@ export class ShardStore {
     this.space = new Space({
       capacityBytes: options.capacityBytes,
       diskFloorBytes: options.diskFloorBytes ?? DISK_FLOOR_BYTES,
-      usedBytes: () => this.index.volumeBytes,
+      usedBytes: () => this.index.volumeBytes - this.upkeep.copiedBytes,
       diskFreeBytes: () => files.diskFreeBytes(),
     })
     const { kept, log, ownMs } = parts
     this.upkeep = new StoreUpkeep({
       ...{ index, files, kept, log, ownMs, appender: this.appender, places: this.places },
-      serialKeepMs: SERIAL_KEEP_MS,
       diskFloorBytes: options.diskFloorBytes ?? DISK_FLOOR_BYTES,
       reclaim: () => this.reclaim(),
     })
@@ -91,24 +89,19 @@ export class ShardStore {
       nowMs: parts.nowMs,
       verify: async (payload, record) => (await shardTree(payload)).id.equals(idBytes(record.shard)),
       serialKeepMs: SERIAL_KEEP_MS,
+      saveLosses: (losses) => parts.kept.saveLosses(losses),
+      ownMs: parts.ownMs,
     })
     const store = new ShardStore(parts, files, recovered, options)
-    store.index.addSerials(parts.kept.loadSerials())
-    store.tellMissing()
+    if (!store.index.isComplete) {
+      store.index.serials.add(parts.kept.loadSerials())
+      store.upkeep.book.markKnown()
+      store.index.setComplete()
+    }
+    await store.upkeep.book.noteMissing(recovered.missing)
     await store.space.freeBytes()
     void store.reclaim()
     return store
-  }
-
-  /** What lay in volumes that are not there any more is lost, and the bridge is to be told. */
-  private tellMissing(): void {
-    for (const volume of this.recovered.missing) {
-      let page = this.index.inVolume(volume, 0, MISSING_PAGE)
-      while (page.length > 0) {
-        for (const one of page) this.upkeep.noteDamage(one)
-        page = this.index.inVolume(volume, page[page.length - 1]?.offset ?? 0, MISSING_PAGE)
-      }
-    }
   }
 
   /**
@@ -124,6 +117,7 @@ export class ShardStore {
       refuseOlder(order, before)
       if (before && (await this.holds(before, payload))) await this.append(RECORD_TYPE.renewed, order, NOTHING, NOTHING)
       else await this.append(RECORD_TYPE.shard, order, payload, tree.subtrees)
+      if (before?.damaged) this.upkeep.book.forget(order)
       return this.index.find(order) as StoredShard
     })
   }
@@ -138,6 +132,7 @@ export class ShardStore {
       refuseOlder(order, before)
       if (this.parts.ownMs() - before.storedAtMs < this.youngMs) throw tooYoung()
       await this.append(RECORD_TYPE.deleted, order, NOTHING, NOTHING)
+      if (before.damaged) this.upkeep.book.forget(order)
     })
   }
 
@@ -151,7 +146,12 @@ export class ShardStore {
       const before = this.index.find(order)
       if (!before || before.shard !== order.shard) throw notFound()
       refuseOlder(order, before)
-      if (before.damaged) throw new AppError('shard-damaged', 'the stored shard is damaged', { retry: 'elsewhere' })
+      // It was not read since it was thrown away: whoever takes it back believes that it is whole.
+      if (before.damaged) throw damaged(before)
+      if (before.trashedAtMs !== null && !(await this.upkeep.book.readsWell(before))) {
+        this.upkeep.noteDamage(before)
+        throw damaged(before)
+      }
       await this.append(RECORD_TYPE.renewed, order, NOTHING, NOTHING)
       return this.index.find(order) as StoredShard
     })
@@ -195,7 +195,7 @@ export class ShardStore {
   }
 
   serialUsed(serial: Serial): boolean {
-    return this.serialsInFlight.has(serial) || this.index.serialUsed(serial)
+    return this.serialsInFlight.has(serial) || this.index.serials.has(serial)
   }
 
   totals(): Totals {
@@ -224,7 +224,7 @@ export class ShardStore {
 
   /** Forgets serials whose tokens have ended, some at a time: the rest next time. */
   async purgeSerials(): Promise<void> {
-    for (let step = 0; step < PURGE_STEPS_MAX && this.index.purgeSerials(this.parts.nowMs()) > 0; step++) {
+    for (let step = 0; step < PURGE_STEPS_MAX && this.index.serials.purge(this.parts.nowMs()) > 0; step++) {
       await new Promise((resolve) => setImmediate(resolve))
     }
   }
@@ -263,8 +263,7 @@ export class ShardStore {
   private async holds(stored: StoredShard, payload: Buffer): Promise<boolean> {
     if (stored.damaged || stored.length !== payload.length) return false
     try {
-      const { leaves } = await readLeaves(this.files, stored, 0, Math.ceil(stored.length / 1024))
-      return leaves.equals(payload)
+      return (await readWhole(this.files, stored)).equals(payload)
     } catch (error) {
       this.noteDamage(stored, error)
       return false
