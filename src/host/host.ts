@@ -12,6 +12,7 @@ import { type BridgeId, bridgeId, type HostId, type Serial } from '../model/ids.
 import { decodeToken } from '../permits/token.js'
 import type { Transport } from '../rtc/transport.js'
 import type { HostReport, LossesRequest } from '../wire/host-api.js'
+import { Chores, type ChoresOptions } from './chores/chores.js'
 import { type HostConfig, termsOf } from './config.js'
 import { type DiskHealth, DiskWatch, isLost } from './disk/disk-watch.js'
 import { type DiskProbe, VolumesProbe } from './disk/probe.js'
@@ -48,6 +49,7 @@ export interface HostOptions extends Partial<Omit<StoreOptions, 'capacityBytes'>
   reportMs?: number
   /** Between looks at the disk. */
   diskLookMs?: number
+  chores?: ChoresOptions
 }
 
 const NO_TRAFFIC: Traffic = { sentBytes: 0, receivedBytes: 0 }
@@ -67,7 +69,8 @@ export class Host {
   private readonly reporter: Reporter
   private readonly stopping = new AbortController()
   private failed = false
-  private chores: Promise<void> | null = null
+  readonly chores: Chores
+  private reporting: Promise<void> | null = null
   private readonly ends: ((() => void) | undefined)[] = []
 
   private constructor(parts: HostParts, kept: Kept, store: ShardStore, options: HostOptions) {
@@ -86,6 +89,8 @@ export class Host {
     this.disk = new DiskWatch({ probe, host: folder.host, clock: parts.clock, log, onChange, ...everyMs })
     this.terms = termsFor(parts, folder)
     this.door = new Door({ disk: () => this.disk.health, readOnly: () => store.readOnly, terms: this.terms })
+    const mayWork = () => ['fine', 'full'].includes(this.disk.health.state)
+    this.chores = new Chores({ store, kept, clock: parts.clock, log, mayWork }, options.chores)
     this.reporter = this.reporterOf(options.reportMs ?? REPORT_MS)
     const desk = { store, kept, key: folder.key, bridge: this.bridge, nowMs, recycle, doorkeeper: this.door, log }
     this.endpoint = new Endpoint(desk)
@@ -128,7 +133,7 @@ export class Host {
     try {
       kept = Kept.open(folder.keptFile)
       const { volumesDir, indexFile, seed, config } = folder
-      const { reportMs: _reportMs, diskLookMs: _diskLookMs, ...storeOptions } = options
+      const { reportMs: _reportMs, diskLookMs: _diskLookMs, chores: _chores, ...storeOptions } = options
       const clocks = { nowMs: () => Math.floor(session.nowMs()), ownMs: () => Math.floor(parts.clock.nowMs()) }
       const store = await ShardStore.open(
         { volumesDir, indexFile, host: folder.host, seed, kept, log, ...clocks },
@@ -197,7 +202,8 @@ export class Host {
   async stop(): Promise<void> {
     this.stopping.abort()
     for (const end of this.ends) end?.()
-    await this.chores
+    await this.reporting
+    await this.chores.stop()
     await this.disk.stop()
     this.terms.save()
     await this.store.stop()
@@ -215,7 +221,8 @@ export class Host {
     )
     this.ends.push(session.onDelete((token) => void this.deleteFor(token)))
     this.ends.push(session.onLine?.(() => void this.reporter.inform()))
-    this.chores = this.reporter.run(() => this.tidyUp())
+    this.reporting = this.reporter.run()
+    this.chores.start()
   }
 
   /** Failures of our own are logged here; peers only hear codes of wire/error-codes.ts. */
@@ -280,14 +287,6 @@ export class Host {
       ...this.terms.report(),
       ...(refusal === null ? {} : { refuses: refusal.code }),
     }
-  }
-
-  /** After each report: what is over goes. */
-  private async tidyUp(): Promise<void> {
-    const { store, stopping, parts } = this
-    const failed = (err: unknown) => parts.log.error({ err }, 'the store could not be tidied up')
-    await store.purgeSerials().catch(failed)
-    await store.upkeep.tidyUp(stopping.signal).catch(failed)
   }
 }
 

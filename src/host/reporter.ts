@@ -36,7 +36,7 @@ export class Reporter {
   }
 
   /** Until the signal fires. `each`: after every report. */
-  async run(each: () => Promise<void>): Promise<void> {
+  async run(each: () => Promise<void> = async () => {}): Promise<void> {
     const { clock, everyMs, signal } = this.parts
     for (;;) {
       await this.inform()

@@ -6,6 +6,7 @@ import { sha256 } from '../../src/crypto/hash.js'
 import { shardTree } from '../../src/crypto/merkle.js'
 import { SecretBytes } from '../../src/crypto/secret.js'
 import { SigningKey } from '../../src/crypto/signing-key.js'
+import { checkHost, type HostCheck } from '../../src/host/check/check-host.js'
 import { Kept } from '../../src/host/ledger/kept.js'
 import { ShardStore } from '../../src/host/shards/shard-store.js'
 import type { PutOrder, StoreOptions } from '../../src/host/shards/store-parts.js'
@@ -54,6 +55,19 @@ export async function openStore(
   } catch (error) {
     kept.close()
     throw error
+  }
+}
+
+/** What fsck says of a store that is not open. */
+export async function checkStore(dir: string, ownMs: () => number = () => NOW_MS): Promise<HostCheck> {
+  const seed = SecretBytes.take(Buffer.from(HOST_SEED))
+  const host = hostId(SigningKey.fromSeed(seed).publicKey)
+  const kept = Kept.open(path.join(dir, 'kept.db'))
+  try {
+    const files = { volumesDir: path.join(dir, 'volumes'), indexFile: path.join(dir, 'index.db') }
+    return await checkHost({ ...files, host, seed, kept, log: silentLog, ownMs, nowMs: ownMs })
+  } finally {
+    kept.close()
   }
 }
 

@@ -3,6 +3,7 @@ import type { CommandGroup } from '../command.js'
 import { doctor } from './host-doctor.js'
 import { evidence } from './host-evidence.js'
 import { exit } from './host-exit.js'
+import { fsck } from './host-fsck.js'
 import { init } from './host-init.js'
 import { run } from './host-run.js'
 import { set } from './host-set.js'
@@ -20,6 +21,7 @@ export const command: CommandGroup = {
     { usage: 'set', summary: 'change space, hours, limits, address; a running host follows at once', command: set },
     { usage: 'doctor', summary: 'how this host is reached, and what to do about it', command: doctor },
     { usage: 'evidence', summary: 'what the bridge holds against it, checked here', command: evidence },
+    { usage: 'fsck', summary: 'check what a stopped host holds against itself; reads everything', command: fsck },
     { usage: 'exit', summary: 'leave in good order: every shard moves to other hosts first', command: exit },
   ],
 }

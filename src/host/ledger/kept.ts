@@ -99,6 +99,11 @@ export class Kept {
     }))
   }
 
+  hasLoss(key: ShardKey): boolean {
+    const query = this.db.prepare('SELECT 1 FROM losses WHERE pseudonym = ? AND segment = ? AND idx = ?')
+    return guarded(() => query.get(idBytes(key.pseudonym), idBytes(key.segment), key.index)) !== undefined
+  }
+
   removeLosses(losses: readonly ShardKey[]): void {
     transaction(this.db, () => {
       const remove = this.db.prepare('DELETE FROM losses WHERE pseudonym = ? AND segment = ? AND idx = ?')

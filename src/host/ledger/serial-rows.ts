@@ -21,6 +21,10 @@ export class SerialRows {
     return this.endOf(serial) !== undefined
   }
 
+  hasBytes(serial: Buffer): boolean {
+    return this.run(() => this.sql.serialEnd.get(serial)) !== undefined
+  }
+
   /** When it may be forgotten; undefined: it is. */
   endOf(serial: Serial): number | undefined {
     return this.run(() => this.sql.serialEnd.get(idBytes(serial)))?.expires

@@ -49,6 +49,7 @@ export class ShardStore {
   private readonly places = new KeyedMutex<string>()
   private readonly serialsInFlight = new Set<Serial>()
   private reclaiming: Promise<void> | null = null
+  private readsInFlight = 0
 
   private constructor(parts: StoreParts, files: VolumeFiles, recovered: Recovered, options: StoreOptions) {
     const { index, ...rest } = recovered
@@ -170,6 +171,7 @@ export class ShardStore {
     count: number,
   ): Promise<ShardLeaves & { length: number }> {
     const stored = this.find(pseudonym, shard)
+    this.readsInFlight++
     try {
       return { ...(await readLeaves(this.files, stored, first, count)), length: stored.length }
     } catch (error) {
@@ -180,7 +182,14 @@ export class ShardStore {
         return this.read(pseudonym, shard, first, count)
       this.noteDamage(stored, error)
       throw error
+    } finally {
+      this.readsInFlight--
     }
+  }
+
+  /** Requests are under way. */
+  get isBusy(): boolean {
+    return this.readsInFlight > 0 || this.serialsInFlight.size > 0
   }
 
   /** A quick check before the body of a put is taken in; put itself looks again. */

@@ -41,8 +41,6 @@ export interface CompactOptions {
 export const TRASH_MS = 7 * 24 * 3_600_000
 /** A quarter dead: each byte that is copied gives at least a third of a byte back. */
 export const DEAD_SHARE_MIN = 0.25
-/** A round a minute: 1 TiB in 30 days, and no more than a few tenths of a second of a disk. */
-const SCRUB_BYTES = 24 * 1_048_576
 /** Of the floor that puts leave on a disk, copies may take half: what they make room for is what a full disk waits for. */
 const FLOOR_SHARE = 0.5
 
@@ -57,13 +55,6 @@ export class StoreUpkeep {
     this.parts = parts
     this.book = new LossBook(parts)
     this.scrubbing = new Scrub({ ...parts, onDamage: (one) => this.noteDamage(one) })
-  }
-
-  /** A little of everything, as often as it is called: all of the trash that is due, what is worth compacting, some scrubbing. */
-  async tidyUp(signal: AbortSignal): Promise<void> {
-    await this.purgeTrash()
-    if (!signal.aborted) await this.compact({ signal })
-    if (!signal.aborted) await this.scrub(SCRUB_BYTES, signal)
   }
 
   /** Shards whose time in the trash is over are gone: the number of them. */
