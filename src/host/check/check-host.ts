@@ -70,7 +70,7 @@ export async function checkHost(parts: CheckParts): Promise<HostCheck> {
     const { shards, trashShards } = index.totals()
     return { findings: findings.kept, found: findings.total, records, shards, trashShards, bytes, behindBytes: behind }
   } finally {
-    scratch.abandon()
+    scratch.close()
     removeDatabase(scratchFile)
     index.close()
     await files.close()

@@ -5,8 +5,9 @@
  *
  * Failures: `no-space`, `database-damaged`, `disk-failing` and what else sqlite/failures.ts names.
  */
+import fs from 'node:fs'
 import { assert } from '../../base/assert.js'
-import { AppError, isCode } from '../../base/errors.js'
+import { isCode } from '../../base/errors.js'
 import { idBytes, type Pseudonym, type ShardId } from '../../model/ids.js'
 import type { Database } from '../../sqlite/driver.js'
 import { guarded } from '../../sqlite/failures.js'
@@ -31,10 +32,11 @@ export class ShardIndex {
   private readonly sql: IndexSql
   private readonly changes: RecordChanges
   private bytes: number
-  private damaged = false
+  private readonly suspicion: string | null
 
-  private constructor(db: Database) {
+  private constructor(db: Database, suspicion: string | null) {
     this.db = db
+    this.suspicion = suspicion
     this.sql = prepareIndexSql(db)
     this.changes = new RecordChanges(this.sql)
     this.inventory = new InventoryRows(db)
@@ -43,7 +45,10 @@ export class ShardIndex {
     this.bytes = (this.sql.totals.get() as Totals).volumeBytes
   }
 
-  /** Checks the file when it was not closed in order: that costs a read of all of it. */
+  /**
+   * Checks the file, which costs a read of all of it, when damage was met in it before. A process that was killed leaves no
+   * damage: a start after it is as quick as any.
+   */
   static open(file: string): ShardIndex {
     const db = openDatabase(file, {
       kind: INDEX_KIND,
@@ -51,29 +56,20 @@ export class ShardIndex {
       exclusive: true,
       cacheBytes: CACHE_BYTES,
     })
+    const suspicion = file === ':memory:' ? null : `${file}.suspect`
     try {
-      const index = guarded(() => new ShardIndex(db))
-      if (!index.takeFact('closed')) quickCheck(db)
-      return index
+      if (suspicion !== null && fs.existsSync(suspicion)) {
+        quickCheck(db)
+        fs.rmSync(suspicion)
+      }
+      return guarded(() => new ShardIndex(db, suspicion))
     } catch (error) {
       db.close()
       throw error
     }
   }
 
-  /** Marks an orderly end, unless damage was met: then the next start looks at all of it. */
   close(): void {
-    try {
-      if (!this.damaged) this.run(() => this.sql.setFact.run('closed'))
-    } catch (error) {
-      // A full disk at the end: without the mark the next start looks at the index, which is all it is for.
-      if (!(error instanceof AppError)) throw error
-    } finally {
-      this.db.close()
-    }
-  }
-
-  abandon(): void {
     this.db.close()
   }
 
@@ -81,8 +77,17 @@ export class ShardIndex {
     try {
       return guarded(work)
     } catch (error) {
-      this.damaged ||= isCode(error, 'database-damaged')
+      if (isCode(error, 'database-damaged')) this.suspect()
       throw error
+    }
+  }
+
+  /** The next start looks at all of it. */
+  private suspect(): void {
+    try {
+      if (this.suspicion !== null) fs.writeFileSync(this.suspicion, '')
+    } catch {
+      // A disk that takes no mark: whoever meets the damage again tries again.
     }
   }
 
@@ -290,9 +295,5 @@ export class ShardIndex {
       for (const statement of this.sql.dropVolume) statement.run(number)
     })
     this.bytes = this.totals().volumeBytes
-  }
-
-  private takeFact(name: string): boolean {
-    return this.run(() => this.sql.takeFact.run(name).changes) === 1
   }
 }

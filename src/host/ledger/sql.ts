@@ -165,7 +165,6 @@ function prepareSerials(one: Prepare) {
     purgeSerials: one<[number, number]>(
       'DELETE FROM serials WHERE serial IN (SELECT serial FROM serials WHERE expires < ? LIMIT ?)',
     ),
-    takeFact: one<[string]>('DELETE FROM facts WHERE name = ?'),
     hasFact: one<[string]>('SELECT 1 FROM facts WHERE name = ?'),
     setFact: one<[string]>('INSERT INTO facts VALUES (?, 1) ON CONFLICT DO NOTHING'),
   }

@@ -3,7 +3,7 @@
  * lost, and is entered into the loss list by name. It lies there until that is done, whatever comes between.
  */
 import fs from 'node:fs'
-import { AppError } from '../../base/errors.js'
+import { AppError, isCode } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
 import { removeDatabase } from '../../sqlite/open.js'
 import { ShardIndex } from '../ledger/shard-index.js'
@@ -51,8 +51,11 @@ export async function compareWithBefore({
       await new Promise((resolve) => setImmediate(resolve))
       page = before?.rowsAfter(page.at(-1)?.id ?? 0, PAGE) ?? []
     }
+  } catch (error) {
+    if (!isCode(error, 'database-damaged')) throw error
+    log.warn({ err: error, lost }, 'the index of before is damaged: nobody can say what else it knew')
   } finally {
-    before?.abandon()
+    before?.close()
   }
   removeDatabase(file)
   if (lost > 0) log.error({ shards: lost }, 'volumes hold less than the index knew: shards are lost')

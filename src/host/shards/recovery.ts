@@ -50,12 +50,23 @@ export interface Recovered {
 const APPLY_RECORDS_MAX = 1_000
 
 export async function recover(parts: RecoveryParts): Promise<Recovered> {
+  try {
+    return await recoverOnce(parts)
+  } catch (error) {
+    if (!isCode(error, 'database-damaged')) throw error
+    parts.log.error({ err: error }, 'the index is damaged')
+    removeDatabase(parts.indexFile)
+    return recoverOnce(parts)
+  }
+}
+
+async function recoverOnce(parts: RecoveryParts): Promise<Recovered> {
   const files = parts.files.list()
   let index = openIndex(parts)
   const rebuilt = !fits(index.volumes(), files)
   if (rebuilt) {
     parts.log.warn({ volumes: files.length }, 'the index is built again from the volumes')
-    index.abandon()
+    index.close()
     index = setAside(parts.indexFile)
   }
   const last = files.at(-1)
@@ -81,7 +92,7 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
     found.missing = dropOrReportMissing(parts, index, files)
     found.lostShards = await compareWithBefore({ ...parts, index })
   } catch (error) {
-    index.abandon()
+    index.close()
     throw error
   }
   return found
