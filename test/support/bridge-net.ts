@@ -192,7 +192,7 @@ export class NetHost {
 
   /** The host finds out that a shard is damaged. */
   async damage(place: { segment: SegmentId; index: number; shard: ShardId }): Promise<void> {
-    await this.change('UPDATE shards SET damaged = 1 WHERE segment = ? AND idx = ?', place)
+    await this.change('UPDATE shards SET damaged = 1, item = NULL WHERE segment = ? AND idx = ?', place)
   }
 
   private async change(sql: string, place: { segment: SegmentId; index: number }): Promise<void> {

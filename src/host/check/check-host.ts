@@ -6,6 +6,7 @@
 import type { Log } from '../../base/log.js'
 import type { SecretBytes } from '../../crypto/secret.js'
 import type { HostId } from '../../model/ids.js'
+import { inventoryItemHash } from '../../permits/inventory-item.js'
 import { removeDatabase } from '../../sqlite/open.js'
 import type { Kept } from '../ledger/kept.js'
 import { ShardIndex } from '../ledger/shard-index.js'
@@ -102,7 +103,7 @@ function differences(record: StoredShard, row: StoredShard): string[] {
 async function compareRows({ index, scratch, findings, kept, damaged }: Compared): Promise<void> {
   const sums = new Map<number, [live: number, liveRecords: number, trash: number, trashRecords: number]>()
   const missing = new Set(index.volumes().flatMap((one) => (one.missing === 0 ? [] : [one.number])))
-  await eachRow(index, (row) => {
+  await eachRow(index, (row, item) => {
     const isLive = row.trashedAtMs === null
     const sum = sums.get(row.volume) ?? [0, 0, 0, 0]
     sum[isLive ? 0 : 2] += recordBytes(row.length)
@@ -111,6 +112,10 @@ async function compareRows({ index, scratch, findings, kept, damaged }: Compared
     const same = index.find(row)
     if (same?.volume !== row.volume || same.offset !== row.offset)
       findings.add('row-twice', `${where(row)} has two rows`)
+    const wanted = isLive && !row.damaged ? inventoryItemHash(row) : null
+    if (!(wanted === null ? item === null : item?.equals(wanted))) {
+      findings.add('row-wrong', `${where(row)} counts wrongly in the inventory`)
+    }
     // A damaged record of the trash is nothing at all when it is read anew.
     const isKnown = missing.has(row.volume) || damaged.has(`${row.volume}/${row.offset}`)
     if (!isKnown && scratch.find(row) === undefined) {
@@ -159,9 +164,9 @@ function compareLosses({ index, findings, kept }: Compared): void {
 }
 
 /** Yields between pages. */
-async function eachRow(index: ShardIndex, look: (shard: StoredShard) => void): Promise<void> {
+async function eachRow(index: ShardIndex, look: (shard: StoredShard, item: Buffer | null) => void): Promise<void> {
   for (let page = index.rowsAfter(0, PAGE); page.length > 0; page = index.rowsAfter(page.at(-1)?.id ?? 0, PAGE)) {
-    for (const { shard } of page) look(shard)
+    for (const { shard, item } of page) look(shard, item)
     await new Promise((resolve) => setImmediate(resolve))
   }
 }

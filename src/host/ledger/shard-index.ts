@@ -259,8 +259,9 @@ export class ShardIndex {
   }
 
   /** Some rows behind this one, in the order in which they came; `id` for the next call. */
-  rowsAfter(id: number, limit: number): { id: number; shard: StoredShard }[] {
-    return this.run(() => this.sql.after.all(id, limit)).map((row) => ({ id: row.id, shard: shardOf(row) }))
+  rowsAfter(id: number, limit: number): { id: number; shard: StoredShard; item: Buffer | null }[] {
+    const rows = this.run(() => this.sql.after.all(id, limit))
+    return rows.map((row) => ({ id: row.id, shard: shardOf(row), item: row.item }))
   }
 
   /** Whose files are not there now. */

@@ -74,7 +74,9 @@ function prepareShards(one: Prepare) {
     inVolume: one<[number, number, number], ShardRow>(
       `SELECT ${SHARD} FROM shards WHERE volume = ? AND offset > ? ORDER BY offset LIMIT ?`,
     ),
-    after: one<[number, number], ShardRow>(`SELECT ${SHARD} FROM shards WHERE id > ? ORDER BY id LIMIT ?`),
+    after: one<[number, number], ShardRow & { item: Buffer | null }>(
+      `SELECT ${SHARD}, item FROM shards WHERE id > ? ORDER BY id LIMIT ?`,
+    ),
   }
 }
 

@@ -5,7 +5,7 @@ import { systemClock } from '../../../src/base/clock.js'
 import { AppError } from '../../../src/base/errors.js'
 import { shardTree } from '../../../src/crypto/merkle.js'
 import { CHECKSUM_BYTES, RECORD_HEADER_BYTES } from '../../../src/host/shards/offsets.js'
-import { decodeRecordHeader, encodeRecordHeader, RECORD_TYPE } from '../../../src/host/shards/record.js'
+import { decodeRecordHeader, encodeRecordHeader, hasPayload, RECORD_TYPE } from '../../../src/host/shards/record.js'
 import { encodeVolumeHeader, inspectVolumeHeader, volumeKey } from '../../../src/host/shards/volume-header.js'
 import { bridgeId, hostId, pseudonymId, segmentId, shardId } from '../../../src/model/ids.js'
 import { HostScores } from '../../../src/mount/reader/host-scores.js'
@@ -121,7 +121,7 @@ const record = (type: (typeof RECORD_TYPE)[keyof typeof RECORD_TYPE]) =>
   encodeRecordHeader(
     {
       ...{ type, index: 2, shard: shardId(noiseBytes(1, 32)), segment: segmentId(noiseBytes(2, 32)) },
-      ...{ pseudonym: pseudonymId(noiseBytes(3, 16)), length: type === RECORD_TYPE.shard ? 75_776 : 0, generation: 4 },
+      ...{ pseudonym: pseudonymId(noiseBytes(3, 16)), length: hasPayload(type) ? 75_776 : 0, generation: 4 },
       ...{ storedAtMs: NOW_MS, keepUntilMs: 0, serial: noiseBytes(5, 16).toString('hex') as never },
     },
     key,

@@ -76,7 +76,11 @@ t.test('the loss list outlives the index, and the bridge settles it', async (t) 
   fs.rmSync(path.join(dir, 'index.db'))
   store = await openStore(dir)
   t.equal(store.totals().damagedShards, 1, 'a rebuilt index knows the damage')
-  t.same((await store.stop(), (await checkStore(dir)).findings.map((one) => one.code)), ['shard-damaged'])
+  await store.stop()
+  t.same(
+    (await checkStore(dir)).findings.map((one) => one.code),
+    ['shard-damaged'],
+  )
   store = await openStore(dir)
   await store.upkeep.settleLosses(store.upkeep.losses(10))
   t.match(store.totals(), { damagedShards: 0, shards: 2, trashShards: 0 })
