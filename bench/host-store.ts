@@ -38,6 +38,7 @@ const IN_FLIGHT = 256
 const AUDITS = 20_000
 const STEP = Math.min(100_000, Math.ceil(shards / 2))
 const MB = 1e6
+/** A put moves it: tokens end one after the other. */
 let nowMs = 1_800_000_000_000
 
 interface Rate {
@@ -138,6 +139,7 @@ async function fill(store: ShardStore): Promise<void> {
     await measured(`put ${first + 1} to ${first + count}`, count, () =>
       each(first, count, async (number) => {
         const { order, payload } = await shard(number, number)
+        nowMs++
         await store.put(order, payload)
       }),
     )
