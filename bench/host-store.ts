@@ -21,7 +21,7 @@ import type { PutOrder } from '../src/host/shards/store-parts.js'
 import { TRASH_MS } from '../src/host/shards/upkeep.js'
 import { hostId, pseudonymId, segmentId, serialId, shardId } from '../src/model/ids.js'
 import { atEnd, runToEnd } from './ending.js'
-import { machine, writeResult } from './figures.js'
+import { machine, tableOf, writeResult } from './figures.js'
 
 const { values } = parseArgs({
   options: {
@@ -179,7 +179,11 @@ async function run(): Promise<void> {
   const puts = rates.filter((one) => one.name.startsWith('put'))
   facts['last 100,000 / first, rate'] = (puts.at(-1)?.perSecond ?? 0) / (puts[0]?.perSecond ?? 1)
   facts['last 100,000 / first, CPU'] = (puts.at(-1)?.cpuUs ?? 0) / (puts[0]?.cpuUs ?? 1)
-  for (const [name, value] of Object.entries(facts)) console.log(`${name}: ${Math.round(value * 100) / 100}`)
+  const rows = Object.fromEntries(rates.map((one) => [one.name, { 'per second': one.perSecond, 'CPU us': one.cpuUs }]))
+  console.log(`\n${shards} shards of ${bytes} bytes, ${IN_FLIGHT} at a time\n`)
+  console.log(`${tableOf(rows, Object.keys(rows), ['per second', 'CPU us'])}\n`)
+  const factRows = Object.fromEntries(Object.entries(facts).map(([name, value]) => [name, { value }]))
+  console.log(`${tableOf(factRows, Object.keys(factRows), ['value'])}\n`)
   const load = os.loadavg()[0]
   console.log(
     writeResult('host-store', { at: new Date().toISOString(), machine: before, load, shards, bytes, rates, facts }),

@@ -26,7 +26,13 @@ export const fsck: Command<FsckArguments> = {
     const more = check.found - check.findings.length
     if (more > 0) lines.push(`and ${more} more like these`)
     const sum = `${check.shards} shards and ${check.trashShards} in the trash, ${formatBytes(check.bytes)} read`
-    terminal.result(check, check.found === 0 ? `sound: ${sum}` : [...lines, sum])
+    const behind =
+      check.behindBytes > 0
+        ? [
+            `${formatBytes(check.behindBytes)} of volumes are not in the index yet and were not read: the next start takes them in`,
+          ]
+        : []
+    terminal.result(check, [...(check.found === 0 ? [`sound: ${sum}`] : [...lines, sum]), ...behind])
     return check.found === 0 ? exitCodes.ok : exitCodes.damaged
   },
 }

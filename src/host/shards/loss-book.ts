@@ -3,6 +3,7 @@
  * it at once, whoever found it, and leaves it when the bridge has it in its books, or when the shard is put again.
  */
 import { AppError } from '../../base/errors.js'
+import { failpoint } from '../../base/failpoint.js'
 import type { KeyedMutex } from '../../base/keyed-mutex.js'
 import type { Log } from '../../base/log.js'
 import { type RandomBytes, systemRandom } from '../../base/random.js'
@@ -46,6 +47,7 @@ export class LossBook {
     log.error({ shards: fresh.length, volume, offset }, 'stored shards are damaged')
     const now = ownMs()
     kept.saveLosses(fresh.filter((one) => one.trashedAtMs === null).map((one) => lossOf(one, now)))
+    failpoint('host.losses.after-kept')
     index.markDamaged(fresh)
   }
 
@@ -93,6 +95,7 @@ export class LossBook {
         else await this.end(row)
       })
     }
+    failpoint('host.losses.before-settled')
     kept.removeLosses(losses)
   }
 

@@ -5,6 +5,7 @@
  * A payload that does not match, or cannot be read, is a loss. Where only the record around a sound payload is damaged
  * (its header, its subtree hashes), the shard is written again: an index that is built from the volumes would miss it.
  */
+import { failpoint } from '../../base/failpoint.js'
 import type { KeyedMutex } from '../../base/keyed-mutex.js'
 import { shardTree } from '../../crypto/merkle.js'
 import { idBytes } from '../../model/ids.js'
@@ -69,6 +70,7 @@ export class Scrub {
         offset = one.offset
       }
     }
+    failpoint('host.scrub.before-place')
     kept.saveFacts({ 'scrub-volume': volume, 'scrub-offset': offset })
     return done
   }

@@ -2,6 +2,7 @@
  * What a store does for itself, besides serving: empties the trash, compacts, scrubs, keeps the list of what it lost.
  * Each call is bounded and may be stopped by its signal; chores/ decides when.
  */
+import { failpoint } from '../../base/failpoint.js'
 import type { KeyedMutex } from '../../base/keyed-mutex.js'
 import type { Log } from '../../base/log.js'
 import type { RandomBytes } from '../../base/random.js'
@@ -66,6 +67,7 @@ export class StoreUpkeep {
       const some = index.purgeTrash(ownMs() - trashMs, isBusy)
       if (some === 0) break
       purged += some
+      failpoint('host.trash.after-rows')
       await new Promise((resolve) => setImmediate(resolve))
     }
     if (purged > 0) await this.parts.reclaim()
