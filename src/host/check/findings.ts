@@ -11,6 +11,7 @@ export type HostFindingCode =
   | 'volume-short'
   | 'volume-damaged'
   | 'shard-damaged'
+  | 'index-missing'
   | 'row-missing'
   | 'row-wrong'
   | 'row-twice'

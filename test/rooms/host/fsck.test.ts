@@ -47,6 +47,15 @@ t.test('a sound host has no findings, and what was read is told', async (t) => {
   t.same(fs.readdirSync(dir).sort(), ['index.db', 'kept.db', 'volumes'], 'nothing is left over')
 })
 
+t.test('without an index nothing is called sound, and none is made', async (t) => {
+  const dir = await folder(t)
+  for (const end of ['', '-wal', '-shm']) fs.rmSync(path.join(dir, `index.db${end}`), { force: true })
+  t.same(await codesOf(dir), ['index-missing'])
+  t.same(fs.readdirSync(dir).sort(), ['kept.db', 'volumes'])
+  await (await openStore(dir)).stop()
+  t.same(await codesOf(dir), [], 'a start builds it')
+})
+
 const spoilings: [name: string, spoil: (dir: string) => void, codes: string[]][] = [
   ['a payload', (dir) => spoilVolume(dir, payloadOffset(64) + 100), ['shard-damaged']],
   ['a record header', (dir) => spoilVolume(dir, 64 + recordBytes(SIZE) + 40), ['record-missing', 'volume-damaged']],
