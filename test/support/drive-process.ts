@@ -52,6 +52,7 @@ export class Running {
   facts: Record<string, unknown> = {}
   private readonly child: ChildProcess
   private said = ''
+  private asked = 0
   private isOver = false
 
   constructor(child: ChildProcess) {
@@ -96,6 +97,22 @@ export class Running {
   async kill(): Promise<void> {
     this.signal('SIGKILL')
     await this.exited
+  }
+
+  /** Of a child of the tests that answers (bridge-run-child.ts, host-run-child.ts); fails with what it failed with. */
+  ask(question: object): Promise<Record<string, unknown>> {
+    const id = ++this.asked
+    return new Promise((resolve, reject) => {
+      const listen = (message: { answers?: number; answer?: Record<string, unknown>; error?: string }) => {
+        if (message.answers !== id) return
+        this.child.off('message', listen)
+        if (message.error === undefined) resolve(message.answer ?? {})
+        else reject(new Error(message.error))
+      }
+      this.child.on('message', listen)
+      void this.exited.then((end) => reject(new Error(`ended (${end}) before it answered\n${this.said.slice(-4_000)}`)))
+      this.child.send({ ...question, id })
+    })
   }
 }
 
@@ -166,10 +183,10 @@ export class Lab {
     return this.daemon(['mount', mount, '--state', state, ...from, ...words, '--foreground'], env)
   }
 
-  /** A mode of the program that tells its parent when it is ready: mount, host run, bridge run. */
-  async daemon(words: readonly string[], env: Record<string, string> = {}): Promise<Running> {
+  /** A mode of the program that tells its parent when it is ready: mount, host run, bridge run; or a `program` that does the same. */
+  async daemon(words: readonly string[], env: Record<string, string> = {}, program = MAIN): Promise<Running> {
     // The channel ends with this process, and so does the child, cleanly.
-    const child = spawn(process.execPath, [MAIN, ...words], {
+    const child = spawn(process.execPath, [program, ...words], {
       env: { ...this.env, ...env },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       detached: true,
