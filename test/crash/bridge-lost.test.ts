@@ -123,7 +123,9 @@ t.test('a bridge that dies while it takes receipts and records loses nothing tha
   const { lab, facts, mount, drive } = await network(t)
   const waits: Promise<unknown>[] = []
   process.kill(facts.bridgePid, 'SIGKILL')
-  for (const point of ['bridge-commit-committed', 'bridge-append-inside']) {
+  // Inside before committed: the drive asks again with receipts that the first death took back.
+  for (const step of ['commit-inside', 'commit-committed', 'append-inside', 'append-flushed', 'append-committed']) {
+    const point = `bridge-${step}`
     const bridge = await lab.daemon(run(facts), { SHARDRIVE_FAILPOINT: point })
     fs.writeFileSync(path.join(mount, point), rampBytes(7, 50_000))
     // A person waits: what is left of the attempts before is tried at once.

@@ -123,7 +123,7 @@ export class SegmentPusher {
       if (failure !== null) log.warn({ err: failure, segment: segment.info.segment }, 'late receipts were not reported')
       return
     }
-    receipts.failed()
+    if (!isUnanswered(failure)) receipts.failed()
     const broken = outcomes.find((one) => one.status === 'rejected')
     throw broken?.reason ?? failure ?? shortOf(receipts.count, grant)
   }
@@ -191,6 +191,11 @@ export class SegmentPusher {
       }
     }
   }
+}
+
+/** Whether nobody knows what the bridge made of it. */
+function isUnanswered(failure: unknown): boolean {
+  return failure instanceof AppError && failure.retry === 'later'
 }
 
 function shortOf(receipts: number, grant: PlacementGrant): AppError {

@@ -8,6 +8,8 @@ export class Receipts {
   private readonly held = new Map<number, { host: HostId; receipt: Buffer }>()
   /** Held from before, and yet asked for again: the bridge has not heard of it, or it counts no more. */
   private doubtful: number[] = []
+  /** The bridge was told of them again, and answered: if it still asks for them they count no more. */
+  private readonly refused = new Set<number>()
   /** Shards that the bridge says are stored, without our help (it completes what is short). */
   private elsewhere = 0
   private needed = Number.POSITIVE_INFINITY
@@ -27,9 +29,10 @@ export class Receipts {
     const asked = new Set(grant.hosts.map(({ index }) => index))
     this.doubtful = []
     for (const { index, host } of grant.hosts) {
-      if (this.held.get(index)?.host === host) this.doubtful.push(index)
+      if (this.held.get(index)?.host === host && !this.refused.has(index)) this.doubtful.push(index)
       else this.held.delete(index)
     }
+    this.refused.clear()
     this.elsewhere = 0
     for (let index = 0; index < totalShards; index++) {
       if (!asked.has(index) && !this.held.has(index)) this.elsewhere++
@@ -68,8 +71,11 @@ export class Receipts {
     return true
   }
 
-  /** The attempt was in vain: what was not counted is pushed again by the next. */
+  /**
+   * The attempt was in vain, and the bridge answered: what it asks for once more is pushed again by the next. Nothing is thrown away
+   * before it asks: a bridge that died may have counted them, and then nobody gives us these receipts a second time.
+   */
   failed(): void {
-    for (const index of this.doubtful) this.held.delete(index)
+    for (const index of this.doubtful) this.refused.add(index)
   }
 }

@@ -64,6 +64,23 @@ t.test('a commit whose answer was lost is asked for again, without any push', as
   t.same(net.asked, [])
 })
 
+t.test(
+  'a bridge that dies before it takes receipts, and once more after it took them, is believed in the end',
+  async (t) => {
+    const net = new TestNet()
+    const pusher = net.pusher()
+    const segment = await sealed(rampBytes(5, 50_000))
+    for (const moment of ['before', 'after'] as const) {
+      net.commitFailures = Array.from({ length: 8 }, () => moment)
+      await t.rejects(pusher.push(segment, never).stored, { code: 'bridge-unreachable' })
+    }
+    net.commitFailures = []
+    net.asked.length = 0
+    await pusher.push(segment, never).stored
+    t.same(net.asked, [], 'it names no shard any more: only what we kept shows that hosts have them')
+  },
+)
+
 t.test('a commit that fails once is made good by the next', async (t) => {
   const net = new TestNet()
   net.commitFailures = ['before']
