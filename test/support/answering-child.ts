@@ -16,7 +16,11 @@ export async function answerParent(start: () => Promise<AnsweringChild>): Promis
       (error: Error) => process.send?.({ answers, error: error.stack ?? String(error) }),
     )
   })
-  const end = () => void child.stop().then(leaveParent)
+  let isEnding = false
+  const end = () => {
+    if (!isEnding) void child.stop().then(leaveParent)
+    isEnding = true
+  }
   process.once('SIGTERM', end)
   followParent(end)
   tellParent({ ready: child.facts })

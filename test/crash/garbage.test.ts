@@ -1,0 +1,176 @@
+/**
+ * Real processes, and months of their time: half of a drive is deleted, its 30 days pass, and hosts hold exactly what the books say, one
+ * by one, shard by shard. A host that was away for it, and for which the orders were lost, catches up with one round.
+ */
+import fs from 'node:fs'
+import path from 'node:path'
+import Database from 'better-sqlite3'
+import t, { type Test } from 'tap'
+import { recordBytes } from '../../src/host/shards/offsets.js'
+import { DEAD_SHARE_MIN } from '../../src/host/shards/upkeep.js'
+import { pseudonymOf } from '../../src/permits/pseudonym.js'
+import { bookedShards, readBooks } from '../support/bridge-books.js'
+import { differences, manifestOf } from '../support/drive-manifest.js'
+import { Lab, type NetworkFacts, type Running } from '../support/drive-process.js'
+import { isAlive, until } from '../support/programs.js'
+import { rampBytes } from '../support/ramp.js'
+
+t.setTimeout(280_000)
+
+const HOSTS = 5
+const FILES = 24
+const FILE_BYTES = 400_000
+const DAY_MS = 86_400_000
+/** So small that most of what is deleted lies in volumes that are closed. */
+const VOLUME_BYTES = 1_500_000
+const BRIDGE_CHILD = path.resolve('dist-test/test/support/bridge-run-child.js')
+const HOST_CHILD = path.resolve('dist-test/test/support/host-run-child.js')
+
+/** `pseudonym segment index` of every shard that the books say is stored there. */
+function bookedOn(network: NetworkFacts, { id }: NetworkFacts['hosts'][0]): { names: string[]; bytes: number } {
+  const shards = bookedShards(network.bridgeDir, 'all').filter((one) => one.host === id)
+  const nameOf = (one: (typeof shards)[0]) =>
+    [pseudonymOf(one.drive as never, id as never), one.segment, one.index].join(' ')
+  return { names: shards.map(nameOf).sort(), bytes: shards.reduce((sum, one) => sum + recordBytes(one.bytes), 0) }
+}
+
+class Months {
+  private readonly file: string
+  private days = 0
+
+  constructor(file: string) {
+    this.file = file
+  }
+
+  pass(days: number): void {
+    this.days += days
+    fs.writeFileSync(`${this.file}.new`, String(this.days * DAY_MS))
+    fs.renameSync(`${this.file}.new`, this.file)
+  }
+}
+
+/** The same network once more, with time that the test moves. */
+async function startAgain(lab: Lab, network: NetworkFacts, clockFile: string) {
+  for (const { pid } of [...network.hosts, { pid: network.bridgePid }]) process.kill(pid, 'SIGKILL')
+  await until('all are dead', () => ![...network.hosts, { pid: network.bridgePid }].some(({ pid }) => isAlive(pid)))
+  const bridge = await lab.daemon([network.bridgeDir, '{}', clockFile], {}, BRIDGE_CHILD)
+  const startHost = (at: number) =>
+    lab.daemon([(network.hosts[at] as { dir: string }).dir, clockFile, String(VOLUME_BYTES)], {}, HOST_CHILD)
+  const hosts: Running[] = await Promise.all(network.hosts.map((_, at) => startHost(at)))
+  await allOnline(bridge, HOSTS)
+  return { bridge, hosts, startHost }
+}
+
+async function allOnline(bridge: Running, count: number): Promise<void> {
+  await until(`${count} hosts are online`, async () => (await bridge.ask({})).online === count, 60_000)
+}
+
+async function fill(lab: Lab, mount: string, folder: string, state: string): Promise<void> {
+  fs.mkdirSync(path.join(mount, folder))
+  for (let number = 0; number < FILES; number++) {
+    await fs.promises.writeFile(path.join(mount, folder, `${number}`), rampBytes(number + folder.length, FILE_BYTES))
+  }
+  await lab.facts('sync', '--complete', '--state', state)
+}
+
+async function heldOn(host: Running | undefined): Promise<string[]> {
+  return (await (host as Running).ask({})).held as string[]
+}
+
+async function expectExact(t: Test, network: NetworkFacts, parties: { bridge: Running; hosts: Running[] }, at: number) {
+  const { bridge, hosts } = parties
+  const booked = () => bookedOn(network, network.hosts[at] as NetworkFacts['hosts'][0]).names
+  await until(`host ${at} holds what the books say`, async () => {
+    await bridge.ask({ pull: 'forget' })
+    return JSON.stringify(await heldOn(hosts[at])) === JSON.stringify(booked())
+  }).catch((error: Error) => t.fail(error.message))
+  t.same(await heldOn(hosts[at]), booked(), `host ${at} holds exactly what the books say`)
+}
+
+t.test(
+  'half of a drive is deleted: after its time the hosts hold what is left, and not a shard more or less',
+  async (t) => {
+    const lab = new Lab(t)
+    const { facts: network } = await lab.up({ hosts: HOSTS, words: ['--scheme', '2/4'] })
+    const clockFile = lab.path('ahead')
+    const time = new Months(clockFile)
+    const { bridge, hosts, startHost } = await startAgain(lab, network, clockFile)
+    const mount = lab.made('mnt')
+    const first = await lab.mount({ mount, state: network.state })
+    await fill(lab, mount, 'stays', network.state)
+    await fill(lab, mount, 'goes', network.state)
+    const full = await Promise.all(hosts.map((host) => host.ask({})))
+    await lab.sh(`rm -r ${mount}/goes`)
+    await lab.sync(network.state)
+    const retired = () =>
+      readBooks(network.bridgeDir, (db) =>
+        db.prepare('SELECT count(*) FROM segments WHERE state = 2').pluck().get(),
+      ) as number
+    await until('what went is retired', async () => {
+      fs.writeFileSync(path.join(mount, 'more'), String(performance.now()))
+      await lab.sync(network.state)
+      return retired() > 0
+    })
+    const before = await manifestOf(mount)
+    t.equal(await first.stop(), 0)
+
+    time.pass(29)
+    await allOnline(bridge, HOSTS)
+    t.match(await bridge.ask({ pull: 'sweep' }), { swept: 0 }, 'until 30 days later it may be had back')
+    for (const at of network.hosts.keys()) await expectExact(t, network, { bridge, hosts }, at)
+    const away = HOSTS - 1
+    await hosts[away]?.kill()
+    await until('it is missed', async () => (await bridge.ask({})).online === HOSTS - 1)
+    time.pass(2)
+    const gone = retired()
+    t.match(await bridge.ask({ pull: 'sweep' }), { swept: gone })
+    for (const at of network.hosts.keys()) if (at !== away) await expectExact(t, network, { bridge, hosts }, at)
+
+    // What the host that is away was to be told is lost: nothing but the comparison finds it.
+    const db = new Database(path.join(network.bridgeDir, 'bridge.db'), { timeout: 10_000 })
+    const hostRow = 'host_row = (SELECT id FROM hosts WHERE host = ?)'
+    const lost = db
+      .prepare(`DELETE FROM deletions WHERE ${hostRow}`)
+      .run(Buffer.from(network.hosts[away]?.id ?? '', 'hex'))
+    db.close()
+    t.ok(lost.changes > 0)
+    hosts[away] = await startHost(away)
+    await allOnline(bridge, HOSTS)
+    const extra = (await heldOn(hosts[away])).length
+    const round = await bridge.ask({ pull: 'collect' })
+    t.comment(`one round over ${round.rounds} hosts: ${JSON.stringify(round)}; the late one held ${extra} shards`)
+    t.match(round, { rounds: HOSTS, missing: 0, lost: 0, restored: 0 })
+    t.ok((round.unknown as number) > 0)
+    await expectExact(t, network, { bridge, hosts }, away)
+    t.match(
+      await bridge.ask({ pull: 'collect' }),
+      { unknown: 0, missing: 0, lost: 0, restored: 0 },
+      'a second one finds nothing',
+    )
+
+    time.pass(8)
+    for (const [at, host] of hosts.entries()) {
+      const { bytes } = bookedOn(network, network.hosts[at] as NetworkFacts['hosts'][0])
+      await until(`the trash of host ${at} is emptied`, async () => (await host.ask({})).trashBytes === 0)
+      await until(`host ${at} gives its disk back`, async () => {
+        const { volumeBytes, liveBytes } = await host.ask({})
+        return (volumeBytes as number) <= (liveBytes as number) / (1 - DEAD_SHARE_MIN) + VOLUME_BYTES
+      })
+      const now = await host.ask({})
+      t.equal(now.liveBytes, bytes, 'to the byte')
+      t.comment(`host ${at}: ${full[at]?.volumeBytes} bytes of disk became ${now.volumeBytes}; the books say ${bytes}`)
+    }
+
+    // Back in the present, as the program itself runs it: a device's clock is not ours to move.
+    for (const one of [...hosts, bridge]) t.equal(await one.stop(), 0)
+    const again = await lab.daemon(['bridge', 'run', '--dir', network.bridgeDir])
+    for (const { dir } of network.hosts) await lab.daemon(['host', 'run', '--dir', dir])
+    await fs.promises.rm(network.state, { recursive: true })
+    const recovered = await lab.mount({ mount, state: lab.path('recovered'), network })
+    t.same(differences(before, await manifestOf(mount)), [], 'nothing that lives was touched')
+    t.equal(await recovered.stop(), 0)
+    t.equal(await again.stop(), 0)
+    const books = await lab.shardrive(['bridge', 'fsck', '--dir', network.bridgeDir, '--json'])
+    t.equal(books.status, 0, books.stdout)
+  },
+)
