@@ -107,6 +107,8 @@ t.test('the database is gone, its key is there: hosts and the drive bring it bac
   )
   const gone = fs.readdirSync(facts.bridgeDir).filter((name) => name.startsWith('bridge.db') || name === 'bridge.mark')
   for (const name of gone) fs.rmSync(path.join(facts.bridgeDir, name))
+  await bridgeThatDies(lab, facts, 'bridge-restate-flushed')
+  await expectSound(t, lab, facts)
   const bridge = await lab.daemon(run(facts))
   const isTold = ({ hosts, drives, unclaimed }: Status) =>
     hosts.listed === 4 && drives.known === 1 && drives.told === 1 && unclaimed.shards === 0
@@ -116,6 +118,11 @@ t.test('the database is gone, its key is there: hosts and the drive bring it bac
   await expectWhole(t, lab, facts, mount, drive)
   t.equal((await status(lab, facts, '--force')).frozenSince, null)
   t.equal(await bridge.stop(), 0)
+  const dying = await lab.daemon(run(facts), { SHARDRIVE_FAILPOINT: 'bridge-reconcile-inside' })
+  await lab.shardrive(['bridge', 'reconcile', '--dir', facts.bridgeDir, '--begin', '--json'])
+  await until('the bridge dies while a host lists', () => dying.hasEnded, 60_000)
+  await expectSound(t, lab, facts)
+  await bridgeThatDies(lab, facts, 'bridge-reconcile-committed')
   await expectSound(t, lab, facts)
 })
 

@@ -8,6 +8,7 @@ import { answerParent } from './answering-child.js'
 import { shiftedClock } from './shifted-clock.js'
 
 const REPORT_MS = 1_000
+const CHORES_MS = 1_000
 const WHOLE = { from: 0, to: 2 ** 32 }
 const SHARDS_MAX = 10_000
 
@@ -20,7 +21,7 @@ function heldBy(store: ShardStore): string[] {
 await answerParent(async () => {
   const [dir, clockFile, volumeBytes] = process.argv.slice(2) as [string, string, string]
   const surroundings = { ...REAL_SURROUNDINGS, clock: shiftedClock(clockFile) }
-  const options = { reportMs: REPORT_MS, volumeBytesMax: Number(volumeBytes) }
+  const options = { reportMs: REPORT_MS, chores: { everyMs: CHORES_MS }, volumeBytesMax: Number(volumeBytes) }
   const running = await runHost(path.resolve(dir), openLog('host'), surroundings, options)
   return {
     facts: { id: running.host.host, pid: process.pid, dir },

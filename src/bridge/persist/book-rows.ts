@@ -1,4 +1,5 @@
 /** What should lie on a host, shard by shard in the order of ids: the side of the books when a host's inventory is compared. */
+import { failpoint } from '../../base/failpoint.js'
 import { type DriveId, driveId, idBytes, type SegmentId, type ShardId, segmentId, shardId } from '../../model/ids.js'
 import type { PrefixRange } from '../../permits/inventory-item.js'
 import type { Database, Statement } from '../../sqlite/driver.js'
@@ -78,7 +79,7 @@ export class BookRows {
 
   /** What hosts hold that no book names; each is noted once. The number of new ones. */
   async saveUnknown(unknown: readonly ShardForget[], nowMs: number): Promise<number> {
-    return transaction(this.db, () => {
+    const noted = transaction(this.db, () => {
       let added = 0
       for (const one of unknown) {
         const { hostRow, pseudonym, segment, index, generation } = one
@@ -86,8 +87,11 @@ export class BookRows {
         insertDeletion(this.statements.addDeletion, one, nowMs)
         added++
       }
+      if (added > 0) failpoint('bridge-collect-inside')
       return added
     })
+    if (noted > 0) failpoint('bridge-collect-committed')
+    return noted
   }
 
   /** A lost shard that its host has after all, by a new receipt for the same placement. */

@@ -1,4 +1,5 @@
 /** What hosts say that lies on them, and what of it the books take over. Kept while the bridge is reconciled. */
+import { failpoint } from '../../base/failpoint.js'
 import {
   type HostId,
   hostId,
@@ -67,7 +68,9 @@ export class FoundRows {
         const place = [idBytes(one.pseudonym), idBytes(one.segment), one.index, idBytes(one.shard)] as const
         this.statements.add.run(hostRow, ...place, generation, length, storedAtMs, FOUND_STATES.indexOf(one.state))
       }
+      failpoint('bridge-reconcile-inside')
     })
+    failpoint('bridge-reconcile-committed')
   }
 
   async endListing(hostRow: number, incarnation: number): Promise<void> {

@@ -239,13 +239,16 @@ export class SegmentRows {
 
   /** Forgets a segment and notes what its hosts must delete; false when a confirm was faster. */
   async drop(segmentRow: number, state: number, deletions: ShardForget[], nowMs: number): Promise<boolean> {
-    return transaction(this.db, () => {
+    const gone = transaction(this.db, () => {
       if (this.statements.stateOf.get(segmentRow)?.state !== state) return false
       for (const one of deletions) this.forget(one, nowMs)
+      failpoint('bridge-sweep-inside')
       this.statements.removeShards.run(segmentRow)
       this.statements.removeSegment.run(segmentRow)
       return true
     })
+    failpoint('bridge-sweep-committed')
+    return gone
   }
 
   /** Confirmed segments of a drive that are short of n. */
