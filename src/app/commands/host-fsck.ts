@@ -15,9 +15,10 @@ export const fsck: Command<FsckArguments> = {
   declare: (yargs: Argv) =>
     yargs
       .option('dir', { type: 'string', default: defaultHostDir(), describe: 'folder made by host init' })
+      .example('shardrive host fsck --dir /srv/shardrive', 'reads everything; exit code 0: sound, 7: damaged')
       .example(
-        'shardrive host fsck --dir /srv/shardrive',
-        'reads everything; exit code 0: sound, 7: damaged',
+        'shardrive host fsck --dir /srv/shardrive --json',
+        'findings with their codes; 8: the host runs',
       ) as unknown as Argv<FsckArguments>,
   async run(args: Arguments<FsckArguments>, terminal: Terminal) {
     const { checkHostFolder } = await import('../host-check.js')
