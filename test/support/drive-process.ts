@@ -9,6 +9,7 @@ import fs from 'node:fs'
 import fsp from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
+import { askChild } from './ask-child.js'
 import { askDrive } from './drive-control.js'
 import { firstLine, killQuietly, PROGRAM_MS, type Ran, readProc, runProgram, sleep } from './programs.js'
 
@@ -101,18 +102,7 @@ export class Running {
 
   /** Of a child of the tests that answers (bridge-run-child.ts, host-run-child.ts); fails with what it failed with. */
   ask(question: object): Promise<Record<string, unknown>> {
-    const id = ++this.asked
-    return new Promise((resolve, reject) => {
-      const listen = (message: { answers?: number; answer?: Record<string, unknown>; error?: string }) => {
-        if (message.answers !== id) return
-        this.child.off('message', listen)
-        if (message.error === undefined) resolve(message.answer ?? {})
-        else reject(new Error(message.error))
-      }
-      this.child.on('message', listen)
-      void this.exited.then((end) => reject(new Error(`ended (${end}) before it answered\n${this.said.slice(-4_000)}`)))
-      this.child.send({ ...question, id })
-    })
+    return askChild(this.child, { ...question, id: ++this.asked }, this.exited)
   }
 }
 
