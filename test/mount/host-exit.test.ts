@@ -63,7 +63,11 @@ t.test('a host that leaves hands everything over, says so, and its folder may go
   })
   t.same(onIt(), [], 'in the books nothing is on it')
   t.ok(await reading.stop(), 'the drive was read all along')
-  t.match((await lab.facts('host', 'status', '--dir', leaver.dir)).standing, { exit: { phase: 'left' } })
+  // The host asks the bridge again after ten seconds.
+  await until('the host says so itself', async () => {
+    const { standing } = await lab.facts('host', 'status', '--dir', leaver.dir)
+    return (standing as { exit: { phase: string } } | null)?.exit.phase === 'left'
+  })
   const again = await lab.shardrive(['host', 'exit', '--dir', leaver.dir])
   t.equal(again.status, 0)
   t.match(again.stdout, /nothing depends on this one any more/)
