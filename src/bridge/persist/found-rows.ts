@@ -74,6 +74,7 @@ export class FoundRows {
   }
 
   async endListing(hostRow: number, incarnation: number): Promise<void> {
+    failpoint('bridge-reconcile-listing')
     guarded(() => this.statements.listed.run(incarnation, hostRow))
   }
 
@@ -104,7 +105,7 @@ export class FoundRows {
     change: Correction,
   ): Promise<{ adopted: number; lost: number }> {
     if (change.adopt.length + change.lose.length === 0) return { adopted: 0, lost: 0 }
-    return transaction(this.db, () => {
+    const corrected = transaction(this.db, () => {
       let lost = 0
       for (const { index, hostRow, generation, listedAtMs } of change.lose) {
         lost += this.statements.lose.run(segmentRow, index, hostRow, generation, listedAtMs).changes
@@ -114,8 +115,11 @@ export class FoundRows {
         this.statements.undelete.run(hostRow, idBytes(segment), index, generation)
       }
       this.statements.recount.run(segmentRow, segmentRow, segmentRow)
+      failpoint('bridge-correct-inside')
       return { adopted: change.adopt.length, lost }
     })
+    failpoint('bridge-correct-committed')
+    return corrected
   }
 
   /** By host and pseudonym, everything that was found. */

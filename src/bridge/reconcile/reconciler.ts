@@ -7,6 +7,7 @@
  */
 import type { Clock } from '../../base/clock.js'
 import { AppError, codeOf } from '../../base/errors.js'
+import { failpoint } from '../../base/failpoint.js'
 import type { Log } from '../../base/log.js'
 import type { HostId, Pseudonym } from '../../model/ids.js'
 import type { BridgeMark } from '../../permits/bridge-mark.js'
@@ -193,6 +194,7 @@ export class Reconciler {
     for (const { group, isKnown } of await this.groups()) {
       if (isKnown) await store.found.forget(group.hostRow, group.pseudonym)
     }
+    failpoint('bridge-reconcile-forgotten')
     store.incarnations.thaw()
     log.info({ incarnation: store.incarnation, ...this.compared }, 'the books are whole again')
     this.compared = { adopted: 0, lost: 0 }
