@@ -9,11 +9,12 @@ import { rampBytes } from '../support/ramp.js'
 const SIZE = 3_000
 const DAY_MS = 24 * 3_600_000
 const READ_ATTEMPTS = 4
+const REPORT_MS = 1_000
 
 t.setTimeout(600_000)
 
 async function box(t: Test): Promise<{ net: DriveNet; device: BoxDevice }> {
-  const net = await DriveNet.start(t)
+  const net = await DriveNet.start(t, { reportMs: REPORT_MS })
   const device = await net.newAccount()
   await device.open()
   return { net, device }

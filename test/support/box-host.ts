@@ -8,9 +8,6 @@ import type { BoxClock, DriveNet } from './drive-net.js'
 import { Liar } from './lying-host.js'
 import { until } from './named.js'
 
-/** With each it learns the time: a host that asked while wall time was moved knows a wrong one until the next. */
-const REPORT_MS = 1_000
-
 export interface WitnessRow {
   pseudonym: Buffer
   sequence: number
@@ -47,7 +44,7 @@ export class BoxHost {
     this.running = await runHost(this.dir, this.net.log(this.name), around, {
       diskFloorBytes: 0,
       diskLookMs: 3_600_000,
-      reportMs: REPORT_MS,
+      ...(this.net.options.reportMs === undefined ? {} : { reportMs: this.net.options.reportMs }),
     })
     await until(() => this.isOnline)
   }

@@ -34,6 +34,8 @@ import { keyOf, until } from './named.js'
 
 export interface BoxOptions {
   hosts?: number
+  /** Between reports of a host. With each it learns the time: one that asked while wall time was moved knows a wrong one until the next. */
+  reportMs?: number
   config?: Partial<BridgeConfig>
   /** Monotonic time stands still as well: nothing happens because time passes. */
   standing?: boolean
