@@ -35,13 +35,12 @@ export class Reporter {
     this.parts = parts
   }
 
-  /** Until the signal fires. `each`: after every report. */
-  async run(each: () => Promise<void> = async () => {}): Promise<void> {
+  /** Until the signal fires. */
+  async run(): Promise<void> {
     const { clock, everyMs, signal } = this.parts
     for (;;) {
       await this.inform()
       if (!(await clock.sleep(this.registered ? everyMs : REGISTER_RETRY_MS, signal))) return
-      await each()
     }
   }
 

@@ -96,8 +96,8 @@ function take(parts: ReadParts, volume: number, group: readonly Scanned[], damag
   for (const one of group) {
     if (one.what === 'record') {
       records.push(indexedRecord(one.record, one.offset, null, one.damaged))
-      if (!one.damaged || damaged.size >= DAMAGED_MAX) continue
-      damaged.add(`${volume}/${one.offset}`)
+      if (!one.damaged) continue
+      if (damaged.size < DAMAGED_MAX) damaged.add(`${volume}/${one.offset}`)
       const row = index.find(one.record)
       if (row?.volume !== volume || row.offset !== one.offset) continue
       findings.add('shard-damaged', `${where(row)} does not match its id`)

@@ -81,7 +81,7 @@ function reporting(lossCount = 0) {
 
 t.test('it registers once, reports every minute, and at once when something changed', async (t) => {
   const { clock, said, stop, reporter, incarnations } = reporting()
-  const running = reporter.run(async () => {})
+  const running = reporter.run()
   await clock.advance(0)
   await reporter.inform()
   t.same(said.slice(0, 2), ['register', 'report'])
