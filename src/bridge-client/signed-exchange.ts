@@ -136,6 +136,10 @@ export function verifySignedReply(
   )
 }
 
+/** Said by a bridge they are about another machine than the one that reads them. */
+const DISK_CODES: ReadonlySet<string> = new Set(['no-space', 'database-damaged', 'database-unwritable', 'disk-failing'])
+const ITS_DISK = 'its operator has to look at its disk; what is written here waits here meanwhile'
+
 /** A refusal, as the bridge words it. Its text is the bridge's: control characters go. */
 export function decodeRefusal(body: Uint8Array): AppError {
   if (body.length > API_LIMITS.jsonBytesMax) return new AppError('malformed', 'a refusal that is too long')
@@ -147,9 +151,11 @@ export function decodeRefusal(body: Uint8Array): AppError {
       hint: 'update shardrive: this bridge knows failures that this program does not',
     })
   }
-  return new AppError(code, plain(error.message), {
+  const isItsDisk = DISK_CODES.has(code)
+  const advice = isItsDisk ? ITS_DISK : hint
+  return new AppError(code, isItsDisk ? `on the bridge's machine: ${plain(error.message)}` : plain(error.message), {
     retry,
-    ...(hint === undefined ? {} : { hint: plain(hint) }),
+    ...(advice === undefined ? {} : { hint: plain(advice) }),
     ...(details === undefined ? {} : { details: plainDetails(details) }),
   })
 }

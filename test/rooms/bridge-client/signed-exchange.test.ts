@@ -92,6 +92,8 @@ t.test('a refusal speaks with the voice of a bridge alone, and not without end',
   }
   t.match(await refuse({ code: 'drive-forked' }), { code: 'bridge-refused', retry: 'later', message: /drive-forked/ })
   t.match(await refuse({ code: 'busy', details: { a: 'x\u001by' } }), { code: 'busy', details: { a: 'x?y' } })
+  const full = { code: 'no-space', message: 'the disk is full', hint: 'free some disk space' }
+  t.match(await refuse(full), { code: 'no-space', message: /bridge's machine/, hint: /its operator/ }, 'not this disk')
   const many = Object.fromEntries(Array.from({ length: 17 }, (_, at) => [`a${at}`, 1]))
   for (const details of [{ ['x'.repeat(900_000)]: 1 }, { 'a\nb': 1 }, { a: 'x'.repeat(2_049) }, many]) {
     const error = (await refuse({ code: 'busy', details })) as Error
