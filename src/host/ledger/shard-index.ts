@@ -22,8 +22,10 @@ import type { DamagedRange, IndexedRecord, ShardKey, StoredShard, Totals, Volume
 
 /** In one transaction, while requests wait: some ten milliseconds when no page of them is in memory. */
 const TRASH_PURGED_MAX = 250
-/** At 10 million shards the trees that a put touches have 700 MB; their inner nodes and what is hot fit into this. */
-const CACHE_BYTES = 64 * 1_048_576
+/** At a million shards this holds the trees in which a put writes; at ten million their inner nodes, and what is hot. */
+const CACHE_BYTES = 128 * 1_048_576
+/** 16 MB: pages that several puts changed are written once. Requests wait for it, some ten milliseconds. */
+const CHECKPOINT_PAGES = 4_000
 
 export class ShardIndex {
   readonly inventory: InventoryRows
@@ -55,6 +57,7 @@ export class ShardIndex {
       migrations: INDEX_MIGRATIONS,
       exclusive: true,
       cacheBytes: CACHE_BYTES,
+      checkpointPages: CHECKPOINT_PAGES,
     })
     const suspicion = file === ':memory:' ? null : `${file}.suspect`
     try {
