@@ -29,8 +29,6 @@ export interface DatabaseOptions {
   mappedBytes?: number
   /** The WAL is cut to this after a checkpoint. */
   walBytesMax?: number
-  /** A commit that leaves so many pages in the WAL copies them into the database: more share one sync, and take longer. */
-  checkpointPages?: number
   /** One process, one connection; no shared-memory file. A second opener gets `database-busy`. */
   exclusive?: boolean
   /** Nothing is written, also no migration: the version must be the newest known. */
@@ -173,7 +171,6 @@ function setPragmas(db: Database, file: string, options: DatabaseOptions): void 
     if (isNew && options.pageSizeBytes) db.pragma(`page_size = ${options.pageSizeBytes}`)
     if (isNew && options.incrementalVacuum) db.pragma('auto_vacuum = INCREMENTAL')
     db.pragma('journal_mode = WAL')
-    if (options.checkpointPages) db.pragma(`wal_autocheckpoint = ${options.checkpointPages}`)
     db.pragma(`journal_size_limit = ${options.walBytesMax ?? WAL_BYTES_MAX}`)
   }
   db.pragma(`synchronous = ${options.synchronous === 'full' ? 'FULL' : 'NORMAL'}`)

@@ -6,8 +6,9 @@ import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import t from 'tap'
 import { openPhrase } from '../../src/crypto/phrase.js'
-import { expectRefusal, expectRefusalOf, OTHER_UID } from '../support/cli-refusals.js'
+import { expectRefusal, expectRefusalOf } from '../support/cli-refusals.js'
 import { Lab } from '../support/drive-process.js'
+import { OTHER_UID } from '../support/open-copy.js'
 
 const lab = new Lab(t)
 const up = await lab.up()

@@ -2,9 +2,10 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { expectRefusal, expectRefusalOf, OTHER_UID, runAs } from '../support/cli-refusals.js'
+import { expectRefusal, expectRefusalOf, runAs } from '../support/cli-refusals.js'
 import { Lab } from '../support/drive-process.js'
 import { noMounts } from '../support/mounts.js'
+import { OTHER_UID, openRoot } from '../support/open-copy.js'
 import { runProgram, sleep, until } from '../support/programs.js'
 
 const skip = noMounts()
@@ -56,7 +57,7 @@ async function inNamespace(script: string, words: readonly string[], uid = 0, en
     `${script}\nexec ${user} "$@"`,
     'bash',
     process.execPath,
-    'dist/main.js',
+    path.join(uid === 0 ? process.cwd() : openRoot(), 'dist/main.js'),
     ...words,
     '--json',
   ]

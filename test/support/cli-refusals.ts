@@ -1,6 +1,8 @@
 /** What every refusal of the command line has in common, checked on the real program: with --json and in words. */
+import path from 'node:path'
 import type { Test } from 'tap'
 import type { Lab } from './drive-process.js'
+import { openRoot } from './open-copy.js'
 import type { Ran } from './programs.js'
 import { runProgram } from './programs.js'
 
@@ -18,9 +20,6 @@ export interface Report {
   why?: string
   hint?: string
 }
-
-/** Another user of this machine; needs no entry in /etc/passwd. */
-export const OTHER_UID = 1_000
 
 /** Runs `words`; it must fail with exactly one object on stdout, which says what happened and what to do. */
 export async function expectRefusal(t: Test, lab: Lab, words: readonly string[], wanted: Refusal): Promise<Report> {
@@ -46,7 +45,8 @@ export function runAs(
   const { uid, shell = '', env = {} } = how
   const user = uid === undefined ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups']
   const script = `${shell} exec "$0" "$@"`
-  const program = ['bash', '-c', script, ...user, process.execPath, 'dist/main.js', ...words]
+  const main = path.join(uid === undefined ? process.cwd() : openRoot(), 'dist/main.js')
+  const program = ['bash', '-c', script, ...user, process.execPath, main, ...words]
   const [first = '', ...rest] = program
   return runProgram(first, rest, { env: { ...lab.env, ...env }, timeoutMs: 30_000 })
 }

@@ -4,10 +4,11 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import readline from 'node:readline'
+import { OTHER_UID, openRoot } from './open-copy.js'
 
 const PROGRAM_TIMEOUT_MS = 20_000
 /** An ordinary user; needs no entry in /etc/passwd. */
-export const USER = 1000
+export const USER = OTHER_UID
 
 /** undefined, or why nothing can be mounted here. */
 export function noMounts(): string | false {
@@ -87,8 +88,9 @@ export function startDoor(
   args: readonly string[],
   how: { uid?: number | undefined; prefix?: readonly string[] } = {},
 ): DoorProcess {
-  const script = path.join(import.meta.dirname, '../mount/door-child.js')
   const { uid, prefix = [] } = how
+  const isOther = uid !== undefined || prefix.length > 0
+  const script = path.join(isOther ? openRoot() : process.cwd(), 'dist-test/test/mount/door-child.js')
   const [program = '', ...words] = [...prefix, process.execPath, script, ...args]
   const child = spawn(program, words, { uid, gid: uid, stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => child.kill('SIGKILL'))

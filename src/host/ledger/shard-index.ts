@@ -24,8 +24,6 @@ import type { DamagedRange, IndexedRecord, ShardKey, StoredShard, Totals, Volume
 const TRASH_PURGED_MAX = 250
 /** At a million shards this holds the trees in which a put writes; at ten million their inner nodes, and what is hot. */
 const CACHE_BYTES = 128 * 1_048_576
-/** 16 MB: pages that several puts changed are written once. Requests wait for it, some ten milliseconds. */
-const CHECKPOINT_PAGES = 4_000
 
 export class ShardIndex {
   readonly inventory: InventoryRows
@@ -57,7 +55,6 @@ export class ShardIndex {
       migrations: INDEX_MIGRATIONS,
       exclusive: true,
       cacheBytes: CACHE_BYTES,
-      checkpointPages: CHECKPOINT_PAGES,
     })
     const suspicion = file === ':memory:' ? null : `${file}.suspect`
     try {
