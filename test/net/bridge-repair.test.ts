@@ -87,6 +87,24 @@ t.test('a source that lies is found out, another is asked, and the lie is on rec
   )
 })
 
+t.test('hosts that are away when a repair comes up take its shards as soon as they are back', async (t) => {
+  const stored = await storedNet(t, 11, 6)
+  const { net, segments } = stored
+  const { bridge, clock } = net.world
+  const used = new Set(await hostsOf(stored, segments[0]!))
+  const spare = net.hosts.filter((one) => !used.has(one))
+  t.equal(spare.length, 3)
+  for (const gone of [...used].slice(0, 2)) await vanish(net, gone as NetHost)
+  for (const host of spare) await host.kill()
+  await bridge.pull.repair()
+  const short = async () => (await standing({ ...stored, segments: segments.slice(0, 1) }))[0]
+  t.equal(await short(), 6, 'nobody is there to take them')
+  for (const host of spare) await host.run()
+  await clock.leap(20_000)
+  await bridge.pull.repair()
+  t.equal(await short(), 8, 'not minutes later')
+})
+
 t.test('a target that is full is passed over', async (t) => {
   const stored = await storedNet(t, 14, 6)
   const { net, segments } = stored

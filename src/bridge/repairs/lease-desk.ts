@@ -29,6 +29,8 @@ export const LEASE_MS = 600_000
 const LOOKED_AT = 64
 /** Too few hosts are there, or none has room: looked at again then. */
 const HOMELESS_MS = 300_000
+/** Hosts are there for it and cannot take it now: they connect again within seconds of a bridge's start. */
+const PASSING_MS = 15_000
 const UNREACHABLE_MS = 60_000
 /** Uploaders push for themselves; what was placed a moment ago is theirs. */
 const FRESH_MS = 35_000
@@ -64,8 +66,9 @@ interface PlanOptions extends TakeOptions {
   isBegun: boolean
 }
 
-/** nothing: it needs nothing, or is gone. leased: somebody is at it. waiting: too few shards are there. homeless: no host to go to. */
-export type Untaken = 'nothing' | 'leased' | 'waiting' | 'homeless'
+/** nothing: it needs nothing, or is gone. leased: somebody is at it. waiting: too few shards are there. passing: no host to go to
+ * for the moment. homeless: none at all. */
+export type Untaken = 'nothing' | 'leased' | 'waiting' | 'passing' | 'homeless'
 
 export class LeaseDesk {
   private readonly parts: LeaseDeskParts
@@ -94,7 +97,8 @@ export class LeaseDesk {
     if (why === 'leased') return
     const health = await queue.count(row)
     if (health === null || !health.needed) return
-    if (why === 'homeless') await store.repairs.saveDelay(row, now + HOMELESS_MS, 'not-enough-hosts')
+    if (why === 'passing') await store.repairs.saveDelay(row, now + PASSING_MS, 'not-enough-hosts')
+    else if (why === 'homeless') await store.repairs.saveDelay(row, now + HOMELESS_MS, 'not-enough-hosts')
     else await store.repairs.saveDelay(row, now + UNREACHABLE_MS, 'shards-unreachable')
   }
 
@@ -116,7 +120,7 @@ export class LeaseDesk {
     const { store, clock } = this.parts
     const nowMs = clock.nowMs()
     const plan = this.plan(segment, options, nowMs)
-    if (plan.targets.length === 0) return plan.homeless > 0 ? 'homeless' : 'nothing'
+    if (plan.targets.length === 0) return nothingOf(plan)
     const isCopied = plan.targets.every((one) => one.copyFrom !== null)
     if (plan.sources.length < segment.dataShards && !isCopied) return 'waiting'
     const lease = await store.repairs.lease(segment.row, holder, { nowMs, untilMs: nowMs + LEASE_MS })
@@ -189,6 +193,11 @@ export class LeaseDesk {
   async expireOf(holder: PeerId): Promise<void> {
     for (const lease of await this.parts.store.repairs.heldBy(holder)) await this.parts.store.repairs.release(lease)
   }
+}
+
+function nothingOf({ homeless, isPassing }: Plan): Untaken {
+  if (homeless === 0) return 'nothing'
+  return isPassing ? 'passing' : 'homeless'
 }
 
 function moveOf(segment: SegmentRow, { shard, host }: PlannedTarget, generation: number): RepairMove {

@@ -41,6 +41,8 @@ export interface Plan {
   sources: { shard: ShardRow; host: KnownHost }[]
   /** Shards that found no host. */
   homeless: number
+  /** Some of them would go to hosts that are away for the moment, refused of late, or have spent what they give to repair. */
+  isPassing: boolean
 }
 
 export function planOf(
@@ -51,7 +53,7 @@ export function planOf(
 ): Plan {
   const { moving, pushing } = sorted(segment, health, parts, options.withStored)
   const staying = segment.shards.filter((one) => !moving.includes(one))
-  const found = hostsFor(segment, moving, staying, parts, options.limited)
+  const { found, isPassing } = hostsFor(segment, moving, staying, parts, options.limited)
   const targets: PlannedTarget[] = pushing.map((shard) => ({
     ...{ shard, host: parts.hosts.atRow(shard.hostRow) as KnownHost, isMove: false, copyFrom: null },
   }))
@@ -59,7 +61,12 @@ export function planOf(
     const shard = moving[at] as ShardRow
     targets.push({ shard, host, isMove: true, copyFrom: copyableFrom(shard, parts) })
   }
-  return { targets, sources: sourcesOf(segment, parts, options.limited), homeless: moving.length - found.length }
+  return {
+    targets,
+    sources: sourcesOf(segment, parts, options.limited),
+    homeless: moving.length - found.length,
+    isPassing,
+  }
 }
 
 /** Shards that go to other hosts (those of hosts that leave last), and those that their own hosts only lack. */
@@ -85,18 +92,24 @@ function hostsFor(
   staying: readonly ShardRow[],
   parts: PlanParts,
   limited: boolean,
-): KnownHost[] {
-  if (moving.length === 0) return []
+): { found: KnownHost[]; isPassing: boolean } {
+  if (moving.length === 0) return { found: [], isPassing: false }
   const { hosts, troubles, pacer, policy, lot, nowMs, speeds } = parts
   const taken = staying.map((shard) => hosts.atRow(shard.hostRow)).filter((host) => host !== undefined)
   const before = new Set(segment.shards.map((shard) => shard.hostRow))
-  const candidates = hosts.all().filter((host) => {
-    if (before.has(host.row) || !isTaking(host, nowMs) || troubles.avoids(host.row)) return false
+  const others = hosts.all().filter((host) => !before.has(host.row))
+  const candidates = others.filter((host) => {
+    if (!isTaking(host, nowMs) || troubles.avoids(host.row)) return false
     return !limited || pacer.isHostFree(host, segment.shardLength)
   })
   const weigh = (host: KnownHost) => weightOf(host, speeds)
   const options = { policy, lot, shardBytes: segment.shardLength, taken, weigh, isNew }
-  return chooseHosts(candidates, moving.length, options).hosts
+  const found = chooseHosts(candidates, moving.length, options).hosts
+  if (found.length === moving.length) return { found, isPassing: false }
+  const good = others.filter(
+    (host) => parts.viewOf(host.row).presence === 'good' && isTaking({ ...host, online: true }, nowMs),
+  )
+  return { found, isPassing: chooseHosts(good, moving.length, options).hosts.length > found.length }
 }
 
 /** Random, so that all hosts share the work; those that failed of late last. */

@@ -64,7 +64,8 @@ export async function checkHost(parts: CheckParts): Promise<HostCheck> {
   const scratch = ShardIndex.open(scratchFile)
   const findings = new Findings()
   try {
-    const { records, bytes, behind, damaged } = await readVolumes({ files, index, scratch, findings })
+    const trashOverMs = parts.ownMs() - (parts.trashMs ?? TRASH_MS)
+    const { records, bytes, behind, damaged } = await readVolumes({ files, index, scratch, findings, trashOverMs })
     const all: Compared = { ...parts, index, scratch, findings, damaged }
     await compareRecords(all)
     await compareRows(all)
@@ -152,8 +153,8 @@ async function compareRows({ index, scratch, findings, kept, damaged }: Compared
 
 /** Whoever stands against a dead record in the volumes is known to, or an older one is that has to outlive the same. */
 function compareCovers({ index, scratch, findings }: Compared): void {
-  const known = index.covers()
-  for (const { volume, target } of scratch.covers()) {
+  const known = index.covers.all()
+  for (const { volume, target } of scratch.covers.all()) {
     const stands = known.some((one) => one.target === target && one.volume <= volume)
     if (!stands) findings.add('cover-missing', `volume ${volume} ends records of ${target}, and may go before it`)
   }
@@ -161,7 +162,7 @@ function compareCovers({ index, scratch, findings }: Compared): void {
 
 function compareSerials({ index, findings, kept, nowMs }: Compared): void {
   for (const { serial, expires } of kept.loadSerials()) {
-    if (expires < nowMs() || index.serials.hasBytes(serial)) continue
+    if (expires < nowMs() || index.serials.has({ serial, expires })) continue
     findings.add('serial-missing', `used serial ${serial.toString('hex')} is not in the index`)
   }
 }

@@ -21,6 +21,8 @@ export interface ReadParts {
   /** Empty; holds what the volumes say afterwards. */
   scratch: ShardIndex
   findings: Findings
+  /** Own clock: what was thrown away at or before it may be gone from the host's index. */
+  trashOverMs: number
 }
 
 const GROUP = 1_000
@@ -106,6 +108,17 @@ function take(parts: ReadParts, volume: number, group: readonly Scanned[], damag
       findings.add('volume-damaged', `volume ${volume}: ${one.bytes} bytes at ${one.offset} are no record`)
     }
   }
+  forgetReplaced(parts, volume, records)
   scratch.apply(volume, records, ranges, last.offset + last.bytes, 0)
   return records.length
+}
+
+/** What was put anew after its time in the trash stands against nothing: the host's index had forgotten what was before it. */
+function forgetReplaced({ scratch, trashOverMs }: ReadParts, volume: number, records: readonly IndexedRecord[]): void {
+  for (const record of records) {
+    if (record.damaged || (record.what !== 'stored' && record.what !== 'trashed')) continue
+    const row = scratch.find(record)
+    if (row === undefined || row.volume === volume || row.trashedAtMs === null) continue
+    if (row.trashedAtMs <= trashOverMs) scratch.forget(record)
+  }
 }

@@ -93,7 +93,8 @@ export class Endpoint {
     }
     const token = this.desk.check(wire.decodeTokenHead(request.head), from, 'put')
     if (request.bodyLength !== token.bytes) throw wrongLength(token, request.bodyLength)
-    if (this.parts.store.serialUsed(token.serial)) throw new AppError('token-used', 'the token was used before')
+    const used = { serial: token.serial, serialExpiresMs: serialExpiryOf(token) }
+    if (this.parts.store.serialUsed(used)) throw new AppError('token-used', 'the token was used before')
     this.doorkeeper.checkPut()
     this.parts.store.checkRoom(token.bytes)
   }

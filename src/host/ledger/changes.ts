@@ -45,7 +45,7 @@ export class RecordChanges {
     const segment = idBytes(record.segment)
     const place = placeKey(pseudonym, segment, record.index)
     const before = this.sql.find.get(place, pseudonym, segment, record.index)
-    if (record.serialExpiresMs !== null) this.sql.addSerial.run(idBytes(record.serial), record.serialExpiresMs)
+    if (record.serialExpiresMs !== null) this.sql.addSerial.run(record.serialExpiresMs, idBytes(record.serial))
     if (before && before.volume !== volume) this.sql.addCover.run(volume, before.volume, 1)
     if (record.what === 'stored' || record.what === 'trashed') {
       this.takePayload(volume, record, before, [place, shardKey(idBytes(record.shard)), pseudonym, segment])

@@ -59,6 +59,11 @@ export const INDEX_MIGRATIONS: readonly Migration[] = [
    CREATE INDEX shards_by_place ON shards (volume, offset);
    CREATE INDEX shards_damaged ON shards (volume) WHERE damaged <> 0;`,
   narrowKeys,
+  // By end first: tokens end about in the order in which they are used, so that a put writes where the put before it did. Of
+  // those read back from volumes the end is not known, only when they may be forgotten; they are found by serial.
+  `ALTER TABLE serials RENAME TO replayed_serials;
+   CREATE TABLE serials (expires INTEGER NOT NULL, serial BLOB NOT NULL, PRIMARY KEY (expires, serial))
+   STRICT, WITHOUT ROWID;`,
 ]
 
 export const KEPT_MIGRATIONS: readonly Migration[] = [

@@ -13,8 +13,10 @@ import type { Database } from '../../sqlite/driver.js'
 import { guarded } from '../../sqlite/failures.js'
 import { flushToDisk, openDatabase, quickCheck, transaction } from '../../sqlite/open.js'
 import { itemOf, RecordChanges } from './changes.js'
+import { CoverRows } from './cover-rows.js'
 import { InventoryRows } from './inventory-rows.js'
 import { placeKey, shardKey } from './keys.js'
+import { boundLog } from './log-bound.js'
 import { INDEX_KIND, INDEX_MIGRATIONS } from './schema.js'
 import { SerialRows } from './serial-rows.js'
 import { type IndexSql, prepareIndexSql, type ShardRow, shardOf } from './sql.js'
@@ -28,6 +30,7 @@ const CACHE_BYTES = 128 * 1_048_576
 export class ShardIndex {
   readonly inventory: InventoryRows
   readonly serials: SerialRows
+  readonly covers: CoverRows
   private readonly db: Database
   private readonly sql: IndexSql
   private readonly changes: RecordChanges
@@ -41,8 +44,11 @@ export class ShardIndex {
     this.changes = new RecordChanges(this.sql)
     this.inventory = new InventoryRows(db)
     const run = <T>(work: () => T) => this.run(work)
-    this.serials = new SerialRows(this.sql, run, (work) => this.change(work))
+    const change = (work: () => void) => this.change(work)
+    this.serials = new SerialRows(this.sql, run, change)
+    this.covers = new CoverRows(this.sql, run, change)
     this.bytes = (this.sql.totals.get() as Totals).volumeBytes
+    boundLog(db)
   }
 
   /**
@@ -137,6 +143,7 @@ export class ShardIndex {
   addVolume(number: number, headerBytes: number): void {
     this.run(() => this.sql.addVolume.run(number, headerBytes))
     this.bytes += headerBytes
+    boundLog(this.db)
   }
 
   /** Takes in records, in the order in which they lie in the volume, up to `indexedTo`. All or nothing. */
@@ -174,12 +181,21 @@ export class ShardIndex {
     const due = this.run(() => this.sql.trashedBefore.all(beforeMs, TRASH_PURGED_MAX))
     // await-free: what is not busy now is gone before anything else runs
     const ending = due.filter((row) => !isBusy(shardOf(row)))
-    if (ending.length === 0) return 0
+    if (ending.length > 0) this.forgetRows(ending)
+    return ending.length
+  }
+
+  /** Ends a shard at once, as emptying the trash does; nothing without it. */
+  forget(key: ShardKey): void {
+    const row = this.row(key)
+    if (row !== undefined) this.forgetRows([row])
+  }
+
+  private forgetRows(rows: readonly ShardRow[]): void {
     this.changeRecords(() => {
-      for (const row of ending) this.changes.forget(row)
+      for (const row of rows) this.changes.forget(row)
       this.changes.flush()
     })
-    return ending.length
   }
 
   /** Stored payloads were found wrong, where they lay then: they are known from now on and not served. */
@@ -220,32 +236,6 @@ export class ShardIndex {
    */
   compactable(current: number, deadShareMin: number): VolumeState[] {
     return this.run(() => this.sql.compactable.all(current, 0, deadShareMin))
-  }
-
-  /** Older volumes with records that records of this one end or replace. */
-  covered(volume: number): number[] {
-    return this.run(() => this.sql.covered.all(volume)).map((row) => row.target)
-  }
-
-  covers(): { volume: number; target: number }[] {
-    return this.run(() => this.sql.allCovers.all())
-  }
-
-  /** Whether a dead record lies in an older volume that this one covers: without an end it could come back. */
-  coversDead(volume: number): boolean {
-    return this.run(() => this.sql.coversDead.get(volume)) !== undefined
-  }
-
-  /** What `volume` covered is covered by `heirs` from now on, and by whatever covered `volume`. Durable. */
-  passCovers(volume: number, heirs: Iterable<number>): void {
-    this.change(() => {
-      const all = new Set([...heirs, ...this.sql.coverers.all(volume).map((row) => row.volume)])
-      for (const { target, records } of this.sql.covered.all(volume)) {
-        for (const heir of all) if (heir !== target && heir !== volume) this.sql.addCover.run(heir, target, records)
-      }
-      this.sql.dropCovers.run(volume)
-    })
-    this.flush()
   }
 
   /** Everything up to now survives a loss of power: before a file goes that the index of before would need. */

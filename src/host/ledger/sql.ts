@@ -1,7 +1,7 @@
 /** Statements of the index, prepared once. */
 import { pseudonymId, segmentId, shardId } from '../../model/ids.js'
 import type { Database, Statement } from '../../sqlite/driver.js'
-import type { DamagedRange, StoredShard, Totals, VolumeState } from './types.js'
+import type { DamagedRange, StoredShard, Totals, UsedSerial, VolumeState } from './types.js'
 
 export interface ShardRow {
   id: number
@@ -162,10 +162,19 @@ function prepareVolumes(one: Prepare) {
 
 function prepareSerials(one: Prepare) {
   return {
-    serialEnd: one<[Buffer], { expires: number }>('SELECT expires FROM serials WHERE serial = ?'),
-    addSerial: one<[Buffer, number]>('INSERT INTO serials VALUES (?, ?) ON CONFLICT DO NOTHING'),
+    hasSerial: one<[number, Buffer]>('SELECT 1 FROM serials WHERE expires = ? AND serial = ?'),
+    addSerial: one<[number, Buffer]>('INSERT INTO serials VALUES (?, ?) ON CONFLICT DO NOTHING'),
+    serialsAfter: one<[number, Buffer, number], UsedSerial>(
+      'SELECT serial, expires FROM serials WHERE (expires, serial) > (?, ?) ORDER BY expires, serial LIMIT ?',
+    ),
     purgeSerials: one<[number, number]>(
-      'DELETE FROM serials WHERE serial IN (SELECT serial FROM serials WHERE expires < ? LIMIT ?)',
+      `DELETE FROM serials WHERE (expires, serial) IN
+         (SELECT expires, serial FROM serials WHERE expires < ? ORDER BY expires LIMIT ?)`,
+    ),
+    replayedSerial: one<[Buffer], UsedSerial>('SELECT serial, expires FROM replayed_serials WHERE serial = ?'),
+    addReplayed: one<[Buffer, number]>('INSERT INTO replayed_serials VALUES (?, ?) ON CONFLICT DO NOTHING'),
+    purgeReplayed: one<[number, number]>(
+      'DELETE FROM replayed_serials WHERE serial IN (SELECT serial FROM replayed_serials WHERE expires < ? LIMIT ?)',
     ),
     hasFact: one<[string]>('SELECT 1 FROM facts WHERE name = ?'),
     setFact: one<[string]>('INSERT INTO facts VALUES (?, 1) ON CONFLICT DO NOTHING'),

@@ -42,7 +42,7 @@ export interface IndexedRecord extends ShardKey {
   storedAtMs: number
   keepUntilMs: number
   serial: Serial
-  /** null: of a copy. The serial was counted with the first one, and may be forgotten by now. */
+  /** End of its token; null: of a copy, or read back (SerialRows.addReplayed). */
   serialExpiresMs: number | null
   /** The payload does not match its shard id: known, never served. */
   damaged: boolean

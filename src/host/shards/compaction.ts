@@ -76,7 +76,8 @@ export async function compactVolume(
   // Shards whose headers cannot be read were not met on the way.
   for (const left of index.inVolume(volume, 0, BATCH_RECORDS_MAX)) await parts.check(left)
   if (index.inVolume(volume, 0, 1).length > 0) return false
-  index.passCovers(volume, carrier.heirs(appender.currentVolume))
+  index.covers.pass(volume, carrier.heirs(appender.currentVolume))
+  index.flush()
   failpoint('host.compact.after-covers')
   return true
 }
@@ -120,7 +121,7 @@ class Carrier {
 
   /** Of a shard that is gone: needed while its dead payload may lie in an older volume. */
   private async carryEnd(record: VolumeRecord): Promise<void> {
-    if (record.type !== RECORD_TYPE.deleted || !this.parts.index.coversDead(this.volume)) return
+    if (record.type !== RECORD_TYPE.deleted || !this.parts.index.covers.hasDead(this.volume)) return
     this.hasCarriedEnds = true
     await this.append(record)
   }

@@ -4,7 +4,6 @@
  */
 import { failpoint } from '../../base/failpoint.js'
 import type { Log } from '../../base/log.js'
-import { idBytes } from '../../model/ids.js'
 import type { ShardIndex } from '../ledger/shard-index.js'
 import type { Loss, ShardKey, UsedSerial } from '../ledger/types.js'
 import type { Appender } from './appender.js'
@@ -38,7 +37,9 @@ export interface ReclaimParts {
 }
 
 /** One transaction, while requests wait. */
-const SERIALS_MAX = 1_000
+const SAVED_MAX = 1_000
+/** Looked for at once, among all serials that are remembered: some ten megabytes. */
+const WANTED_MAX = 100_000
 
 /** One after the other: the file is gone durably before the index and the next volume follow. */
 export async function reclaimVolumes(parts: ReclaimParts): Promise<void> {
@@ -67,15 +68,17 @@ async function keepSerials({ index, files, kept, nowMs }: ReclaimParts, volume: 
   const size = index.volumes().find((one) => one.number === volume)?.indexedTo ?? VOLUME_HEADER_BYTES
   await files.use(volume, async (handle) => {
     const scan = scanVolume(handle, { key: files.key(volume), from: VOLUME_HEADER_BYTES, size, verify: null })
-    let found: UsedSerial[] = []
+    const wanted = new Set<string>()
+    const save = async () => {
+      const found = await index.serials.lasting(wanted, nowMs())
+      for (let at = 0; at < found.length; at += SAVED_MAX) kept.saveSerials(found.slice(at, at + SAVED_MAX), nowMs())
+      wanted.clear()
+    }
     for await (const one of scan) {
       if (one.what !== 'record') continue
-      const expires = index.serials.endOf(one.record.serial)
-      if (expires !== undefined && expires >= nowMs()) found.push({ serial: idBytes(one.record.serial), expires })
-      if (found.length < SERIALS_MAX) continue
-      kept.saveSerials(found, nowMs())
-      found = []
+      wanted.add(one.record.serial)
+      if (wanted.size >= WANTED_MAX) await save()
     }
-    if (found.length > 0) kept.saveSerials(found, nowMs())
+    if (wanted.size > 0) await save()
   })
 }

@@ -6,9 +6,10 @@
  */
 import { AppError, isCode } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
+import { idBytes } from '../../model/ids.js'
 import { removeDatabase } from '../../sqlite/open.js'
 import { ShardIndex } from '../ledger/shard-index.js'
-import type { DamagedRange, IndexedRecord, Loss, VolumeState } from '../ledger/types.js'
+import type { DamagedRange, IndexedRecord, Loss, UsedSerial, VolumeState } from '../ledger/types.js'
 import { indexedRecord, TORN_BYTES_MAX } from './appender.js'
 import { compareWithBefore, setAside } from './index-before.js'
 import { lossOf } from './loss-book.js'
@@ -133,7 +134,8 @@ function dropOrReportMissing(parts: RecoveryParts, index: ShardIndex, files: { n
 }
 
 function dropEmpty(index: ShardIndex, volume: number): void {
-  index.passCovers(volume, [])
+  index.covers.pass(volume, [])
+  index.flush()
   index.dropVolume(volume)
 }
 
@@ -214,18 +216,21 @@ function applyGroup(parts: RecoveryParts, found: Recovered, number: number, grou
   const last = group.at(-1)
   if (!last) return
   const records: IndexedRecord[] = []
+  const serials: UsedSerial[] = []
   const damaged: DamagedRange[] = []
   for (const one of group) {
     if (one.what === 'record') {
       const expires = one.record.storedAtMs + parts.serialKeepMs
       // Copies and old records: their tokens ended long ago.
-      const serialExpiresMs = expires < parts.nowMs() ? null : expires
-      records.push(indexedRecord(one.record, one.offset, serialExpiresMs, one.damaged))
+      if (expires >= parts.nowMs()) serials.push({ serial: idBytes(one.record.serial), expires })
+      records.push(indexedRecord(one.record, one.offset, null, one.damaged))
     } else {
       damaged.push({ offset: one.offset, bytes: one.bytes, reason: 'unreadable' })
       parts.log.error({ volume: number, offset: one.offset, bytes: one.bytes }, 'a stretch of a volume is damaged')
     }
   }
+  // Before the records: what a crash leaves between the two is known too early, never too late.
+  found.index.serials.addReplayed(serials)
   found.index.apply(number, records, damaged, last.offset + last.bytes, parts.nowMs())
   noteDamaged(parts, found.index, records)
   found.replayedRecords += records.length

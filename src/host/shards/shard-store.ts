@@ -95,7 +95,7 @@ export class ShardStore {
     })
     const store = new ShardStore(parts, files, recovered, options)
     if (!store.index.isComplete) {
-      store.index.serials.add(parts.kept.loadSerials())
+      store.index.serials.addReplayed(parts.kept.loadSerials())
       store.upkeep.book.markKnown()
       store.index.setComplete()
     }
@@ -203,8 +203,9 @@ export class ShardStore {
     return this.appender.readOnly
   }
 
-  serialUsed(serial: Serial): boolean {
-    return this.serialsInFlight.has(serial) || this.index.serials.has(serial)
+  serialUsed({ serial, serialExpiresMs }: Pick<PutOrder, 'serial' | 'serialExpiresMs'>): boolean {
+    if (this.serialsInFlight.has(serial)) return true
+    return this.index.serials.has({ serial: idBytes(serial), expires: serialExpiresMs })
   }
 
   totals(): Totals {
@@ -248,7 +249,7 @@ export class ShardStore {
 
   /** One place at a time, one use of a serial. */
   private async once<T>(order: PutOrder, work: () => Promise<T>): Promise<T> {
-    if (this.serialUsed(order.serial)) throw new AppError('token-used', 'the token was used before')
+    if (this.serialUsed(order)) throw new AppError('token-used', 'the token was used before')
     this.serialsInFlight.add(order.serial)
     try {
       return await this.places.run(placeOf(order), work)

@@ -98,7 +98,7 @@ export class StoreUpkeep {
     const last = appender.currentVolume
     let done = 0
     return async () => {
-      const targets = new Set(index.covers().map((one) => one.target))
+      const targets = new Set(index.covers.all().map((one) => one.target))
       const volumes = index.volumes().filter((one) => one.number > done && one.number <= last && one.missing === 0)
       const found = volumes.find((one) => one.deadBytes > 0 || targets.has(one.number))
       done = found?.number ?? last

@@ -55,7 +55,7 @@ t.test('the golden volume is read back', async (t) => {
   for (const seed of golden.gone) {
     t.equal(await readWhole(store, orderOf(lastOf(seed))).then(() => 'there', codeOf), 'shard-not-found')
   }
-  for (const { order } of golden.steps) t.ok(store.serialUsed(order.serial))
+  for (const step of golden.steps) t.ok(store.serialUsed(orderOf(step)))
   t.equal(store.recovered.cutBytes, 0)
   await store.stop()
 })
