@@ -1,7 +1,7 @@
 /**
- * A host's store while it fills: puts in groups, audits of random leaves with their proofs, then half of it thrown away and
- * compacted, then a start. Rates of each 100,000, so that what falls with the number of shards is seen; beside each the CPU
- * time of one operation, which a busy machine does not change.
+ * A host's store while it fills: puts in groups, audits of random leaves with their proofs; its last 100,000 beside the first of
+ * an empty store; then a start, and half of it thrown away and compacted. Rates of each 100,000, beside each the CPU time of one
+ * operation.
  *
  *   npm run bench -- host-store --shards 1000000 --bytes 4096 --dir DIR
  */
@@ -37,6 +37,7 @@ const bytes = Number(values.bytes)
 const IN_FLIGHT = 256
 const AUDITS = 20_000
 const STEP = Math.min(100_000, Math.ceil(shards / 2))
+const TURNS = 20
 const MB = 1e6
 /** A put moves it: tokens end one after the other. */
 let nowMs = 1_800_000_000_000
@@ -100,16 +101,20 @@ async function measured(name: string, count: number, work: () => Promise<unknown
   await work()
   const { user, system } = process.cpuUsage(cpu)
   const seconds = (performance.now() - startedMs) / 1000
-  const rate = { name, perSecond: Math.round(count / seconds), cpuUs: Math.round(((user + system) / count) * 10) / 10 }
+  tellRate(name, count / seconds, (user + system) / count)
+}
+
+function tellRate(name: string, perSecond: number, cpuUs: number): void {
+  const rate = { name, perSecond: Math.round(perSecond), cpuUs: Math.round(cpuUs * 10) / 10 }
   rates.push(rate)
   console.error(
     `  ${name.padEnd(34)} ${String(rate.perSecond).padStart(8)} /s ${rate.cpuUs.toFixed(1).padStart(8)} us CPU`,
   )
 }
 
-async function audit(store: ShardStore, below: number): Promise<void> {
-  let at = 1
-  await each(0, AUDITS, async () => {
+async function audit(store: ShardStore, below: number, count = AUDITS, turn = 0): Promise<void> {
+  let at = 1 + turn
+  await each(0, count, async () => {
     at = (at * 48_271) % 2_147_483_647
     const { order } = await shard(at % below, 0)
     await store.read(order.pseudonym, order.shard, at % Math.ceil(bytes / 1024), 1)
@@ -133,17 +138,50 @@ async function startAndEnd(dir: string, end: string): Promise<void> {
   await store.stop()
 }
 
+async function put(store: ShardStore, number: number): Promise<void> {
+  const { order, payload } = await shard(number, number)
+  nowMs++
+  await store.put(order, payload)
+}
+
 async function fill(store: ShardStore): Promise<void> {
-  for (let first = 0; first < shards; first += STEP) {
-    const count = Math.min(STEP, shards - first)
-    await measured(`put ${first + 1} to ${first + count}`, count, () =>
-      each(first, count, async (number) => {
-        const { order, payload } = await shard(number, number)
-        nowMs++
-        await store.put(order, payload)
-      }),
-    )
-    await measured(`  audit among ${first + count}`, AUDITS, () => audit(store, first + count))
+  for (let first = 0; first < shards - STEP; first += STEP) {
+    await measured(`put ${first + 1} to ${first + STEP}`, STEP, () => each(first, STEP, (number) => put(store, number)))
+    await measured(`  audit among ${first + STEP}`, AUDITS, () => audit(store, first + STEP))
+  }
+}
+
+/**
+ * The last puts and audits of the full store, and the first ones of an empty one, in turns: a machine that is now fast, now slow is
+ * so for both.
+ */
+async function compareWithEmpty(full: ShardStore, empty: ShardStore): Promise<void> {
+  const sums = new Map<string, { count: number; ms: number; cpuUs: number }>()
+  const timed = async (name: string, count: number, work: () => Promise<unknown>) => {
+    const sum = sums.get(name) ?? { count: 0, ms: 0, cpuUs: 0 }
+    sums.set(name, sum)
+    const startedMs = performance.now()
+    const cpu = process.cpuUsage()
+    await work()
+    const { user, system } = process.cpuUsage(cpu)
+    sum.count += count
+    sum.ms += performance.now() - startedMs
+    sum.cpuUs += user + system
+  }
+  const size = STEP / TURNS
+  for (let turn = 0; turn < TURNS; turn++) {
+    const at = turn * size
+    await timed('put, full', size, () => each(shards - STEP + at, size, (number) => put(full, number)))
+    await timed('put, empty', size, () => each(at, size, (number) => put(empty, number)))
+    await timed('audit, full', AUDITS / TURNS, () => audit(full, shards - STEP + at, AUDITS / TURNS, turn))
+    await timed('audit, empty', AUDITS / TURNS, () => audit(empty, at + size, AUDITS / TURNS, turn))
+  }
+  for (const [name, { count, ms, cpuUs }] of sums) tellRate(name, (count / ms) * 1_000, cpuUs / count)
+  const of = (name: string) => sums.get(name) as { count: number; ms: number; cpuUs: number }
+  for (const what of ['put', 'audit']) {
+    const [late, early] = [of(`${what}, full`), of(`${what}, empty`)]
+    facts[`${what}: rate of full / empty`] = early.ms / late.ms
+    facts[`${what}: CPU of full / empty`] = late.cpuUs / early.cpuUs
   }
 }
 
@@ -165,6 +203,11 @@ async function run(): Promise<void> {
   const before = { ...machine(), load: os.loadavg()[0] }
   let store = await openStore(dir)
   await fill(store)
+  const emptyDir = fs.mkdtempSync(path.join(values.dir ?? os.tmpdir(), 'shardrive-bench-'))
+  atEnd(() => fs.rmSync(emptyDir, { recursive: true, force: true }))
+  const empty = await openStore(emptyDir)
+  await compareWithEmpty(store, empty)
+  await empty.stop()
   facts['peak MiB while filling'] = Math.round(process.resourceUsage().maxRSS / 1024)
   facts['index MB'] = Math.round(fs.statSync(path.join(dir, 'index.db')).size / MB)
   await store.stop()
@@ -176,9 +219,6 @@ async function run(): Promise<void> {
   facts['bytes beside live ones'] = volumeBytes - liveBytes - 64 * volumes
   facts['peak MiB'] = Math.round(process.resourceUsage().maxRSS / 1024)
   await store.stop()
-  const puts = rates.filter((one) => one.name.startsWith('put'))
-  facts['last 100,000 / first, rate'] = (puts.at(-1)?.perSecond ?? 0) / (puts[0]?.perSecond ?? 1)
-  facts['last 100,000 / first, CPU'] = (puts.at(-1)?.cpuUs ?? 0) / (puts[0]?.cpuUs ?? 1)
   const rows = Object.fromEntries(rates.map((one) => [one.name, { 'per second': one.perSecond, 'CPU us': one.cpuUs }]))
   console.log(`\n${shards} shards of ${bytes} bytes, ${IN_FLIGHT} at a time\n`)
   console.log(`${tableOf(rows, Object.keys(rows), ['per second', 'CPU us'])}\n`)

@@ -6,11 +6,11 @@ import { guarded } from '../../sqlite/failures.js'
  * The log grows to this share of the index before it is written back: the longer it is, the more changes of one page
  * become one write. A log of fixed length would gather fewer of them the larger the trees are.
  */
-const LOG_SHARE = 1 / 8
+const LOG_SHARE = 1 / 2
 /** SQLite's own bound: a small index on a small disk stays small. */
 const LOG_PAGES_MIN = 1_000
 /** 32 MiB: a short stall when it is written back, and a start that reads it in 50 ms. */
-const LOG_PAGES_MAX = 8_192
+const LOG_PAGES_MAX = 16_384
 
 /** For the index as large as it is now. */
 export function boundLog(db: Database): void {

@@ -6,6 +6,7 @@
 import type { KeyObject } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
+import { LRUCache } from 'lru-cache'
 import { AppError } from '../../base/errors.js'
 import type { SecretBytes } from '../../crypto/secret.js'
 import type { HostId } from '../../model/ids.js'
@@ -28,6 +29,7 @@ export class VolumeFiles {
   private readonly seed: SecretBytes
   /** In order of use: the first was used longest ago. */
   private readonly open = new Map<number, Promise<OpenFile>>()
+  private readonly keys = new LRUCache<number, KeyObject>({ max: OPEN_FILES_MAX })
 
   constructor(parts: { dir: string; host: HostId; seed: SecretBytes }) {
     this.dir = parts.dir
@@ -44,8 +46,13 @@ export class VolumeFiles {
     return found.sort((a, b) => a.number - b.number)
   }
 
+  /** Of its checksums. To derive it costs a piece of guarded memory. */
   key(number: number): KeyObject {
-    return volumeKey(this.seed, number)
+    const known = this.keys.get(number)
+    if (known !== undefined) return known
+    const key = volumeKey(this.seed, number)
+    this.keys.set(number, key)
+    return key
   }
 
   /** Bytes that the file system has left for us. */
