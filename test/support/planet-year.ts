@@ -215,10 +215,10 @@ function answerMs(planet: Planet, id: string): number {
 }
 
 /**
- * What has to be found, after how many days at most, at eight bursts a day or more; the others may be, and the table says so. Not
+ * What has to be found, after how many days at most, at five bursts a day or more; the others may be, and the table says so. Not
  * found: who answers every question in time from wherever he has it, and a clock that is wrong (nothing is asked of it). Found when
  * chance has it: who misses one deadline in ten, and whose disk rots by two bytes a day: he names each shard himself, it counts a
- * quarter, and that is close to the line.
+ * quarter, and that is close to the line. A newcomer is given few shards at first: who keeps half of six lacks three, by the lot, weeks later.
  */
 const FOUND_WITHIN_DAYS: Record<string, number> = {
   'keeps 90 %': 4,
@@ -228,7 +228,7 @@ const FOUND_WITHIN_DAYS: Record<string, number> = {
   'loses its disk, says nothing': 1,
   [`operator of ${COLLUDERS} deletes`]: 1,
   'new, keeps nothing': 15,
-  'new, keeps half': 15,
+  'new, keeps half': 30,
 }
 
 /** In words, what was found too late or not at all, as far as there was time for it. */

@@ -9,8 +9,11 @@ import { guarded } from '../../sqlite/failures.js'
 const LOG_SHARE = 1 / 2
 /** SQLite's own bound: a small index on a small disk stays small. */
 const LOG_PAGES_MIN = 1_000
-/** 32 MiB: a short stall when it is written back, and a start that reads it in 50 ms. */
-const LOG_PAGES_MAX = 16_384
+/**
+ * 32 MiB: half of what a host leaves free on its disk, so that the other half is there for what the log is written back to;
+ * a short stall when it is, and a start that reads it in 50 ms.
+ */
+const LOG_PAGES_MAX = 8_192
 
 /** For the index as large as it is now. */
 export function boundLog(db: Database): void {
