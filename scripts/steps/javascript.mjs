@@ -25,6 +25,8 @@ const trees = [
 const target = 'node20.19'
 /** Made only of modules, which `require` reaches slowly: they become part of the program. */
 const bundled = ['yargs']
+/** Of what is bundled: see src/app/text-width.ts. */
+const alias = { 'string-width': path.join(root, 'src/app/text-width.ts') }
 const compilerOptions = { verbatimModuleSyntax: true, target: 'ES2022' }
 const settingsFile = path.join(root, 'dist-test/.compiled-with')
 
@@ -57,7 +59,7 @@ async function bundleProgram(esbuild) {
   const { outputFiles } = await guarded(() =>
     esbuild.build({
       ...{ entryPoints: entries, absWorkingDir: root, outdir: program, entryNames: '[name]', write: false },
-      ...{ bundle: true, platform: 'node', format: 'cjs', target, tsconfigRaw: { compilerOptions } },
+      ...{ bundle: true, platform: 'node', format: 'cjs', target, alias, tsconfigRaw: { compilerOptions } },
       ...{ external: Object.keys(dependencies).filter((name) => !bundled.includes(name)) },
       // Packages are loaded when they are asked for, with the lighter loader.
       supported: { 'dynamic-import': false },
