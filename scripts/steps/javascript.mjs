@@ -25,8 +25,8 @@ const trees = [
 const target = 'node20.19'
 /** Made only of modules, which `require` reaches slowly: they become part of the program. */
 const bundled = ['yargs']
-/** Of what is bundled: see src/app/text-width.ts. */
-const alias = { 'string-width': path.join(root, 'src/app/text-width.ts') }
+/** Of what is bundled: see there. */
+const alias = { 'string-width': path.join(root, 'scripts/steps/text-width.mjs') }
 const compilerOptions = { verbatimModuleSyntax: true, target: 'ES2022' }
 const settingsFile = path.join(root, 'dist-test/.compiled-with')
 
