@@ -31,12 +31,14 @@ export class SerialRows {
     })
   }
 
-  /** Those of `wanted` (as hex) that may not be forgotten at `nowMs`. Yields between pages of all that there are. */
+  /** Those of `wanted` (as hex) that may not be forgotten at `nowMs`. Yields, so that requests do not wait. */
   async lasting(wanted: ReadonlySet<string>, nowMs: number): Promise<UsedSerial[]> {
     const found: UsedSerial[] = []
+    let looked = 0
     for (const hex of wanted) {
       const replayed = this.run(() => this.sql.replayedSerial.get(Buffer.from(hex, 'hex')))
       if (replayed !== undefined && replayed.expires >= nowMs) found.push(replayed)
+      if (++looked % PAGE === 0) await new Promise((resolve) => setImmediate(resolve))
     }
     let after: UsedSerial = { expires: nowMs - 1, serial: NOTHING }
     for (;;) {
