@@ -15,6 +15,7 @@ const EIO = 5
 const TOLERATED = 4
 /** A read under way when the hosts came to their senses may still fail. */
 const AGAIN_MS = 15_000
+const READS_MAX = 5
 
 t.setTimeout(240_000)
 
@@ -66,6 +67,18 @@ function expectEvidence(t: Test, net: DriveNet, kinds: readonly string[]): void 
   }
 }
 
+/** Reads cold until every host that lied was accused: a lie that came when the bytes were there already is nobody's to see. */
+async function readUntilAccused(t: Test, net: DriveNet, device: BoxDevice): Promise<void> {
+  for (let round = 0; round < READS_MAX; round++) {
+    await device.reopenCold()
+    t.ok((await device.hand.read('a')).equals(rampBytes(1, SIZE)))
+    await until(() => evidence(net).length > 0)
+    await device.close()
+    const accused = new Set(evidence(net).map((row) => row.host))
+    if (net.hosts.every((host) => host.liar.told === 0 || accused.has(host.id as string))) return
+  }
+}
+
 function forgetEvidence(net: DriveNet): void {
   net.change('DELETE FROM evidence')
 }
@@ -114,19 +127,14 @@ t.test('n - k lying hosts: every byte is right, the bridge learns who, which sha
     await t.test(kind, async (t) => {
       forgetEvidence(net)
       lie(net, Array(TOLERATED).fill(kind))
-      await device.reopenCold()
-      t.ok((await device.hand.read('a')).equals(rampBytes(1, SIZE)))
-      await until(() => evidence(net).length > 0)
-      await device.close()
+      await readUntilAccused(t, net, device)
       expectEvidence(t, net, kinds)
     })
   }
   await t.test('four different lies at once', async (t) => {
     forgetEvidence(net)
     lie(net, ['flip-bits', 'truncate', 'other-shard', 'refuse'])
-    await device.reopenCold()
-    t.ok((await device.hand.read('a')).equals(rampBytes(1, SIZE)))
-    await device.close()
+    await readUntilAccused(t, net, device)
     expectEvidence(t, net, ['wrong-bytes', 'truncated', 'refused'])
   })
 })

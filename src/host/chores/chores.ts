@@ -1,5 +1,5 @@
 /**
- * What a host does when nobody asks: forgets old serials, empties the trash, compacts, scrubs. One at a time, slowly, on the injected clock, and
+ * What a host does when nobody asks: forgets old serials, empties the trash, compacts, tidies up, scrubs. One at a time, slowly, on the injected clock, and
  * last of all: they pause while requests are under way. Each can be pulled by hand, at once and without a pace.
  */
 import type { Clock } from '../../base/clock.js'
@@ -9,6 +9,7 @@ import type { Keeper } from '../shards/reclaim.js'
 import type { ShardStore } from '../shards/shard-store.js'
 import { Pace } from './pace.js'
 import { dueBytes, nextRound, type ScrubProgress } from './scrub-plan.js'
+import { isTidyDue, tidyBytesMax } from './tidy-plan.js'
 
 export interface ChoresParts {
   store: ShardStore
@@ -36,7 +37,10 @@ const SCRUB_STEP_BYTES = 16 * 1_048_576
 /** Of one look: at 20 MB/s less than a minute, so that trash and compaction get their turn. */
 const SCRUB_SLICE_BYTES_MAX = 1_000_000_000
 
-type Chore = 'serials' | 'purge' | 'compact' | 'scrub'
+type Chore = 'serials' | 'purge' | 'compact' | 'tidy' | 'scrub'
+
+/** The fact that says when everything was tidied up last. */
+const TIDIED = 'tidied'
 
 export class Chores {
   private readonly parts: ChoresParts
@@ -91,6 +95,7 @@ export class Chores {
       await this.attempt('serials', () => this.parts.store.purgeSerials())
       await this.attempt('purge', () => this.purgeSlowly())
       await this.attempt('compact', () => this.compactSlowly())
+      await this.attempt('tidy', () => this.tidySlowly())
       await this.attempt('scrub', () => this.scrubSlowly())
     }
   }
@@ -119,6 +124,17 @@ export class Chores {
     if (this.parts.store.readOnly) return
     const pace = this.pace(this.options.compactBytesPerSecondMax)
     await this.parts.store.upkeep.compact({ pace: (bytes) => pace.after(bytes), signal: this.stopping.signal })
+  }
+
+  /** Once a day; what a full disk or a stop kept from it waits for the next. */
+  private async tidySlowly(): Promise<void> {
+    const { store, kept, clock } = this.parts
+    if (store.readOnly || !isTidyDue(kept.loadFact(TIDIED), clock.nowMs())) return
+    const pace = this.pace(this.options.compactBytesPerSecondMax)
+    const copiedBytesMax = tidyBytesMax(store.totals().volumeBytes)
+    const { signal } = this.stopping
+    await store.upkeep.tidy({ copiedBytesMax, pace: (bytes) => pace.after(bytes), signal })
+    kept.saveFacts({ [TIDIED]: clock.nowMs() })
   }
 
   private async scrubSlowly(): Promise<void> {

@@ -34,6 +34,8 @@ export interface UpkeepParts {
 
 export interface CompactOptions {
   deadShareMin?: number
+  /** No further volume is begun when so much was copied. */
+  copiedBytesMax?: number
   pace?: Pace
   signal: AbortSignal
 }
@@ -42,6 +44,8 @@ export interface CompactOptions {
 export const TRASH_MS = 7 * 24 * 3_600_000
 /** A quarter dead: each byte that is copied gives at least a third of a byte back. */
 export const DEAD_SHARE_MIN = 0.25
+/** Of what a day's tidying begins with on a large host: each byte that is copied gives at least a fiftieth of a byte back. */
+const TIDY_SHARE_MIN = 0.02
 /** Of the floor that puts leave on a disk, copies may take half: what they make room for is what a full disk waits for. */
 const FLOOR_SHARE = 0.5
 
@@ -80,27 +84,47 @@ export class StoreUpkeep {
    * any of them, all wait: what is deleted meanwhile makes them smaller, and a volume without live bytes needs no room.
    */
   async compact(options: CompactOptions): Promise<number> {
-    const { deadShareMin = DEAD_SHARE_MIN, pace = async () => {}, signal } = options
+    const { deadShareMin = DEAD_SHARE_MIN, copiedBytesMax = Number.MAX_SAFE_INTEGER, pace = async () => {} } = options
     let gone = 0
+    let copiedBytes = 0
     const tried = new Set<number>()
     const next = deadShareMin === 0 ? await this.everything() : () => this.worthwhile(deadShareMin, tried)
-    for (let volume = await next(); volume !== undefined && !signal.aborted; volume = await next()) {
+    while (copiedBytes < copiedBytesMax && !options.signal.aborted) {
+      const volume = await next()
+      if (volume === undefined) break
       tried.add(volume.number)
-      if (await this.compactOne(volume, pace, signal)) gone++
+      copiedBytes += counted(volume)
+      if (await this.compactOne(volume, pace, options.signal)) gone++
     }
     return gone
   }
 
+  /**
+   * What compaction leaves, when nothing hurries: everything, to the byte, where no more than `copiedBytesMax` have to be
+   * copied for it, or else the volumes with most to give back, until so much was copied. The number of volumes that went.
+   */
+  async tidy(options: CompactOptions & { copiedBytesMax: number }): Promise<number> {
+    const untidy = this.untidy()
+    if (untidy.every((one) => one.deadBytes === 0)) return 0
+    const cost = untidy.reduce((sum, one) => sum + counted(one), 0)
+    return this.compact({ ...options, deadShareMin: cost <= options.copiedBytesMax ? 0 : TIDY_SHARE_MIN })
+  }
+
+  /** Volumes with something that does not count any more, or that others outlive only for what they say of it. */
+  private untidy(): VolumeState[] {
+    const { index } = this.parts
+    const targets = new Set(index.covers.all().map((one) => one.target))
+    return index.volumes().filter((one) => one.missing === 0 && (one.deadBytes > 0 || targets.has(one.number)))
+  }
+
   /** Oldest first, so that nothing is left over of ends and renewals: what they stood for is gone before them. */
   private async everything(): Promise<() => Promise<VolumeState | undefined>> {
-    const { index, appender } = this.parts
+    const { appender } = this.parts
     await appender.roll()
     const last = appender.currentVolume
     let done = 0
     return async () => {
-      const targets = new Set(index.covers.all().map((one) => one.target))
-      const volumes = index.volumes().filter((one) => one.number > done && one.number <= last && one.missing === 0)
-      const found = volumes.find((one) => one.deadBytes > 0 || targets.has(one.number))
+      const found = this.untidy().find((one) => one.number > done && one.number <= last)
       done = found?.number ?? last
       if (found === undefined || counted(found) <= (await this.room())) return found
       this.tellNoRoom(found)

@@ -3,7 +3,8 @@ import fs from 'node:fs'
 import t from 'tap'
 import { Pace } from '../../../src/host/chores/pace.js'
 import { dueBytes, nextRound, SCRUB_MS } from '../../../src/host/chores/scrub-plan.js'
-import { payloadOffset, recordBytes } from '../../../src/host/shards/offsets.js'
+import { isTidyDue, TIDY_MS, tidyBytesMax } from '../../../src/host/chores/tidy-plan.js'
+import { payloadOffset, recordBytes, VOLUME_BYTES_MAX } from '../../../src/host/shards/offsets.js'
 import { TRASH_MS } from '../../../src/host/shards/upkeep.js'
 import { choresOn } from '../../support/chores-host.js'
 import { DrivenClock } from '../../support/driven-clock.js'
@@ -91,6 +92,57 @@ t.test('chores that are pulled by hand do all of it at once', async (t) => {
   t.equal(await chores.pullScrub(), 0)
   const { volumeBytes, liveBytes, volumes } = store.totals()
   t.equal(volumeBytes, liveBytes + 64 * volumes)
+  await stop()
+})
+
+t.test('of a volume of which little is dead, that little is given back within a day, to the byte', async (t) => {
+  const dir = scratchDir(t)
+  const clock = new DrivenClock(NOW_MS)
+  const { store, chores, stop } = await choresOn(dir, clock, { volumeBytesMax: 300_000 })
+  for (let number = 0; number < 25; number++) {
+    const { order, payload } = await orderOf(number, SIZE)
+    await store.put(order, payload)
+  }
+  for (const number of [1, 24]) await store.remove((await orderOf(number, SIZE)).order)
+  await clock.leap(TRASH_MS)
+  t.equal(await chores.pullPurge(), 2)
+  t.equal(await chores.pullCompaction(), 0, 'not worth it at once')
+  const exact = () => {
+    const { volumeBytes, liveBytes, volumes } = store.totals()
+    return volumeBytes === liveBytes + 64 * volumes
+  }
+  t.notOk(exact())
+  chores.start()
+  t.ok(await moveUntil(clock, exact))
+  for (const number of [0, 2, 23]) {
+    const kept = await orderOf(number, SIZE)
+    t.ok((await readWhole(store, kept.order)).equals(kept.payload))
+  }
+  await stop()
+})
+
+t.test('a large host tidies up where most is given back, and not more in a day than its disk bears', async (t) => {
+  const dir = scratchDir(t)
+  const clock = new DrivenClock(NOW_MS)
+  const { store, chores, stop } = await choresOn(dir, clock, { volumeBytesMax: 300_000 })
+  for (let number = 0; number < 45; number++) {
+    const { order, payload } = await orderOf(number, SIZE)
+    await store.put(order, payload)
+  }
+  // Volumes of nine: one of the first dead, two of the third, none of the others.
+  for (const number of [1, 19, 20]) await store.remove((await orderOf(number, SIZE)).order)
+  await clock.leap(TRASH_MS)
+  await chores.pullPurge()
+  const { signal } = new AbortController()
+  const deadBefore = store.totals().deadBytes
+  t.equal(await store.upkeep.tidy({ copiedBytesMax: 1, signal }), 1)
+  t.equal(Math.round((deadBefore - store.totals().deadBytes) / recordBytes(SIZE)), 2, 'the third, and no other')
+  t.equal(await store.upkeep.tidy({ copiedBytesMax: 1, signal }), 1)
+  t.ok(store.totals().deadBytes < recordBytes(SIZE))
+  t.equal(tidyBytesMax(10_000_000_000_000), 100_000_000_000)
+  t.equal(tidyBytesMax(0), VOLUME_BYTES_MAX)
+  t.notOk(isTidyDue(NOW_MS, NOW_MS + TIDY_MS - 1))
+  t.ok(isTidyDue(NOW_MS + 2 * TIDY_MS, NOW_MS), 'of a clock that was set back')
   await stop()
 })
 
