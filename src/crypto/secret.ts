@@ -4,11 +4,16 @@
  *
  * Promises: nothing prints or serialises the bytes (toString, JSON and inspect say '[secret]'); use after wipe is a
  * broken belief; a wipe during an asynchronous use waits for its end. Guarded memory costs four pages and 20 us each:
- * wipe what is short-lived, keep no thousands. What others copy (Node's HMAC, ethers) is outside of these promises.
+ * wipe what is short-lived, keep no thousands. What was wiped is used again: sodium gives memory back only when the event
+ * loop turns, and a process may have 65,530 mappings, which 16,000 keys of one turn would use up. What others copy (Node's
+ * HMAC, ethers) is outside of these promises.
  */
 import sodium from 'sodium-native'
 import { assert } from '../base/assert.js'
 import type { RandomBytes } from '../base/random.js'
+
+/** Of each size: more are alive at once only where keys of many segments are. */
+const SPARE_MAX = 32
 
 const INSPECT = Symbol.for('nodejs.util.inspect.custom')
 
@@ -20,7 +25,7 @@ export class SecretBytes {
 
   private constructor(size: number) {
     this.size = size
-    this.#bytes = sodium.sodium_malloc(size)
+    this.#bytes = spare.get(size)?.pop() ?? sodium.sodium_malloc(size)
   }
 
   /** `fill` writes every byte of guarded memory; it must not keep the buffer. */
@@ -76,11 +81,11 @@ export class SecretBytes {
     return this.use((mine) => other.use((theirs) => sodium.sodium_memcmp(mine, theirs)))
   }
 
-  /** Zeroes and frees, at once or when the last use ends. Idempotent. */
+  /** Zeroes, at once or when the last use ends. Idempotent. */
   wipe(): void {
     this.#ending = true
     if (this.#uses > 0 || this.#bytes === null) return
-    freeGuarded(this.#bytes)
+    giveBack(this.#bytes)
     this.#bytes = null
   }
 
@@ -104,6 +109,16 @@ export class SecretBytes {
   [INSPECT](): string {
     return '[secret]'
   }
+}
+
+/** Guarded memory that is zero and nobody's, by its size. */
+const spare = new Map<number, Buffer[]>()
+
+function giveBack(bytes: Buffer): void {
+  sodium.sodium_memzero(bytes)
+  const same = spare.get(bytes.length) ?? []
+  if (same.length >= SPARE_MAX) freeGuarded(bytes)
+  else spare.set(bytes.length, same.concat([bytes]))
 }
 
 /** Missing in the published types of sodium-native. */

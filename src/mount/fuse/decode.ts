@@ -141,14 +141,14 @@ function decodeNamed(from: RequestBytes, opcode: number, ino: number): Request {
         op: opcode,
         ino,
         fh: from.u64(BODY + at.FALLOCATE_IN.fh),
-        offset: from.u64(BODY + at.FALLOCATE_IN.offset),
-        length: from.u64(BODY + at.FALLOCATE_IN.length),
+        offset: from.u64Clamped(BODY + at.FALLOCATE_IN.offset),
+        length: from.u64Clamped(BODY + at.FALLOCATE_IN.length),
         flags: decodeAllocate(from.u32(BODY + at.FALLOCATE_IN.mode)),
       }
     case OP.LSEEK: {
       const whence = from.u32(BODY + at.LSEEK_IN.whence)
       const fh = from.u64(BODY + at.LSEEK_IN.fh)
-      const offset = from.u64(BODY + at.LSEEK_IN.offset)
+      const offset = from.u64Clamped(BODY + at.LSEEK_IN.offset)
       const kind = whence === SEEK.DATA ? 'data' : whence === SEEK.HOLE ? 'hole' : undefined
       return { op: opcode, ino, fh, offset, whence: kind }
     }
@@ -179,7 +179,7 @@ function decodeRead(
 ): Request {
   from.need(BODY, at.READ_IN.size)
   const size = Math.min(from.u32(BODY + at.READ_IN.count), READ_SIZE_MAX)
-  return { op, ino, fh: from.u64(BODY + at.READ_IN.fh), offset: from.u64(BODY + at.READ_IN.offset), size }
+  return { op, ino, fh: from.u64(BODY + at.READ_IN.fh), offset: from.u64Clamped(BODY + at.READ_IN.offset), size }
 }
 
 function decodeWrite(from: RequestBytes, ino: number): Request {
@@ -193,7 +193,7 @@ function decodeWrite(from: RequestBytes, ino: number): Request {
     op: OP.WRITE,
     ino,
     fh: from.u64(BODY + at.WRITE_IN.fh),
-    offset: from.u64(BODY + at.WRITE_IN.offset),
+    offset: from.u64Clamped(BODY + at.WRITE_IN.offset),
     data: from.bytes.subarray(start, start + size),
     // Pages of a shared mapping go where they belong, whichever descriptor carries them.
     append: !fromCache && (from.u32(BODY + at.WRITE_IN.flags) & O.APPEND) !== 0,
@@ -237,7 +237,7 @@ function decodeChanges(from: RequestBytes): AttributeChanges {
     mode: has(SETATTR_BIT.MODE) ? from.u32(BODY + at.SETATTR_IN.mode) & 0o7777 : undefined,
     uid: has(SETATTR_BIT.UID) ? from.u32(BODY + at.SETATTR_IN.uid) : undefined,
     gid: has(SETATTR_BIT.GID) ? from.u32(BODY + at.SETATTR_IN.gid) : undefined,
-    size: has(SETATTR_BIT.SIZE) ? from.u64(BODY + at.SETATTR_IN.fileSize) : undefined,
+    size: has(SETATTR_BIT.SIZE) ? from.u64Clamped(BODY + at.SETATTR_IN.fileSize) : undefined,
     atime: time(SETATTR_BIT.ATIME, SETATTR_BIT.ATIME_NOW, at.SETATTR_IN.atime, at.SETATTR_IN.atimeNsec),
     mtime: time(SETATTR_BIT.MTIME, SETATTR_BIT.MTIME_NOW, at.SETATTR_IN.mtime, at.SETATTR_IN.mtimeNsec),
     ctime: has(SETATTR_BIT.CTIME) ? from.time(BODY + at.SETATTR_IN.ctime, BODY + at.SETATTR_IN.ctimeNsec) : undefined,
@@ -274,10 +274,10 @@ function decodeCopy(
     op,
     ino,
     fh: from.u64(BODY + at.COPY_IN.fhIn),
-    offset: from.u64(BODY + at.COPY_IN.offsetIn),
+    offset: from.u64Clamped(BODY + at.COPY_IN.offsetIn),
     toIno: from.u64(BODY + at.COPY_IN.inoOut),
     toFh: from.u64(BODY + at.COPY_IN.fhOut),
-    toOffset: from.u64(BODY + at.COPY_IN.offsetOut),
+    toOffset: from.u64Clamped(BODY + at.COPY_IN.offsetOut),
     length: from.u64Clamped(BODY + at.COPY_IN.length),
   }
 }

@@ -84,3 +84,19 @@ t.test('secrets differ when a byte or the length differs', async (t) => {
   t.notOk(of(1, 2).equals(of(1, 3)))
   t.notOk(of(1, 2).equals(of(1, 2, 3)))
 })
+
+t.test('what is wiped is zero at once, and a turn of the event loop may make any number of secrets', async (t) => {
+  const secret = SecretBytes.random(24, systemRandom)
+  let kept: Buffer = Buffer.alloc(0)
+  secret.use((bytes) => {
+    kept = bytes
+  })
+  secret.wipe()
+  t.same(kept, Buffer.alloc(24))
+  // More than a process may have mappings: each guarded memory is four of them.
+  for (let count = 0; count < 70_000; count++) SecretBytes.take(Buffer.alloc(24, 1)).wipe()
+  t.ok(
+    SecretBytes.random(24, systemRandom).use((bytes) => bytes.some((byte) => byte !== 0)),
+    'and the next is as good',
+  )
+})

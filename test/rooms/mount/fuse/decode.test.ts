@@ -45,8 +45,13 @@ t.test('names that a kernel never sends are refused', async (t) => {
 
 t.test('integers above 2^53 and wrong lengths are refused', async (t) => {
   const refused = { code: 'malformed' }
-  const write = body(u64(5), u64(2n ** 53n), u32(0), u32(0), u64(0), u32(0), u32(0))
-  t.throws(() => decode(kernelRequest({ opcode: OP.WRITE, body: write })), refused)
+  const write = (fh: bigint, offset: bigint) => body(u64(fh), u64(offset), u32(0), u32(0), u64(0), u32(0), u32(0))
+  t.throws(() => decode(kernelRequest({ opcode: OP.WRITE, body: write(2n ** 53n, 0n) })), refused)
+  t.match(
+    decode(kernelRequest({ opcode: OP.WRITE, body: write(5n, 2n ** 60n) })),
+    { offset: Number.MAX_SAFE_INTEGER },
+    'a place beyond every file is one for the rules to refuse',
+  )
   t.throws(() => decode(kernelRequest({ opcode: OP.FORGET, body: u64(-1) })), refused)
   const short = kernelRequest({ opcode: OP.STATFS })
   short.writeUInt32LE(41, 0)
