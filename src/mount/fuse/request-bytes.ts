@@ -41,7 +41,7 @@ export class RequestBytes {
     return high * TWO_32 + this.view.getUint32(at, true)
   }
 
-  /** For places and lengths in files: the largest safe integer when it is more, which is beyond every file too. */
+  /** For positions and lengths in files: the largest safe integer when it is more, which is beyond every file just the same. */
   u64Clamped(at: number): number {
     this.need(at, 8)
     const high = this.view.getUint32(at + 4, true)

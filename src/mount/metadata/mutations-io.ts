@@ -56,10 +56,11 @@ export function changeRange(t: Tables, parts: RangeParts): Changed {
 
 export function plan(t: Tables, ino: number, offset: number, length: number): Plan {
   const node = regularOf(t, ino)
-  checkRange(offset, length)
+  // Behind the end there is nothing to read, however far: that is no refusal.
+  if (offset >= node.size) return { pieces: [], size: node.size }
+  checkRange(offset, 0)
   if (length > PLAN_BYTES_MAX) throw refuse('invalid-argument', 'a plan covers at most 16 MiB')
   const end = Math.min(node.size, offset + length)
-  if (offset >= end) return { pieces: [], size: node.size }
   return { pieces: t.extents.runs(ino, offset, end).map((run) => pieceOf(t, run)), size: node.size }
 }
 

@@ -45,18 +45,20 @@ t.test('names that a kernel never sends are refused', async (t) => {
 
 t.test('integers above 2^53 and wrong lengths are refused', async (t) => {
   const refused = { code: 'malformed' }
-  const write = (fh: bigint, offset: bigint) => body(u64(fh), u64(offset), u32(0), u32(0), u64(0), u32(0), u32(0))
-  t.throws(() => decode(kernelRequest({ opcode: OP.WRITE, body: write(2n ** 53n, 0n) })), refused)
-  t.match(
-    decode(kernelRequest({ opcode: OP.WRITE, body: write(5n, 2n ** 60n) })),
-    { offset: Number.MAX_SAFE_INTEGER },
-    'a place beyond every file is one for the rules to refuse',
-  )
+  const write = body(u64(2n ** 53n), u64(5), u32(0), u32(0), u64(0), u32(0), u32(0))
+  t.throws(() => decode(kernelRequest({ opcode: OP.WRITE, body: write })), refused)
   t.throws(() => decode(kernelRequest({ opcode: OP.FORGET, body: u64(-1) })), refused)
   const short = kernelRequest({ opcode: OP.STATFS })
   short.writeUInt32LE(41, 0)
   t.throws(() => decode(short), refused)
   t.throws(() => decode(kernelRequest({ opcode: OP.BATCH_FORGET, body: body(u32(0xffffffff), u32(0)) })), refused)
+})
+
+t.test('S-28 a position above 2^53 is beyond every file, and nothing worse', async (t) => {
+  const write = body(u64(5), u64(2n ** 62n), u32(0), u32(0), u64(0), u32(0), u32(0))
+  t.match(decode(kernelRequest({ opcode: OP.WRITE, body: write })), { fh: 5, offset: Number.MAX_SAFE_INTEGER })
+  const seek = body(u64(5), u64(-8192), u32(3), u32(0))
+  t.match(decode(kernelRequest({ opcode: OP.LSEEK, body: seek })), { fh: 5, offset: Number.MAX_SAFE_INTEGER })
 })
 
 t.test('an unknown kind is known to be unknown', async (t) => {
