@@ -19,7 +19,7 @@ import {
 
 const name = (text: string) => Buffer.from(text)
 
-t.test('a published epoch, applied elsewhere, is the same tree', async (t) => {
+t.test('S-19 a published epoch, applied elsewhere, is the same tree', async (t) => {
   const ledger = await ledgerOf(t)
   const other = await ledgerOf(t)
   const hosts = new FakeHosts()
@@ -47,7 +47,7 @@ t.test('a published epoch, applied elsewhere, is the same tree', async (t) => {
   t.same((await ledger.stateOf(ino)).segments, confirm)
 })
 
-t.test('what is overwritten after the cut is published as it was at the cut', async (t) => {
+t.test('S-19 what is overwritten after the cut is published as it was at the cut', async (t) => {
   const ledger = await ledgerOf(t)
   const other = await ledgerOf(t)
   const hosts = new FakeHosts()
