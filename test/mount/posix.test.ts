@@ -11,9 +11,9 @@ import { driveOf } from './vfs-mount.js'
 t.setTimeout(240_000)
 
 async function runAs(t: Test, uid: number): Promise<SuiteRun> {
-  const { mount } = await driveOf(t)
+  const { mount, setReadOnly } = await driveOf(t)
   fs.chmodSync(path.dirname(mount), 0o755)
-  const run = new SuiteRun({ name: 'native door', folder: mount, deviations: [] }, uid)
+  const run = new SuiteRun({ name: 'native door', folder: mount, deviations: [], setReadOnly }, uid)
   t.teardown(() => run.end())
   for (const family of FAMILIES) await run.run(family)
   await run.end()

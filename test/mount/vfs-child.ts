@@ -1,6 +1,6 @@
 /**
  * A drive without a network, as a process of its own: ledger, vfs and door. `node vfs-child.js STATE MOUNT`; says "ready" on
- * stdout and why it is read-only when that changes, unmounts and closes at SIGTERM. Bytes are staged and stay so: there are no hosts to read from.
+ * stdout and why it is read-only when that changes, unmounts and closes at SIGTERM, takes no changes from a SIGUSR2 to the next. Bytes are staged and stay so: there are no hosts to read from.
  */
 import path from 'node:path'
 import { systemClock } from '../../src/base/clock.js'
@@ -41,6 +41,7 @@ async function main(state: string, mountPoint: string): Promise<void> {
   vfs = await Vfs.start(parts, { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 })
   const door = await mountDoor(mountPoint, { fs: vfs, log })
   process.once('SIGTERM', () => void door.unmount())
+  process.on('SIGUSR2', () => void ledger.setReadOnly(ledger.readOnlyReason() === null ? 'SIGUSR2' : null))
   process.stdout.write('ready\n')
   await door.ended
   await vfs.stop()

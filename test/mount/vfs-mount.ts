@@ -11,6 +11,8 @@ export interface VfsMount {
   readonly state: string
   readonly mount: string
   readonly child: ChildProcess
+  /** Takes no changes, or takes them again. */
+  setReadOnly(on: boolean): Promise<void>
   /** Ends with SIGTERM; the lines it said (findings of fsck), its exit code. */
   stop(): Promise<{ lines: string[]; code: number | null }>
   kill(): Promise<void>
@@ -38,6 +40,11 @@ export async function startDrive(folder: string): Promise<VfsMount> {
   })
   return {
     ...{ state, mount, child },
+    setReadOnly: async (on) => {
+      child.kill('SIGUSR2')
+      const line = await new Promise((resolve) => reader.once('line', resolve))
+      if (line !== `read-only: ${on ? 'SIGUSR2' : null}`) throw new Error(`the drive says: ${line}`)
+    },
     stop: async () => {
       if (child.exitCode === null) child.kill('SIGTERM')
       const [code] = await ended

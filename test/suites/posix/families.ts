@@ -1,6 +1,7 @@
 /** All of the suite, in the order in which it runs. */
 import { bytes } from './bytes.js'
 import { descriptors } from './descriptors.js'
+import { frozen } from './frozen.js'
 import { listing } from './listing.js'
 import { locks } from './locks.js'
 import { makes } from './makes.js'
@@ -18,5 +19,5 @@ import { xattrs } from './xattrs.js'
 
 export const FAMILIES: readonly Family[] = [
   ...[paths, makes, removal, renames, permissions, owners, times],
-  ...[opens, bytes, locks, xattrs, listing, volume, descriptors, races],
+  ...[opens, bytes, locks, xattrs, listing, volume, descriptors, races, frozen],
 ]

@@ -127,6 +127,8 @@ export class Actor {
   }
 }
 
+export type SetReadOnly = (on: boolean) => Promise<void>
+
 export class Scene {
   /** Whose turn it is: root in one run, an ordinary user in another. */
   readonly me: Actor
@@ -135,9 +137,12 @@ export class Scene {
   readonly root: Actor
   /** A second process of mine, for locks and appends. */
   readonly twin: Actor
+  /** Where the door can: no changes from now on, or again. */
+  readonly setReadOnly: SetReadOnly | undefined
   private readonly count: Count
 
-  constructor(actors: Record<'me' | 'other' | 'root' | 'twin', Actor>, count: Count) {
+  constructor(actors: Record<'me' | 'other' | 'root' | 'twin', Actor>, count: Count, setReadOnly?: SetReadOnly) {
+    this.setReadOnly = setReadOnly
     this.me = actors.me
     this.other = actors.other
     this.root = actors.root

@@ -8,7 +8,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { Hand } from './hand.js'
-import { Actor, Count, Scene } from './scene.js'
+import { Actor, Count, Scene, type SetReadOnly } from './scene.js'
 
 export type ClauseId = `S-${number}`
 
@@ -36,6 +36,7 @@ export interface Door {
   /** A folder of the mount, root's. */
   readonly folder: string
   readonly deviations: readonly Deviation[]
+  readonly setReadOnly?: SetReadOnly
 }
 
 export const ORDINARY = 65_534
@@ -73,7 +74,7 @@ export class SuiteRun {
     this.hands = [me, twin, other, root]
     const actor = (name: string, hand: Hand) => new Actor(name, hand, this.count)
     const actors = { me: actor('I', me), twin: actor('my twin', twin), other: actor('another user', other) }
-    this.scene = new Scene({ ...actors, root: actor('root', root) }, this.count)
+    this.scene = new Scene({ ...actors, root: actor('root', root) }, this.count, door.setReadOnly)
   }
 
   async run(family: Family): Promise<readonly CaseResult[]> {
