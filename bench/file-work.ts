@@ -3,7 +3,7 @@
  * no measuring process shares its time. Prints one line of JSON. Blocks are random and stamped with file and place:
  * what is read is what was written, at the place where it was written.
  *
- *   node dist-test/bench/file-work.js write FILE MIB SEED | read FILE MIB SEED | create|stat|list|unlink FOLDER COUNT | fill FOLDER COUNT BYTES
+ *   node dist-test/bench/file-work.js write FILE MIB SEED | read FILE MIB SEED | create|flat|stat|list|rename FOLDER COUNT | unlink FOLDER COUNT [1: what rename renamed] | fill FOLDER COUNT BYTES
  */
 import { randomFillSync } from 'node:crypto'
 import fs from 'node:fs'
@@ -11,6 +11,7 @@ import path from 'node:path'
 
 const BLOCK_BYTES = 1_048_576
 const FOLDERS = 100
+const RENAMED = '-new'
 const noise = randomFillSync(Buffer.alloc(BLOCK_BYTES))
 
 function stampOf(seed: number, at: number): Buffer {
@@ -69,6 +70,13 @@ function makeFile(file: string, bytes: number): void {
   fs.closeSync(fd)
 }
 
+/** As `ls -f` does. */
+function list(folder: string, count: number) {
+  const seen = fs.readdirSync(folder).length
+  if (seen !== count) throw new Error(`${seen} names of ${count}`)
+  return { ms: performance.now() - startedMs }
+}
+
 function run(work: string, place: string, count: number, more: number): object {
   switch (work) {
     case 'write':
@@ -81,10 +89,16 @@ function run(work: string, place: string, count: number, more: number): object {
     case 'fill':
       makeFolders(place)
       return each(count, (at) => makeFile(nameOf(place, at), more))
+    case 'flat':
+      return each(count, (at) => makeFile(path.join(place, `file-${at}`), 0))
     case 'stat':
       return each(count, (at) => fs.statSync(nameOf(place, at)))
+    case 'list':
+      return list(place, count)
+    case 'rename':
+      return each(count, (at) => fs.renameSync(nameOf(place, at), `${nameOf(place, at)}${RENAMED}`))
     case 'unlink':
-      return each(count, (at) => fs.unlinkSync(nameOf(place, at)))
+      return each(count, (at) => fs.unlinkSync(`${nameOf(place, at)}${more === 1 ? RENAMED : ''}`))
     default:
       throw new Error(`no work ${work}`)
   }

@@ -6,6 +6,7 @@
  *   raw               the transport alone
  *   drive             raw and drive: cold and warm streams
  *   profile           one write and one cold read with CPU profiles of the mount daemon and of one host
+ *   door              what the door costs, beside a passthrough of libfuse3 in C: see bench/door.ts
  *   codec, transport, reader     parts by themselves
  *   host-store        a host's store of 1,000,000 shards: see bench/host-store.ts
  *   --mib 512  --rounds 3  --files 10000  --hosts 8  --scheme 4/8  --dir DIR (on the disk that is meant)
@@ -16,6 +17,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { gocryptfsFolder, plainFolder } from './beside.js'
+import { doorBench } from './door.js'
 import { BenchDrive } from './drive.js'
 import { atEnd, runToEnd } from './ending.js'
 import { Figures, format, machine, tableOf, writeResult } from './figures.js'
@@ -194,6 +196,9 @@ switch (what) {
     break
   case 'profile':
     await runToEnd(() => runProfile({ dir: scratch(), hosts, scheme }, sizes))
+    break
+  case 'door':
+    await runToEnd(() => doorBench({ ...sizes, rounds, dir: scratch() }))
     break
   case 'codec':
     part('bench/codec.mjs')
