@@ -26,9 +26,13 @@ export interface ErrorReport {
   readonly details?: AppError['details']
 }
 
+/** Home, and clear what is below: what stood there is written over. */
+const CLEAR_SCREEN = '\u001b[H\u001b[J'
+
 export class Terminal {
   readonly json: boolean
   private readonly parts: TerminalParts
+  private shown = ''
 
   constructor(parts: TerminalParts, options: { json: boolean }) {
     this.parts = parts
@@ -49,6 +53,17 @@ export class Terminal {
   result(facts: object, text: string | readonly string[]): void {
     if (this.json) this.parts.out.write(`${JSON.stringify(facts)}\n`)
     else for (const line of typeof text === 'string' ? [text] : text) this.say(line)
+  }
+
+  /** What a watch shows now: over what it showed before on a terminal, below it elsewhere, and not again while it stays the same. */
+  show(facts: object, lines: readonly string[]): void {
+    const text = this.json ? JSON.stringify(facts) : lines.map(printable).join('\n')
+    if (text === this.shown) return
+    const isFirst = this.shown === ''
+    this.shown = text
+    if (this.json) this.parts.out.write(`${text}\n`)
+    else if (this.parts.out.isTTY === true) this.parts.out.write(`${CLEAR_SCREEN}${text}\n`)
+    else this.parts.out.write(`${isFirst ? '' : '\n'}${text}\n`)
   }
 
   /** A bar on a terminal, a line now and then otherwise, nothing with `--json`. `total` in bytes, unless `format` says otherwise.

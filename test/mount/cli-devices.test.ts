@@ -1,5 +1,6 @@
 /** Devices come and go while drives are mounted; who owns a new drive; what fsync waits for. */
 import fs from 'node:fs'
+import path from 'node:path'
 import t from 'tap'
 import { expectRefusal } from '../support/cli-refusals.js'
 import { Lab } from '../support/drive-process.js'
@@ -88,6 +89,9 @@ t.test(
     t.same([root.uid, root.gid], [1234, 2345])
     await lab.sh(`dd if=/dev/urandom of=kept bs=64k count=8 conv=fsync status=none`, { cwd: place })
     t.match(await lab.facts('status', `${place}/kept`), { state: 'stored' }, 'stored as soon as fsync returns')
+    const watch = `${process.execPath} ${path.resolve('dist/main.js')} status --watch --json --state ${photos}`
+    const [first = ''] = (await lab.sh(`timeout --preserve-status -s INT -k 20 3 ${watch}`)).split('\n')
+    t.match(JSON.parse(first), { local: { bytes: 0 }, readOnly: null }, 'a watch ends well with Ctrl-C')
     t.equal((await lab.shardrive(['unmount', place])).status, 0)
   },
 )

@@ -1,35 +1,75 @@
 /** `shardrive status [PATH]`: what is only here, what is stored, how healthy it is. */
 import { statSync } from 'node:fs'
 import type { Argv } from 'yargs'
+import { systemClock } from '../../base/clock.js'
 import { AppError } from '../../base/errors.js'
 import type { Arguments, Command } from '../command.js'
 import { formatBytes, formatDuration } from '../numbers.js'
 import { findRunningDrive } from '../running-drives.js'
+import { listenForStop } from '../stop.js'
 import type { Terminal } from '../terminal.js'
 
 interface StatusArguments {
   path?: string
   state?: string
+  watch: boolean
 }
+
+/** Between two looks of a watch: quick enough for a person, cheap for the daemon. */
+const WATCH_MS = 1_000
 
 export const command: Command<StatusArguments> = {
   declare: (yargs: Argv) =>
     yargs
       .positional('path', { type: 'string', describe: 'a file or folder of the drive; without it, the whole drive' })
       .option('state', { type: 'string', describe: 'state directory of the drive, when several are mounted' })
+      .option('watch', { type: 'boolean', default: false, describe: 'look again each second, until Ctrl-C' })
       .example('shardrive status', 'everything')
+      .example('shardrive status --watch', 'see how what was written goes to hosts')
       .example('shardrive status ~/shardrive/thesis.pdf', 'is this file stored?') as unknown as Argv<StatusArguments>,
   async run(args: Arguments<StatusArguments>, terminal: Terminal) {
     const { callDaemon } = await import('../../mount/control/client.js')
     const drive = await findRunningDrive(args.state, args.path)
+    const look = async () => (await callDaemon(drive.control, 'status')) as unknown as StatusFacts
+    if (args.watch) {
+      if (args.path !== undefined) throw new AppError('usage', '--watch looks at the whole drive: leave the path out')
+      return watch(look, terminal)
+    }
     if (args.path !== undefined) {
       const facts = await callDaemon(drive.control, 'status-of', { ino: inodeOf(args.path) })
       terminal.result({ path: args.path, ...facts }, fileLine(args.path, facts))
-      return
+      return undefined
     }
-    const facts = (await callDaemon(drive.control, 'status')) as unknown as StatusFacts
+    const facts = await look()
     terminal.result(facts, describe(facts))
+    return undefined
   },
+}
+
+/** Ctrl-C ends it, as asked: exit code 0. */
+async function watch(look: () => Promise<StatusFacts>, terminal: Terminal): Promise<undefined> {
+  const stop = listenForStop()
+  let before: { bytes: number; atMs: number } | null = null
+  try {
+    while (!stop.signal.aborted) {
+      const facts = await look()
+      const now = { bytes: facts.local.bytes, atMs: performance.now() }
+      terminal.show(facts, [...describe(facts), ...storingLine(before, now)])
+      before = now
+      await systemClock.sleep(WATCH_MS, stop.signal)
+    }
+    return undefined
+  } finally {
+    stop.release()
+  }
+}
+
+type Amount = { bytes: number; atMs: number }
+
+function storingLine(before: Amount | null, now: Amount): string[] {
+  const gone = before === null ? 0 : before.bytes - now.bytes
+  if (before === null || gone <= 0) return []
+  return [`storing  ${formatBytes(Math.round((gone * 1_000) / (now.atMs - before.atMs)))} a second`]
 }
 
 function inodeOf(file: string): number {

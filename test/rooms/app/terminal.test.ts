@@ -25,6 +25,15 @@ t.test('people get the words, scripts get exactly one object', async (t) => {
   t.equal(script.err(), '')
 })
 
+t.test('a watch shows what changed, and nothing while it stays the same', async (t) => {
+  const human = recorded(false)
+  for (const line of ['one', 'one', 'two']) human.terminal.show({ line }, [line, '\u001b[2Jnot from here'])
+  t.equal(human.out(), 'one\n\\u001b[2Jnot from here\n\ntwo\n\\u001b[2Jnot from here\n')
+  const script = recorded(true)
+  for (const line of ['one', 'one', 'two']) script.terminal.show({ line }, [line])
+  t.equal(script.out(), '{"line":"one"}\n{"line":"two"}\n')
+})
+
 t.test('an expected failure says what happened, why, and what to do', async (t) => {
   const cause = new Error('connect ECONNREFUSED', { cause: new Error('deeper') })
   const error = new AppError('bridge-unreachable', 'the bridge cannot be reached', {
