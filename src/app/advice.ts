@@ -169,6 +169,10 @@ const codesByAdvice: readonly (readonly [string, readonly string[]])[] = [
     'check that this is the right bridge, the right phrase, the right name',
     ['drive-exists', 'unknown-drive', 'unknown-key'],
   ],
+  [
+    'another machine writes to this drive now: unmount it here, and mount it with --takeover to write from here',
+    ['writer-fenced'],
+  ],
   ['use the newer shardrive that wrote it', ['unsupported-version']],
   ['shardrive COMMAND --help shows how it is used', ['usage']],
 ]

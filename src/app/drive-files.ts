@@ -5,6 +5,7 @@ import type { Log } from '../base/log.js'
 import type { MountedDoor } from '../mount/fuse/door.js'
 import { KernelNews } from '../mount/fuse/kernel-news.js'
 import type { BatchChanges } from '../mount/metadata/batch-changes.js'
+import { NOTICE_NAME, type NoticeSource } from '../mount/vfs/notice.js'
 import { Vfs } from '../mount/vfs/vfs.js'
 import { Staging } from '../mount/writer/staging.js'
 import { StagingSpace } from '../mount/writer/staging-space.js'
@@ -12,10 +13,13 @@ import type { DriveNetwork } from './drive-network.js'
 import type { DriveStorage } from './drive-storage.js'
 import { KnownHealth } from './known-health.js'
 
+const ROOT_INO = 1
+
 export interface FileSystemOptions {
   clock: Clock
   log: Log
   fsyncStored: boolean
+  notice: NoticeSource
   uid?: number
   gid?: number
 }
@@ -24,6 +28,8 @@ export interface DriveFileSystem {
   start(): Promise<Vfs>
   /** The tree changed behind its users: they hear of it. Resolves when more may be told. */
   changed(changes: BatchChanges): Promise<void>
+  /** Another thing is to be said at the root of the drive, or nothing any more. */
+  noticeChanged(): void
   /** What shows it. */
   showOn(door: MountedDoor): void
   useDurability(stored: (signal: AbortSignal) => Promise<void>): void
@@ -62,6 +68,7 @@ export async function openFileSystem(
         clock,
         log,
         space: { space: () => offered },
+        notice: options.notice,
         health: new KnownHealth({ ask: () => network.health(), clock }),
         ...(options.fsyncStored ? { durability: { stored: (signal: AbortSignal) => storeAll(signal) } } : {}),
       },
@@ -77,8 +84,12 @@ export async function openFileSystem(
     const news = vfs?.changedBehind(changes)
     if (news !== undefined) await kernel?.tell(news)
   }
+  const noticeChanged = () => {
+    // Nobody waits for it: there is always room for one name.
+    void kernel?.tell({ inodes: [ROOT_INO], names: [{ parent: ROOT_INO, name: NOTICE_NAME }] })
+  }
   const useDurability = (stored: (signal: AbortSignal) => Promise<void>) => {
     storeAll = stored
   }
-  return { start, changed, showOn, refreshSpace, useDurability }
+  return { start, changed, noticeChanged, showOn, refreshSpace, useDurability }
 }

@@ -13,6 +13,7 @@ import { lockFolder } from '../sqlite/lock.js'
 import { type DriveFileSystem, openFileSystem } from './drive-files.js'
 import { type DriveIdentity, openIdentity } from './drive-identity.js'
 import { DriveNetwork } from './drive-network.js'
+import { DriveNotice } from './drive-notice.js'
 import { type DriveStorage, openStorage } from './drive-storage.js'
 import { composeSync, type DriveSync, ensureChainState, loadHosts } from './drive-sync.js'
 import type { Surroundings } from './surroundings.js'
@@ -85,11 +86,13 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
   undo.push(() => identity.wipe())
   const network = new DriveNetwork(identity.facts, identity.device, { ...parts, relayOnly: options.relayOnly ?? false })
   undo.push(() => network.stop())
+  const notice = new DriveNotice(clock)
+  let files: DriveFileSystem | null = null
   const storage = await openStorage(identity, network, {
     stateDir,
     cacheBytes: options.cacheBytes,
     memoryBytes: options.memoryBytes,
-    events: ledgerEvents(log),
+    events: ledgerEvents(log, notice, () => files?.noticeChanged()),
     clock,
     log,
   })
@@ -101,7 +104,8 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
     progressLines(options),
     rebuilding,
   )
-  const files = await openFileSystem(storage, network, { ...options, clock, log })
+  const fileSystem = await openFileSystem(storage, network, { ...options, clock, log, notice })
+  files = fileSystem
   const sync = composeSync(
     state,
     {
@@ -111,18 +115,18 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
       clock,
       random,
       log,
-      onChanges: (changes) => files.changed(changes),
+      onChanges: (changes) => fileSystem.changed(changes),
       onPublished: () => undefined,
     },
     { ...options, isRebuilt },
   )
   const storeAll = (signal: AbortSignal) => storeEverything(storage, sync, signal)
-  files.useDurability(storeAll)
+  fileSystem.useDurability(storeAll)
   await sync.upkeep.start(ONLINE_PATIENCE_MS)
   undo.push(() => sync.upkeep.stop())
   network.peers.warm(await loadHosts(storage.ledger))
   if (isRebuilt) options.say(rebuiltLine(sync, storage))
-  const vfs = await files.start()
+  const vfs = await fileSystem.start()
   const close = async () => {
     await undoAll(undo, log)
   }
@@ -131,9 +135,9 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
     network,
     storage,
     sync,
-    files,
+    files: fileSystem,
     vfs,
-    showOn: files.showOn,
+    showOn: fileSystem.showOn,
     storeAll,
     drain: () => drain(vfs, storage, sync),
     close,
@@ -190,10 +194,12 @@ function lockState(stateDir: string): () => void {
   }
 }
 
-function ledgerEvents(log: Log) {
+function ledgerEvents(log: Log, notice: DriveNotice, tellNotice: () => void) {
   return {
-    readOnly: (reason: string | null) =>
-      log.warn({ reason }, reason === null ? 'the drive is writable again' : 'the drive is read-only'),
+    readOnly: (reason: string | null) => {
+      log.warn({ reason }, reason === null ? 'the drive is writable again' : 'the drive is read-only')
+      if (notice.changed(reason)) tellNotice()
+    },
     stopped: (error: Error) => log.error({ err: error }, 'the ledger thread ended'),
   }
 }

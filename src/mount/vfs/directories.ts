@@ -1,11 +1,13 @@
 /** Listing. Cookies are the ledger's: rising, never reused, so a listing goes on rightly while names come and go. */
 import { AppError } from '../../base/errors.js'
-import type { DirectoryEntry } from '../fuse/filesystem.js'
+import type { Attributes, DirectoryEntry } from '../fuse/filesystem.js'
 import type { DirectoryRow, Inode } from '../metadata/types.js'
 import { isDirectoryMode } from './inode-table.js'
+import { NOTICE_COOKIE, NOTICE_INO, NOTICE_NAME } from './notice.js'
 import type { VfsState } from './state.js'
 
 const S_IFDIR = 0o040000
+const ROOT_INO = 1
 const DOT = Buffer.from('.')
 const DOT_DOT = Buffer.from('..')
 /** One page of the ledger. */
@@ -15,10 +17,13 @@ const LISTED_MAX = 16_384
 
 export class Directories {
   private readonly state: VfsState
+  /** What the root shows besides its own names. */
+  private readonly noticed: () => Attributes | null
   private readonly listed = new Map<number, Inode>()
 
-  constructor(state: VfsState) {
+  constructor(state: VfsState, noticed: () => Attributes | null) {
     this.state = state
+    this.noticed = noticed
   }
 
   async open(ino: number): Promise<{ fh: number }> {
@@ -36,11 +41,20 @@ export class Directories {
     if (offset < 1) entries.push({ name: DOT, ino, mode: S_IFDIR, cookie: 1 })
     if (offset < 2) entries.push({ name: DOT_DOT, ino: page.parent, mode: S_IFDIR, cookie: 2 })
     for (const row of page.entries) entries.push(this.entry(row))
+    if (ino === ROOT_INO && page.end && offset < NOTICE_COOKIE) await this.addNotice(entries, plus)
     return entries
+  }
+
+  private async addNotice(entries: DirectoryEntry[], plus: boolean): Promise<void> {
+    const attributes = this.noticed()
+    if (attributes === null || (await this.state.parts.ledger.lookup(ROOT_INO, NOTICE_NAME)) !== null) return
+    const { ino, mode } = attributes
+    entries.push({ name: NOTICE_NAME, ino, mode, cookie: NOTICE_COOKIE, ...(plus && { attributes }) })
   }
 
   /** The door took an entry with attributes: the kernel knows the inode from now on. */
   remember(ino: number): void {
+    if (ino === NOTICE_INO) return
     const inode = this.listed.get(ino) ?? this.state.table.get(ino)?.inode
     if (inode === undefined) throw new AppError('stale', 'an inode is remembered that was not listed')
     const entry = this.state.table.get(ino)

@@ -9,6 +9,7 @@ import type { Changed, FileTime, Inode, Progress } from '../metadata/types.js'
 import type { Staging } from '../writer/staging.js'
 import { FreshDirectories } from './fresh-directories.js'
 import { type Entry, InodeTable } from './inode-table.js'
+import type { NoticeSource } from './notice.js'
 import type { Durability, Health, Reader, SpaceSource } from './ports.js'
 
 export interface VfsLedger extends LedgerTree {
@@ -26,6 +27,8 @@ export interface VfsParts {
   /** fsync means stored on hosts. */
   readonly durability?: Durability | undefined
   readonly health?: Health | undefined
+  /** Why the drive cannot be written, for a file at its root. */
+  readonly notice?: NoticeSource | undefined
 }
 
 export interface FileHandle {

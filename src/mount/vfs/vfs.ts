@@ -13,6 +13,7 @@ import * as attributes from './attributes.js'
 import { Directories } from './directories.js'
 import * as files from './files.js'
 import * as names from './names.js'
+import { NOTICE_HANDLE, NOTICE_INO, Notice } from './notice.js'
 import type { Outdated } from './ports.js'
 import { type VfsParts, VfsState } from './state.js'
 import * as xattrs from './xattrs.js'
@@ -23,11 +24,13 @@ const ROOT_INO = 1
 
 export class Vfs implements fs.FileSystem {
   private readonly state: VfsState
+  private readonly notice: Notice
   private readonly directories: Directories
 
   private constructor(state: VfsState) {
     this.state = state
-    this.directories = new Directories(state)
+    this.notice = new Notice(state.parts.notice)
+    this.directories = new Directories(state, () => this.noticed())
   }
 
   /** Loads the root, ends orphans that a crash has left. `owner`: gets the root of a drive that nothing happened to yet. */
@@ -82,7 +85,13 @@ export class Vfs implements fs.FileSystem {
   }
 
   lookup(parent: number, name: Buffer): Maybe<fs.Attributes | null> {
-    return names.lookup(this.state, parent, name)
+    const found = names.lookup(this.state, parent, name)
+    if (!this.notice.isName(parent, name, ROOT_INO)) return found
+    return Promise.resolve(found).then((inode) => inode ?? this.noticed())
+  }
+  private noticed(): fs.Attributes | null {
+    const root = this.state.table.get(ROOT_INO)?.inode
+    return root === undefined ? null : this.notice.attributes(root)
   }
   forget(ino: number, count: number): void {
     this.state.table.forget(ino, count)
@@ -92,6 +101,7 @@ export class Vfs implements fs.FileSystem {
   }
 
   getAttributes(ino: number): Maybe<fs.Attributes> {
+    if (ino === NOTICE_INO) return this.noticed() ?? gone()
     return attributes.getAttributes(this.state, ino)
   }
   setAttributes(ino: number, changes: fs.AttributeChanges): Promise<fs.Attributes> {
@@ -130,6 +140,10 @@ export class Vfs implements fs.FileSystem {
   }
 
   open(ino: number, flags: fs.OpenFlags): Promise<fs.OpenReply> {
+    if (ino === NOTICE_INO) {
+      if (flags.write || flags.truncate) this.state.expectWritable()
+      return Promise.resolve({ fh: NOTICE_HANDLE, directIo: true })
+    }
     return files.open(this.state, ino, flags)
   }
   create(parent: number, name: Buffer, mode: number, flags: fs.OpenFlags, ctx: Ctx): Promise<fs.CreateReply> {
@@ -139,6 +153,7 @@ export class Vfs implements fs.FileSystem {
     return files.create(this.state, parent, null, mode, flags, ctx)
   }
   read(ino: number, fh: number, offset: number, size: number, ctx: Ctx): Maybe<Buffer | readonly Buffer[]> {
+    if (ino === NOTICE_INO) return this.notice.read(offset, size)
     return files.read(this.state, ino, fh, offset, size, ctx)
   }
   write(ino: number, fh: number, offset: number, data: Buffer, options: files.WriteOptions): Maybe<number> {
@@ -176,9 +191,11 @@ export class Vfs implements fs.FileSystem {
   }
 
   getXattr(ino: number, name: Buffer, ctx: Ctx): Maybe<Buffer | null> {
+    if (ino === NOTICE_INO) return null
     return xattrs.getXattr(this.state, ino, name, ctx)
   }
-  listXattr(ino: number, ctx: Ctx): Promise<readonly Buffer[]> {
+  listXattr(ino: number, ctx: Ctx): Maybe<readonly Buffer[]> {
+    if (ino === NOTICE_INO) return []
     return xattrs.listXattr(this.state, ino, ctx)
   }
   setXattr(
@@ -200,4 +217,8 @@ export class Vfs implements fs.FileSystem {
   syncAll(ctx: Ctx): Promise<void> {
     return files.fsync(this.state, null, ctx)
   }
+}
+
+function gone(): never {
+  throw new AppError('not-found', 'there is nothing to say any more')
 }
