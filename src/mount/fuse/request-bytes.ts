@@ -48,12 +48,13 @@ export class RequestBytes {
     return high > 0x1fffff ? Number.MAX_SAFE_INTEGER : high * TWO_32 + this.view.getUint32(at, true)
   }
 
+  /** Seconds beyond 2^53 are the nearest safe integer: some 285 million years away either way. */
   time(secAt: number, nsecAt: number): Timestamp {
     this.need(secAt, 8)
     const sec = this.view.getInt32(secAt + 4, true) * TWO_32 + this.view.getUint32(secAt, true)
     const nsec = this.u32(nsecAt)
-    if (!Number.isSafeInteger(sec) || nsec > 999_999_999) throw malformed('a time out of range')
-    return { sec, nsec }
+    if (nsec > 999_999_999) throw malformed('a time out of range')
+    return { sec: Math.min(Math.max(sec, Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER), nsec }
   }
 
   copy(at: number, size: number): Buffer {
