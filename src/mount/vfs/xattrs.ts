@@ -70,9 +70,17 @@ export async function setXattr(
 ): Promise<void> {
   expectStored(name, ctx)
   s.expectWritable()
+  if (flags.create && flags.replace) return refuseBoth(s, ino, name)
   const mode = flags.create ? 'create' : flags.replace ? 'replace' : 'any'
   s.learn(await s.parts.ledger.setXattr(ino, name, value, mode, s.time()))
   forgetNames(s, ino)
+}
+
+/** It must not be there and must be there: told is the one that is not so. */
+async function refuseBoth(s: VfsState, ino: number, name: Buffer): Promise<never> {
+  const known = await namesOf(s, ino)
+  if (known.has(name.toString('latin1'))) throw new AppError('exists', 'the attribute exists')
+  throw new AppError('no-data', 'no such attribute')
 }
 
 export async function removeXattr(s: VfsState, ino: number, name: Buffer, ctx: RequestContext): Promise<void> {
