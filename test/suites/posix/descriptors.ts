@@ -16,11 +16,13 @@ export const descriptors: Family = {
         await s.me.ok('append_mode', fd, true)
         await s.me.is(1, 'pwrite', fd, 'a', 0)
         await s.me.is(1, 'write', fd, 'b')
+        await s.me.is(1, 'pwrite_once', fd, 'e', 1, 'APPEND')
         await s.me.ok('append_mode', fd, false)
+        await s.me.is(1, 'pwrite_once', fd, 'f', 1, 'APPEND')
         await s.me.is(1, 'pwrite', fd, 'c', 0)
         await s.me.do('lseek', fd, 5, 'SET')
         await s.me.is(1, 'write', fd, 'd')
-        s.same('bytes', await s.me.read('f'), 'c1234d6789ab')
+        s.same('bytes', await s.me.read('f'), 'c1234d6789abef')
       },
     },
     {

@@ -52,6 +52,7 @@ OPERATIONS = {
     'writev': lambda fd, *parts: os.writev(fd, parts),
     'preadv': lambda fd, offset, *sizes: text((rooms := [bytearray(one) for one in sizes], got := os.preadv(fd, rooms, offset), b''.join(rooms)[:got])[2]),
     'sendfile': os.sendfile,
+    'pwrite_once': lambda fd, data, offset, flag: os.pwritev(fd, [data], offset, flags_of('RWF_', flag.decode())),
     'dup': lambda fd: keep(os.dup(fd)),
     'ioctl': lambda fd, request, argument=0: fcntl.ioctl(fd, request, argument),
     'getcwd': lambda: text(os.getcwdb()),
