@@ -29,6 +29,7 @@ const modes = ['mount', 'host', 'bridge']
 /** Inside mount: bytes flow door -> rules -> writer or reader -> ledger and cache. */
 const mountArrows: Record<string, readonly string[]> = {
   fuse: ['vfs'],
+  portable: ['fuse'],
   vfs: ['writer', 'reader', 'metadata'],
   writer: ['metadata', 'cache'],
   reader: ['metadata', 'cache'],
@@ -43,7 +44,7 @@ const mountArrows: Record<string, readonly string[]> = {
 const onlyIn: Record<string, readonly string[]> = {
   'node-datachannel': ['src/rtc/'],
   'better-sqlite3': ['src/sqlite/'],
-  'fuse-native': ['src/mount/fuse/'],
+  'fuse-native': ['src/mount/portable/'],
   yargs: ['src/app/'],
   'cli-progress': ['src/app/'],
   fastify: ['src/bridge/api/'],

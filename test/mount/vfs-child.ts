@@ -1,6 +1,7 @@
 /**
- * A drive without a network, as a process of its own: ledger, vfs and door. `node vfs-child.js STATE MOUNT`; says "ready" on
+ * A drive without a network, as a process of its own: ledger, vfs and door. `node vfs-child.js STATE MOUNT DOOR`; says "ready" on
  * stdout and why it is read-only when that changes, unmounts and closes at SIGTERM, takes no changes from a SIGUSR2 to the next. Bytes are staged and stay so: there are no hosts to read from.
+ * The portable door gives everything back at its end: what is still held then counts as a finding.
  */
 import path from 'node:path'
 import { systemClock } from '../../src/base/clock.js'
@@ -9,10 +10,13 @@ import { SecretBytes } from '../../src/crypto/secret.js'
 import { mountDoor } from '../../src/mount/fuse/door.js'
 import { openLedger } from '../../src/mount/metadata/client.js'
 import type { Ledger } from '../../src/mount/metadata/ledger.js'
+import { mountPortableDoor } from '../../src/mount/portable/door.js'
 import { Vfs } from '../../src/mount/vfs/vfs.js'
 import { Staging } from '../../src/mount/writer/staging.js'
 import { StagingSpace } from '../../src/mount/writer/staging-space.js'
 
+/** Held as long as there is a vfs. */
+const ROOT = 1
 const SPACE = { totalBytes: 2 ** 40, freeBytes: 2 ** 39 }
 
 async function readStaged(ledger: Ledger, ino: number, offset: number, size: number): Promise<Buffer[]> {
@@ -23,7 +27,7 @@ async function readStaged(ledger: Ledger, ino: number, offset: number, size: num
   })
 }
 
-async function main(state: string, mountPoint: string): Promise<void> {
+async function main(state: string, mountPoint: string, doorName: string): Promise<void> {
   const log = openLog('vfs-child')
   const stagedKey = SecretBytes.take(Buffer.alloc(32, 9))
   const events = { readOnly: (reason: string | null) => void process.stdout.write(`read-only: ${reason}\n`) }
@@ -39,16 +43,20 @@ async function main(state: string, mountPoint: string): Promise<void> {
   const reader = { read: (ino: number, offset: number, size: number) => readStaged(ledger, ino, offset, size) }
   const parts = { ledger, staging, reader, space: { space: () => SPACE }, clock: systemClock, log }
   vfs = await Vfs.start(parts, { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 })
-  const door = await mountDoor(mountPoint, { fs: vfs, log })
+  const isPortable = doorName === 'fuse-native'
+  const door = await (isPortable ? mountPortableDoor : mountDoor)(mountPoint, { fs: vfs, log })
   process.once('SIGTERM', () => void door.unmount())
   process.on('SIGUSR2', () => void ledger.setReadOnly(ledger.readOnlyReason() === null ? 'SIGUSR2' : null))
   process.stdout.write('ready\n')
   await door.ended
+  const held = isPortable ? vfs.openHandles + vfs.inodesHeld - ROOT : 0
   await vfs.stop()
   const findings = await ledger.check()
   await ledger.close()
   for (const finding of findings) process.stdout.write(`finding ${finding.code} ${finding.message}\n`)
-  process.exit(findings.length === 0 ? 0 : 1)
+  if (held > 0) process.stdout.write(`finding held ${held} inodes and handles\n`)
+  process.exit(findings.length === 0 && held === 0 ? 0 : 1)
 }
 
-await main(process.argv[2] as string, process.argv[3] as string)
+const [state, place, doorName] = process.argv.slice(2) as [string, string, string]
+await main(state, place, doorName)

@@ -20,7 +20,9 @@ export interface VfsMount {
 
 const CHILD = path.resolve('dist-test/test/mount/vfs-child.js')
 
-export async function startDrive(folder: string): Promise<VfsMount> {
+export type DoorName = 'native' | 'fuse-native'
+
+export async function startDrive(folder: string, door: DoorName = 'native'): Promise<VfsMount> {
   const state = path.join(folder, 'state')
   const mount = path.join(folder, 'mnt')
   fs.mkdirSync(state, { recursive: true })
@@ -30,7 +32,7 @@ export async function startDrive(folder: string): Promise<VfsMount> {
     // A dead mount in its place is there, and says that it is not.
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
-  const child = spawn(process.execPath, [CHILD, state, mount], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [CHILD, state, mount, door], { stdio: ['ignore', 'pipe', 'inherit'] })
   const lines: string[] = []
   const ended = once(child, 'exit') as Promise<[number | null]>
   const reader = createInterface({ input: child.stdout as NodeJS.ReadableStream })
@@ -58,9 +60,9 @@ export async function startDrive(folder: string): Promise<VfsMount> {
 }
 
 /** Mounted for one test; unmounted, checked and removed after it. */
-export async function driveOf(t: Test): Promise<VfsMount> {
+export async function driveOf(t: Test, door: DoorName = 'native'): Promise<VfsMount> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'shardrive-vfs-'))
-  const drive = await startDrive(folder)
+  const drive = await startDrive(folder, door)
   t.teardown(async () => {
     const { lines, code } = await drive.stop()
     if (code !== 0) t.fail(`fsck after the test: ${lines.join('; ')} (exit ${code})`)

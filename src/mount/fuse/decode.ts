@@ -212,7 +212,7 @@ function decodeRename(
   return { op, ino, newParent: from.u64(BODY), flags, name, newName: from.name(BODY + size + name.length + 1) }
 }
 
-function decodeOpenFlags(flags: number, openFlags: number): OpenFlags {
+export function decodeOpenFlags(flags: number, openFlags: number): OpenFlags {
   const access = flags & O.ACCESS_MODE
   return {
     read: access !== O.WRITE_ONLY,

@@ -8,7 +8,6 @@
  * mount-denied, mount-failed, kernel-too-old, unmount-failed. A mount of ours whose daemon died is cleared first.
  * At process.exit() a living mount is closed and detached; after kill -9 it stays, dead or hanging, until the next mount there.
  */
-import fs from 'node:fs'
 import fsp from 'node:fs/promises'
 import { doorAddon } from '../../addon/door.js'
 import { assert } from '../../base/assert.js'
@@ -20,9 +19,10 @@ import { closeAtExit, forgetAtExit } from './exit.js'
 import type { FileSystem } from './filesystem.js'
 import { findFusermount, mountWithFusermount } from './fusermount.js'
 import { sourceOf } from './mount-daemon.js'
-import { isRoot, MOUNT_TYPE, prepareMountPoint, unmountAt } from './mount-point.js'
+import { expectDevice, isRoot, MOUNT_TYPE, prepareMountPoint, unmountAt } from './mount-point.js'
 import { topMountAt } from './mount-table.js'
 import { deletion, entryInvalidation, inodeInvalidation } from './notifications.js'
+import { within } from './within.js'
 
 export interface DoorOptions {
   /** What `mount` and `df` show as the source, before the process id: letters, digits and ._:@/- only. */
@@ -41,8 +41,6 @@ export interface DoorOptions {
 export interface MountedDoor {
   /** Resolved. */
   readonly mountPoint: string
-  /** FUSE minor version agreed with the kernel (7.x). */
-  readonly protocolMinor: number
   /** Call unmount() then too: after an abort or umount -f a dead mount is still in the tree. */
   readonly ended: Promise<EndReason>
   /** Attributes and cached bytes from offset on (length 0: all); offset < 0: attributes only. */
@@ -56,7 +54,11 @@ export interface MountedDoor {
   unmountIfIdle(): Promise<boolean>
 }
 
-const DEVICE = '/dev/fuse'
+export interface NativeDoor extends MountedDoor {
+  /** FUSE minor version agreed with the kernel (7.x). */
+  readonly protocolMinor: number
+}
+
 const TRUSTED_SEC = 86_400
 const READY_TIMEOUT_MS = 10_000
 const GRACE_MS = 5000
@@ -70,9 +72,7 @@ const MS_NODEV = 4
 
 /** Whether a drive could be mounted at `place` now; the codes are those of mountDoor. A dead mount there is cleared. */
 export async function checkDoor(place: string): Promise<void> {
-  if (!fs.existsSync(DEVICE)) {
-    throw new AppError('fuse-missing', `there is no ${DEVICE}`, { hint: 'load the kernel module: modprobe fuse' })
-  }
+  expectDevice()
   if (!isRoot()) findFusermount()
   await prepareMountPoint(place, { allowNonEmpty: false })
 }
@@ -81,10 +81,8 @@ export async function mountDoor(
   place: string,
   parts: { fs: FileSystem; log?: Log },
   options: DoorOptions = {},
-): Promise<MountedDoor> {
-  if (!fs.existsSync(DEVICE)) {
-    throw new AppError('fuse-missing', `there is no ${DEVICE}`, { hint: 'load the kernel module: modprobe fuse' })
-  }
+): Promise<NativeDoor> {
+  expectDevice()
   const log = parts.log ?? silentLog
   const mountPoint = await prepareMountPoint(place, { allowNonEmpty: options.allowNonEmpty === true })
   const fd = await openConnection(mountPoint, options)
@@ -108,7 +106,7 @@ export async function mountDoor(
   }
 }
 
-class Mount implements MountedDoor {
+class Mount implements NativeDoor {
   readonly mountPoint: string
   readonly protocolMinor: number
   readonly ended: Promise<EndReason>
@@ -190,16 +188,4 @@ async function openAsRoot(mountPoint: string, source: string, common: string, re
 async function raiseReadahead(device: string): Promise<void> {
   if (!isRoot()) return
   await fsp.writeFile(`/sys/class/bdi/${device}/read_ahead_kb`, String(READAHEAD_KB)).catch(() => undefined)
-}
-
-async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new AppError('mount-failed', `no answer within ${timeoutMs} ms`)), timeoutMs)
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -3,18 +3,22 @@
  * that is gone, and then the dead mount is taken out of the tree.
  */
 import { doorAddon } from '../../addon/door.js'
-import type { Connection } from './connection.js'
 import { unmountNowWithFusermount } from './fusermount.js'
 import { isRoot } from './mount-point.js'
 
-const living = new Map<Connection, string>()
+/** Whoever asks a mount that is closed gets an error and does not wait. */
+export interface Living {
+  close(): void
+}
 
-export function closeAtExit(connection: Connection, mountPoint: string): void {
+const living = new Map<Living, string>()
+
+export function closeAtExit(connection: Living, mountPoint: string): void {
   if (living.size === 0) process.on('exit', closeAll)
   living.set(connection, mountPoint)
 }
 
-export function forgetAtExit(connection: Connection): void {
+export function forgetAtExit(connection: Living): void {
   living.delete(connection)
   if (living.size === 0) process.off('exit', closeAll)
 }

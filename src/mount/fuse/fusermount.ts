@@ -18,18 +18,18 @@ const STDERR_MAX = 4096
 const COMM_FD = 3
 
 /** fusermount3 where there is one, else the one of fuse 2. Throws `fuse-missing`. */
-export function findFusermount(): string {
+export function findFusermount(names: readonly string[] = ['fusermount3', 'fusermount']): string {
   const folders = [
     ...(process.env.PATH ?? '').split(path.delimiter).filter((p) => path.isAbsolute(p)),
     ...SYSTEM_FOLDERS,
   ]
-  for (const name of ['fusermount3', 'fusermount']) {
+  for (const name of names) {
     for (const folder of folders) {
       const file = path.join(folder, name)
       if (isExecutable(file)) return file
     }
   }
-  throw new AppError('fuse-missing', 'neither fusermount3 nor fusermount is installed', { hint: INSTALL_HINT })
+  throw new AppError('fuse-missing', `there is no ${names.join(' and no ')}`, { hint: INSTALL_HINT })
 }
 
 function isExecutable(file: string): boolean {

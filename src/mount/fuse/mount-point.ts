@@ -1,4 +1,5 @@
 /** The place of a mount: is it fit to be mounted on, and what is left there of a daemon that died. */
+import fs from 'node:fs'
 import fsp from 'node:fs/promises'
 import path from 'node:path'
 import { doorAddon } from '../../addon/door.js'
@@ -9,6 +10,7 @@ import { abortConnection, daemonState, pidOf, untilClosed } from './mount-daemon
 import { type MountEntry, topMountAt } from './mount-table.js'
 
 export const MOUNT_TYPE = 'fuse.shardrive'
+const DEVICE = '/dev/fuse'
 /** Mounts of dead daemons may lie upon each other when each start mounted over the last. */
 const STALE_MAX = 16
 /** A mount that does not answer, and of whose daemon nothing is known, counts as busy. */
@@ -16,6 +18,12 @@ const STAT_TIMEOUT_MS = 5000
 /** Bits of umount2(2). */
 const MNT_FORCE = 1
 const MNT_DETACH = 2
+
+/** Throws `fuse-missing`. */
+export function expectDevice(): void {
+  if (fs.existsSync(DEVICE)) return
+  throw new AppError('fuse-missing', `there is no ${DEVICE}`, { hint: 'load the kernel module: modprobe fuse' })
+}
 
 export function isRoot(): boolean {
   return process.geteuid?.() === 0

@@ -131,7 +131,7 @@ export class Replies {
 }
 
 /** Where it happened, without the message: that may hold a name. */
-function framesOf(error: unknown): string {
+export function framesOf(error: unknown): string {
   if (!(error instanceof Error) || error.stack === undefined) return typeof error
   const frames = error.stack.split('\n').filter((line) => line.startsWith('    at '))
   return `${error.name}\n${frames.slice(0, 12).join('\n')}`
