@@ -11,6 +11,7 @@ import { REAL_SURROUNDINGS } from './surroundings.js'
 
 export interface MountOptions extends DriveOptions {
   mountPoint: string
+  door: 'native' | 'fuse-native'
   allowOther?: boolean
 }
 
@@ -47,7 +48,7 @@ export async function mountDrive(options: MountOptions): Promise<RunningMount> {
       fsname: `shardrive:${drive.identity.facts.drive}`,
       ...(allowOther === undefined ? {} : { allowOther }),
     }
-    door = await mountDoor(options.mountPoint, { fs: drive.vfs, log }, named)
+    door = await openDoor(options, { fs: drive.vfs, log }, named)
     drive.showOn(door)
     return await serve(options, drive, door, log)
   } catch (error) {
@@ -55,6 +56,20 @@ export async function mountDrive(options: MountOptions): Promise<RunningMount> {
     await drive.close()
     throw error
   }
+}
+
+async function openDoor(
+  { door, mountPoint, say }: MountOptions,
+  parts: { fs: Drive['vfs']; log: Log },
+  named: { fsname: string; allowOther?: boolean },
+): Promise<MountedDoor> {
+  if (door === 'native') return mountDoor(mountPoint, parts, named)
+  // Its package, and libfuse, are loaded for those who ask for it.
+  const { LESS, mountPortableDoor } = await import('../mount/portable/door.js')
+  const mounted = await mountPortableDoor(mountPoint, parts, named)
+  parts.log.warn(LESS)
+  say(LESS)
+  return mounted
 }
 
 async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log: Log): Promise<RunningMount> {

@@ -170,6 +170,7 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'host-folder-wrong',
     'io-error',
     'kernel-too-old',
+    'libfuse-missing',
     'listen-failed',
     'mount-denied',
     'mount-failed',

@@ -1,9 +1,10 @@
 /**
  * Mounts a MemoryFileSystem in a process of its own: `door-child.js MOUNTPOINT [exit]`. Prints one JSON line when ready
  * and one at the end; SIGTERM unmounts; `exit` in the arguments calls process.exit() with the mount alive; with `stuck`
- * the first mkdir is never answered, and a notification that has to wait for it is sent.
+ * the first mkdir is never answered, and a notification that has to wait for it is sent; `portable`: through fuse-native.
  */
 import { mountDoor } from '../../src/mount/fuse/door.js'
+import { mountPortableDoor } from '../../src/mount/portable/door.js'
 import { MemoryFileSystem } from '../support/memory-filesystem.js'
 
 const [place = '', ...words] = process.argv.slice(2)
@@ -12,9 +13,9 @@ try {
   const asked = new Promise<void>((resolve) => {
     if (words.includes('stuck')) Object.assign(fs, { makeDirectory: () => new Promise(() => resolve()) })
   })
-  const door = await mountDoor(place, { fs })
+  const door = await (words.includes('portable') ? mountPortableDoor : mountDoor)(place, { fs })
   process.on('SIGTERM', () => void door.unmount({ graceMs: 500 }))
-  console.log(JSON.stringify({ ready: door.mountPoint, protocolMinor: door.protocolMinor }))
+  console.log(JSON.stringify({ ready: door.mountPoint }))
   if (words.includes('stuck')) {
     await asked
     void door.invalidateEntry(1, Buffer.from('a'))

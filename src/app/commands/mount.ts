@@ -34,6 +34,7 @@ interface MountArguments {
   cache: string
   relayOnly: boolean
   allowOther?: boolean
+  door: 'native' | 'fuse-native'
   foreground: boolean
 }
 
@@ -71,6 +72,11 @@ export const command: Command<MountArguments> = {
         type: 'boolean',
         describe: 'let other users of this machine in (default: only when root mounts)',
       })
+      .option('door', {
+        choices: ['native', 'fuse-native'] as const,
+        default: 'native' as const,
+        describe: 'how the kernel is spoken to: by our own code, or through libfuse 2, which can do less',
+      })
       .option('foreground', { type: 'boolean', default: false, describe: 'stay in the foreground; Ctrl-C unmounts' })
       .example(
         'shardrive mount ~/drive',
@@ -94,11 +100,15 @@ async function runMount(args: MountArguments, manager: ServiceManager, terminal:
   const mountPoint = path.resolve(args.mountpoint)
   const stateDir = stateDirOf(args.state, args.drive)
   // Before anything is asked of the network, or made: what is wrong here is said at once.
-  const { checkDoor } = await import('../../mount/fuse/door.js')
-  await checkDoor(mountPoint)
+  await checkPlace(args.door, mountPoint)
   if (!args.foreground) return startInBackground(args, mountPoint, stateDir, terminal)
   await runInForeground(args, manager, mountPoint, stateDir, terminal)
   return undefined
+}
+
+async function checkPlace(door: MountArguments['door'], mountPoint: string): Promise<void> {
+  if (door === 'native') await (await import('../../mount/fuse/door.js')).checkDoor(mountPoint)
+  else await (await import('../../mount/portable/door.js')).checkPortableDoor(mountPoint)
 }
 
 async function runInForeground(
@@ -126,6 +136,7 @@ async function runInForeground(
       fsyncStored: args.fsync === 'stored',
       relayOnly: args.relayOnly,
       cacheBytes: parseBytes(args.cache),
+      door: args.door,
       ...(args.uid === undefined ? {} : { uid: args.uid }),
       ...(args.gid === undefined ? {} : { gid: args.gid }),
       ...(args.allowOther === undefined ? {} : { allowOther: args.allowOther }),

@@ -50,8 +50,10 @@ export class Calls {
     args: A,
   ): void {
     const ask = new Ask(thread)
+    let timer: NodeJS.Timeout | undefined
     const finish = (words: Words): void => {
       if (!this.waiting.delete(ask)) return
+      clearTimeout(timer)
       ask.end()
       signal(...words)
     }
@@ -62,9 +64,11 @@ export class Calls {
     try {
       if (this.isClosed) throw new Ended()
       const waits = this.gate(ask, name)
-      const answer = waits === undefined ? operation.answer(ask, ...args) : this.later(waits, operation, ask, args)
-      if (answer instanceof Promise) this.wait(ask, answer, operation.limitMs ?? this.limitMs, finish, fail)
-      else finish(answer)
+      const answer = waits === undefined ? operation.answer(ask, ...args) : this.later(waits, name, operation, ask, args)
+      if (answer instanceof Promise) {
+        timer = setTimeout(() => giveUp(ask, fail), operation.limitMs ?? this.limitMs)
+        answer.then(finish, fail)
+      } else finish(answer)
     } catch (error) {
       fail(error)
     }
@@ -79,24 +83,16 @@ export class Calls {
     }
   }
 
-  private async later<A extends readonly unknown[]>(waits: Promise<void>, operation: Operation<A>, ask: Ask, args: A) {
-    await waits
+  private async later<A extends readonly unknown[]>(
+    first: Promise<void>,
+    name: string,
+    operation: Operation<A>,
+    ask: Ask,
+    args: A,
+  ): Promise<Words> {
+    for (let waits: Promise<void> | undefined = first; waits !== undefined; waits = this.gate(ask, name)) await waits
     if (ask.isOver) throw new Ended()
     return operation.answer(ask, ...args)
-  }
-
-  private wait(
-    ask: Ask,
-    answer: Promise<Words>,
-    limitMs: number,
-    finish: (words: Words) => void,
-    fail: (error: unknown) => void,
-  ): void {
-    const timer = setTimeout(() => {
-      fail(new AppError('timed-out', 'an operation took too long'))
-      ask.interrupt('it took too long')
-    }, limitMs)
-    answer.then(finish, fail).finally(() => clearTimeout(timer))
   }
 
   private failureOf<A extends readonly unknown[]>(
@@ -112,6 +108,11 @@ export class Calls {
     const result = -(errno ?? ERRNO.EIO)
     return operation.failure === undefined ? [result] : operation.failure(result, ...args)
   }
+}
+
+function giveUp(ask: Ask, fail: (error: unknown) => void): void {
+  fail(new AppError('timed-out', 'an operation took too long'))
+  ask.interrupt('it took too long')
 }
 
 class Ended extends Error {}

@@ -71,7 +71,6 @@ export async function mountPortableDoor(
     await within(session.start(), options.readyTimeoutMs ?? READY_TIMEOUT_MS)
     const entry = await topMountAt(mountPoint)
     if (entry?.source !== source) throw new AppError('mount-failed', `nothing of ours is mounted on ${mountPoint}`)
-    log.warn(LESS)
     return new PortableMount(session, entry)
   } catch (error) {
     session.refuseAll()
@@ -123,9 +122,9 @@ class PortableMount implements MountedDoor {
   }
 
   private async unmountOnce(graceMs: number): Promise<void> {
-    const isOurs = await this.isThere()
-    if (isOurs && !(await unmountAt(this.mountPoint, false))) await unmountAt(this.mountPoint, true)
-    if (isOurs) await within(this.ended, graceMs).catch(() => undefined)
+    if ((await this.isThere()) && !(await unmountAt(this.mountPoint, false))) await unmountAt(this.mountPoint, true)
+    // Also when somebody else has unmounted it a moment ago.
+    await within(this.ended, graceMs).catch(() => undefined)
     // Files are open still. libfuse cannot be asked to end, but nothing is served any more.
     this.session.refuseAll()
     if (this.session.isConnected) await abortConnection(this.entry)

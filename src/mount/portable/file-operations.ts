@@ -7,8 +7,8 @@ import type { Words } from './calls.js'
 import {
   DONE,
   givenBack,
-  makerIn,
   madeMode,
+  makerIn,
   type OperationArguments,
   type Operations,
   type Room,

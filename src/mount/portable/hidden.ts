@@ -97,7 +97,8 @@ export class HiddenNames {
     const { owed } = this
     if (owed === null) return undefined
     if (owed.thread !== ask.thread) return owed.decided
-    return operation === 'rename' ? undefined : this.remove(owed)
+    // A removal that has begun would take away what a rename puts there.
+    return operation === 'rename' && owed.removing === null ? undefined : this.remove(owed)
   }
 
   /** For a rename of the thread that owes a removal: it has all the time it needs, and ends with settle(). */

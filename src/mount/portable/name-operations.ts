@@ -1,7 +1,7 @@
 /** Names and attributes: each operation is a walk to an inode and one call of the file system. */
 import { AppError } from '../../base/errors.js'
 import type { Ask } from './ask.js'
-import { DONE, makerIn, madeMode, type Operations, type Room, useInode } from './operations.js'
+import { DONE, madeMode, makerIn, type Operations, type Room, useInode } from './operations.js'
 import type { Place } from './paths.js'
 
 /** What READLINK has room for, in the characters that bytes become. */
