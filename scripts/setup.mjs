@@ -17,7 +17,7 @@ export async function setUp({ forTests = false } = {}) {
   await inTurn(async () => {
     await ensurePrograms(forTests ? ['mount', 'tests'] : ['mount'])
     // Not unasked on somebody's own machine: the package of the TURN server starts one.
-    if (forTests && process.env.CI) await offerPrograms(['lab'])
+    if (forTests && process.env.CI) await offerPrograms(['lab', 'portable'])
     if (forTests) openFuseDevice()
     await ensureModules()
     await reportBuild(forTests ? ['src', 'test', 'bench'] : [])

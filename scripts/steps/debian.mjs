@@ -1,9 +1,10 @@
 // Programs of the system that set-up needs. As root on Debian they are installed; anybody else is told what to install.
+import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { run, SetupFailure, say, seconds } from './console.mjs'
 
-/** Each need: any one of its programs will do; the Debian package that brings it. */
+/** Each need: any one of its programs will do, or its library; the Debian package that brings it. */
 const needs = {
   mount: [{ programs: ['fusermount3', 'fusermount'], package: 'fuse3', linuxOnly: true }],
   build: [
@@ -23,6 +24,8 @@ const needs = {
     // Checks the units, and runs them in a system of their own. Nothing of it starts by itself.
     { programs: ['systemd-analyze'], package: 'systemd', linuxOnly: true },
   ],
+  // For the portable door and its tests. Without it that door says so, and they are skipped.
+  portable: [{ library: 'libfuse.so.2', package: 'libfuse2', linuxOnly: true }],
   // For test/nat. Without them it says so and is skipped.
   lab: [
     { programs: ['ip'], package: 'iproute2', linuxOnly: true },
@@ -48,14 +51,14 @@ export async function ensurePrograms(groups, known = needs) {
   const missing = groups.flatMap((group) => known[group]).filter(isMissing)
   if (missing.length === 0) return
   const packages = missing.map((need) => need.package)
-  const names = missing.map((need) => need.programs.join(' or ')).join(', ')
+  const names = missing.map(nameOf).join(', ')
   if (process.platform !== 'linux') {
     throw new SetupFailure(`missing: ${names}`, 'install the command line tools: xcode-select --install')
   }
   const byHand = `as root: apt-get install ${packages.join(' ')}   (or your distribution's packages of these names)`
   if (process.getuid() !== 0 || !onPath('apt-get')) throw new SetupFailure(`missing: ${names}`, byHand)
   await aptInstall(packages, byHand)
-  const still = missing.filter(isMissing).map((need) => need.programs[0])
+  const still = missing.filter(isMissing).map(nameOf)
   if (still.length > 0) throw new SetupFailure(`still missing after installation: ${still.join(', ')}`, byHand)
 }
 
@@ -76,7 +79,18 @@ async function aptInstall(packages, hint) {
 
 function isMissing(need) {
   if (need.linuxOnly && process.platform !== 'linux') return false
-  return !need.programs.some(onPath)
+  return need.library === undefined ? !need.programs.some(onPath) : !isLoadable(need.library)
+}
+
+function nameOf(need) {
+  return need.library ?? need.programs.join(' or ')
+}
+
+/** The loader knows it. */
+function isLoadable(library) {
+  const folders = ['/sbin', '/usr/sbin', '/bin', '/usr/bin']
+  const ldconfig = folders.map((folder) => path.join(folder, 'ldconfig')).find((file) => fs.existsSync(file))
+  return ldconfig !== undefined && execFileSync(ldconfig, ['-p'], { encoding: 'utf8' }).includes(library)
 }
 
 /** An ordinary user's PATH often lacks the sbin folders, where some of these live. */

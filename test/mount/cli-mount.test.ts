@@ -6,6 +6,7 @@ import { expectRefusal, expectRefusalOf, runAs } from '../support/cli-refusals.j
 import { Lab } from '../support/drive-process.js'
 import { noMounts } from '../support/mounts.js'
 import { OTHER_UID, openRoot } from '../support/open-copy.js'
+import { noPortableDoor } from '../support/portable.js'
 import { runProgram, sleep, until } from '../support/programs.js'
 
 const skip = noMounts()
@@ -42,6 +43,7 @@ t.test('a place that is not fit is said at once, and nothing is made of it', { s
     ['--gid', '-1'],
     ['--cache', '10GB'],
     ['--fsync', 'never'],
+    ['--door', 'front'],
   ]) {
     await expectRefusal(t, lab, mountAt(lab.made('a'), `${option}=${value}`), { code: 'usage', exitCode: 2 })
   }
@@ -66,6 +68,18 @@ async function inNamespace(script: string, words: readonly string[], uid = 0, en
 }
 
 const needsRoot = skip || (isRoot ? false : 'hiding parts of the machine needs root')
+
+t.test(
+  'a machine without libfuse 2 is told what to install when its door is asked for',
+  { skip: needsRoot },
+  async (t) => {
+    const hideLibrary = `for f in /lib/*/libfuse.so.2 /usr/lib/*/libfuse.so.2; do if [ -e $f ]; then mount --bind /dev/null $f; fi; done`
+    const words = mountAt(lab.made('no-libfuse'), '--door', 'fuse-native')
+    const ran = await inNamespace(hideLibrary, words)
+    t.match(ran.error, { code: 'libfuse-missing', exitCode: 5, hint: /apt-get install libfuse2/ }, ran.stderr)
+    t.equal(ran.status, 5)
+  },
+)
 
 t.test('a machine without FUSE is told what to install', { skip: needsRoot }, async (t) => {
   const dev = lab.made('dev')
@@ -142,6 +156,27 @@ t.test('several drives: each command asks which one, or takes the one it stands 
   for (const { pid, words } of await lab.processes()) if (words.includes('sleep 60')) process.kill(pid)
   await busy
 })
+
+t.test(
+  'the portable door shows the same drive, and says what it does less',
+  { skip: await noPortableDoor() },
+  async (t) => {
+    await lab.sh('echo hello > seen', { cwd: main })
+    await lab.facts('sync', main)
+    const place = lab.made('portable')
+    const ran = await lab.shardrive(mountAt(place, '--door', 'fuse-native', '--json'))
+    t.match(JSON.parse(ran.stdout), { mount: place, readOnly: /read-only/ }, ran.stderr)
+    t.match(ran.stderr, /fuse-native does less: .*docs\/semantics\.md/)
+    const said = await lab.sh(
+      'cat seen; ! echo no > seen 2>/dev/null; ! rm seen 2>/dev/null; exec 3< seen; ! rm seen; ls',
+      { cwd: place },
+    )
+    t.match(said, /^hello\n(?:.*\n)*seen\n/)
+    t.match(await lab.facts('status', '--state', state), { mount: place })
+    t.match(await lab.facts('unmount', place), { mount: place, localBytes: 0 })
+    t.same(fs.readdirSync(place), [])
+  },
+)
 
 t.test('a database of a newer program is refused, and not touched', { skip }, async (t) => {
   const newer = lab.path('newer')

@@ -64,7 +64,8 @@ export class Calls {
     try {
       if (this.isClosed) throw new Ended()
       const waits = this.gate(ask, name)
-      const answer = waits === undefined ? operation.answer(ask, ...args) : this.later(waits, name, operation, ask, args)
+      const answer =
+        waits === undefined ? operation.answer(ask, ...args) : this.later(waits, name, operation, ask, args)
       if (answer instanceof Promise) {
         timer = setTimeout(() => giveUp(ask, fail), operation.limitMs ?? this.limitMs)
         answer.then(finish, fail)
@@ -111,7 +112,7 @@ export class Calls {
 }
 
 function giveUp(ask: Ask, fail: (error: unknown) => void): void {
-  fail(new AppError('timed-out', 'an operation took too long'))
+  fail(new AppError('timed-out', 'an operation took too long', { retry: 'later' }))
   ask.interrupt('it took too long')
 }
 

@@ -30,7 +30,7 @@ export function fileOperations(
 ): Operations<'readdir' | 'open' | 'create' | 'read' | 'write' | 'flush' | 'fsync' | 'fsyncdir' | 'release'> {
   const { fs, paths, hidden, handles } = room
   return {
-    readdir: { answer: (ask, path) => useInode(room, path, ask, (ino) => list(room, ino, ask)) },
+    ...directoryOperations(room),
     open: {
       answer: (ask, path, flags) =>
         useInode(room, path, ask, async (ino) => {
@@ -77,6 +77,20 @@ export function fileOperations(
         return DONE
       },
     },
+    release: {
+      answer: async (ask, _path, fd) => {
+        const { ino, fh } = handles.take(fd)
+        await fs.release(ino, fh, ask)
+        return DONE
+      },
+    },
+  }
+}
+
+function directoryOperations(room: Room): Operations<'readdir' | 'fsyncdir'> {
+  const { fs } = room
+  return {
+    readdir: { answer: (ask, path) => useInode(room, path, ask, (ino) => list(room, ino, ask)) },
     fsyncdir: {
       limitMs: FSYNC_LIMIT_MS,
       answer: (ask, path, dataOnly) =>
@@ -89,13 +103,6 @@ export function fileOperations(
           }
           return DONE
         }),
-    },
-    release: {
-      answer: async (ask, _path, fd) => {
-        const { ino, fh } = handles.take(fd)
-        await fs.release(ino, fh, ask)
-        return DONE
-      },
     },
   }
 }

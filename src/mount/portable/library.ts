@@ -31,7 +31,7 @@ export async function loadFuseNative(): Promise<FuseNative> {
 
 function unloadable(cause: Error): AppError {
   if (/libfuse\.so\.2|libfuse\.2\.dylib/.test(cause.message)) {
-    return new AppError('libfuse-missing', 'the door fuse-native needs libfuse 2, which is not installed', {
+    return new AppError('libfuse-missing', 'the door fuse-native needs libfuse 2, which does not load here', {
       cause,
       hint: 'apt-get install libfuse2 (newer Debian and Ubuntu: libfuse2t64), or mount with --door native',
     })
