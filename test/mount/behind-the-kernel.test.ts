@@ -1,11 +1,13 @@
 /**
  * What another device changed, through a real kernel that trusts names and attributes for a day: a reader's mount shows the new tree,
- * however much one epoch changes.
+ * however much one epoch changes. The portable door, whose kernel trusts nothing, forgets the names that it remembers itself.
  */
 import t from 'tap'
 import { mountDoor } from '../../src/mount/fuse/door.js'
+import { mountPortableDoor } from '../../src/mount/portable/door.js'
 import { DriveNet } from '../support/drive-net.js'
 import { mountPlace, noMounts, run, sh } from '../support/mounts.js'
+import { noPortableDoor } from '../support/portable.js'
 import { until } from '../support/programs.js'
 
 const skip = noMounts()
@@ -68,5 +70,23 @@ t.test(
       `anotherthe second, longerfirst18\n${FILES}\n${FILES}`,
     )
     await door.unmount()
+    if (await noPortableDoor()) return
+
+    const portable = await mountPortableDoor(place, { fs: drive.vfs })
+    t.teardown(() => portable.unmount())
+    drive.showOn(portable)
+    t.equal(await sh('cd "$1"; cat folder/a folder/b; test ! -e folder/d', place), 'anotherthe second, longer')
+    await hand.rename('folder/a', 'folder/d')
+    await hand.rename('folder/b', 'folder/a')
+    await hand.rename('many', 'folder/many')
+    await writer.sync()
+    await drive.sync.chain.follow(AbortSignal.timeout(60_000))
+    const moved =
+      'cd "$1"; cat folder/a folder/d; test ! -e folder/b; test ! -e many/new-1; stat -c %s folder/many/new-1'
+    await until(
+      'the portable door has forgotten',
+      async () => (await run('sh', ['-ec', moved, 'sh', place])).stdout.toString() === 'the second, longeranother0\n',
+    )
+    await portable.unmount()
   },
 )

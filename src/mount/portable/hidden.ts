@@ -41,13 +41,21 @@ export class HiddenNames {
   private readonly fs: FileSystem
   private readonly handles: Handles
   private readonly log: Log
+  private readonly removed: (parent: number, name: Buffer) => void
   private readonly aliases = new Map<string, Alias>()
   private owed: Owed | null = null
 
-  constructor(parts: { fs: FileSystem; handles: Handles; log: Log }) {
+  /** `removed`: a name is gone. */
+  constructor(parts: {
+    fs: FileSystem
+    handles: Handles
+    log: Log
+    removed(parent: number, name: Buffer): void
+  }) {
     this.fs = parts.fs
     this.handles = parts.handles
     this.log = parts.log
+    this.removed = parts.removed
   }
 
   inoOf(place: Place): number | undefined {
@@ -161,6 +169,7 @@ export class HiddenNames {
       const found = await this.fs.lookup(parent, name, ctx)
       if (found !== null) this.fs.forget(found.ino, 1)
       if (found?.ino === owed.ino) await this.fs.unlink(parent, name, ctx)
+      this.removed(parent, name)
     } catch (error) {
       this.log.warn({ code: codeOf(error) }, 'a file that was removed while it was open keeps its name')
     } finally {

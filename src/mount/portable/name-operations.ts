@@ -67,7 +67,9 @@ export function nameOperations(
     unlink: {
       answer: async (ask, path) => {
         const place = await paths.place(path, ask)
-        if (!hidden.drop(place)) await fs.unlink(place.parent, place.name, ask)
+        if (hidden.drop(place)) return DONE
+        await fs.unlink(place.parent, place.name, ask)
+        paths.forgetName(place.parent, place.name)
         return DONE
       },
     },

@@ -1,10 +1,10 @@
 /**
- * From the paths of libfuse to inodes. Directories on the way are remembered, with one lookup held for each, the least used
- * forgotten first; the last name of a path is looked up each time and forgotten when its operation is over. So nothing is stale
- * for longer than a request, and at the end nothing is held.
+ * From the paths of libfuse to inodes. The kernel remembers nothing at this door and asks for every name again and again, so names are
+ * remembered here, as many as NAMES_MAX: with one lookup held for each, and the least used forgotten first. A directory that
+ * is forgotten takes the names below it along, because nobody would be told any more what happens to those.
  *
- * libfuse keeps renames and removals apart from operations below them. Changes that come from another device are told
- * through forgetName(): whoever was asking just then does not remember what he found.
+ * libfuse keeps renames and removals apart from operations on the same names. Whoever takes a name away or puts another in its place
+ * says so by forgetName(), and so does the drive when another device did: who was asking just then does not remember what he found.
  *
  * Names are bytes: libfuse's iconv module turns each into a character below 256 (options.ts).
  */
@@ -19,23 +19,35 @@ export interface Place {
   readonly key: string
 }
 
+/** What a name leads to. Its lookup is given back when it is forgotten and nobody uses it. */
+interface Known {
+  readonly key: string
+  readonly parent: number
+  readonly ino: number
+  readonly isDirectory: boolean
+  uses: number
+  isForgotten: boolean
+}
+
 export const ROOT_INO = 1
 const S_IFMT = 0o170000
 const S_IFDIR = 0o040000
-/** Some 200 KB; a walk through a deeper or wider tree asks again. */
-const DIRECTORIES_MAX = 1024
+/** Some 2 MB with what the file system keeps for each. */
+const NAMES_MAX = 4096
 /** Not a byte. */
 const FOREIGN = /[^\0-\xff]/
 
 export class Paths {
   private readonly fs: FileSystem
-  private readonly directoriesMax: number
-  private readonly directories = new Map<string, number>()
+  private readonly namesMax: number
+  private readonly names = new Map<string, Known>()
+  /** For each directory that is remembered, and the root: the names in it that are. */
+  private readonly below = new Map<number, Set<string>>([[ROOT_INO, new Set()]])
   private changes = 0
 
-  constructor(fs: FileSystem, options: { directoriesMax?: number } = {}) {
+  constructor(fs: FileSystem, options: { namesMax?: number } = {}) {
     this.fs = fs
-    this.directoriesMax = options.directoriesMax ?? DIRECTORIES_MAX
+    this.namesMax = options.namesMax ?? NAMES_MAX
   }
 
   /** Not for the root, which has no name. */
@@ -60,64 +72,87 @@ export class Paths {
     const place = await this.place(path, ctx)
     const unnamed = hidden.inoOf(place)
     if (unnamed !== undefined) return work(unnamed, true)
-    const found = await this.fs.lookup(place.parent, place.name, ctx)
-    if (found === null) throw notFound()
+    const known = this.recall(place.key) ?? (await this.fetch(place, ctx))
     try {
-      return await work(found.ino, false)
+      return await work(known.ino, false)
     } finally {
-      this.fs.forget(found.ino, 1)
+      this.release(known)
     }
   }
 
   /** What this name leads to is asked anew. */
   forgetName(parent: number, name: Buffer): void {
     this.changes++
-    const key = keyOf(parent, name.toString('latin1'))
-    const ino = this.directories.get(key)
-    if (ino === undefined) return
-    this.directories.delete(key)
-    this.fs.forget(ino, 1)
+    const known = this.names.get(keyOf(parent, name.toString('latin1')))
+    if (known !== undefined) this.forget(known)
   }
 
   forgetAll(): void {
     this.changes++
-    for (const ino of this.directories.values()) this.fs.forget(ino, 1)
-    this.directories.clear()
+    for (const known of [...this.names.values()]) this.forget(known)
   }
 
-  private directory(parent: number, name: string, ctx: RequestContext): MaybePromise<number> {
+  private async directory(parent: number, name: string, ctx: RequestContext): Promise<number> {
     const key = keyOf(parent, name)
-    const known = this.directories.get(key)
-    if (known === undefined) return this.fetch(parent, name, key, ctx)
-    this.directories.delete(key)
-    this.directories.set(key, known)
+    const known = this.recall(key) ?? (await this.fetch({ parent, name: Buffer.from(name, 'latin1'), key }, ctx))
+    this.release(known)
+    if (!known.isDirectory) throw new AppError('not-a-directory', 'a file on the way')
+    return known.ino
+  }
+
+  /** As fetch(): in use until release(). */
+  private recall(key: string): Known | undefined {
+    const known = this.names.get(key)
+    if (known === undefined) return undefined
+    this.names.delete(key)
+    this.names.set(key, known)
+    known.uses++
     return known
   }
 
-  private async fetch(parent: number, name: string, key: string, ctx: RequestContext): Promise<number> {
+  private async fetch({ parent, name, key }: Place, ctx: RequestContext): Promise<Known> {
     const { changes } = this
-    const found = await this.fs.lookup(parent, Buffer.from(name, 'latin1'), ctx)
-    if (found === null) throw notFound()
+    const found = await this.fs.lookup(parent, name, ctx)
+    if (found === null) throw new AppError('not-found', 'no such name')
     const isDirectory = (found.mode & S_IFMT) === S_IFDIR
-    if (isDirectory && changes === this.changes && !this.directories.has(key)) this.remember(key, found.ino)
-    else this.fs.forget(found.ino, 1)
-    if (!isDirectory) throw new AppError('not-a-directory', 'a file on the way')
-    return found.ino
+    const known: Known = { key, parent, ino: found.ino, isDirectory, uses: 1, isForgotten: true }
+    if (changes === this.changes && this.below.has(parent) && !this.names.has(key)) this.remember(known)
+    return known
   }
 
-  private remember(key: string, ino: number): void {
-    this.directories.set(key, ino)
-    if (this.directories.size <= this.directoriesMax) return
-    const [oldest, unused] = this.directories.entries().next().value as [string, number]
-    this.directories.delete(oldest)
-    this.fs.forget(unused, 1)
+  private remember(known: Known): void {
+    known.isForgotten = false
+    this.names.set(known.key, known)
+    this.below.get(known.parent)?.add(known.key)
+    if (known.isDirectory) this.below.set(known.ino, this.below.get(known.ino) ?? new Set())
+    if (this.names.size <= this.namesMax) return
+    const oldest = this.names.values().next().value
+    if (oldest !== undefined) this.forget(oldest)
+  }
+
+  private forget(known: Known): void {
+    if (known.isForgotten) return
+    this.names.delete(known.key)
+    this.below.get(known.parent)?.delete(known.key)
+    known.isForgotten = true
+    if (known.isDirectory) {
+      const names = this.below.get(known.ino) ?? []
+      this.below.delete(known.ino)
+      for (const key of names) this.forget(this.names.get(key) as Known)
+    }
+    this.giveBack(known)
+  }
+
+  private release(known: Known): void {
+    known.uses--
+    this.giveBack(known)
+  }
+
+  private giveBack(known: Known): void {
+    if (known.isForgotten && known.uses === 0) this.fs.forget(known.ino, 1)
   }
 }
 
 function keyOf(parent: number, name: string): string {
   return `${parent}/${name}`
-}
-
-function notFound(): AppError {
-  return new AppError('not-found', 'no such name')
 }

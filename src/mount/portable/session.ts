@@ -43,8 +43,10 @@ export class Session {
     this.fs = fs
     this.log = log
     const handles = new Handles()
-    const hidden = new HiddenNames({ fs, handles, log })
-    this.room = { fs, handles, hidden, paths: new Paths(fs), isCallerKnown: options.isCallerKnown }
+    const paths = new Paths(fs)
+    const removed = (parent: number, name: Buffer): void => paths.forgetName(parent, name)
+    const hidden = new HiddenNames({ fs, handles, log, removed })
+    this.room = { fs, handles, hidden, paths, isCallerKnown: options.isCallerKnown }
     this.calls = new Calls({ log, gate: (ask, name) => hidden.gate(ask, name) }, { limitMs: options.limitMs })
     this.ended = new Promise((resolve) => {
       this.tellEnd = resolve

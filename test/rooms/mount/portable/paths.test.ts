@@ -14,7 +14,7 @@ const THREADS = [Buffer.alloc(1), Buffer.alloc(1)] as const
 const HIDDEN = '.fuse_hidden0000000200000001'
 
 /** A tree a/b/c of directories with a file in it, nothing of it looked up. */
-function scene(directoriesMax?: number) {
+function scene(namesMax?: number) {
   const fs = new MemoryFileSystem()
   const counts = { lookups: 0 }
   const { lookup } = fs
@@ -28,18 +28,18 @@ function scene(directoriesMax?: number) {
   const file = fs.makeNode(parent, bytes('f\xe9'), 0o100644, 0, ctx)
   for (const { ino } of [...made, file]) fs.forget(ino, 1)
   const handles = new Handles()
-  const hidden = new HiddenNames({ fs, handles, log: silentLog })
-  const paths = new Paths(fs, { directoriesMax })
+  const paths = new Paths(fs, { namesMax })
+  const removed = (parent: number, name: Buffer): void => paths.forgetName(parent, name)
+  const hidden = new HiddenNames({ fs, handles, log: silentLog, removed })
   const held = (): number =>
     [...fs.inodes.values()].filter(({ ino }) => ino !== 1).reduce((n, one) => n + one.lookups, 0)
   return { fs, handles, hidden, paths, counts, held, parent, file, path: '/a/b/c/f\xe9' }
 }
 
-t.test('directories on the way are asked for once, the last name each time, and nothing stays held', async (t) => {
+t.test('a name is asked for once, held while it is remembered, and all are given back', async (t) => {
   const { paths, hidden, counts, held, file, path } = scene()
   for (let i = 0; i < 3; i++) t.equal(await paths.use(path, hidden, ctx, (ino) => ino), file.ino)
-  t.equal(counts.lookups, 3 + 3)
-  t.equal(held(), 3, 'one for each directory')
+  t.same([counts.lookups, held()], [4, 4])
   await t.rejects(
     paths.use(path, hidden, ctx, () => Promise.reject(new Error('x'))),
     { message: 'x' },
@@ -57,30 +57,52 @@ t.test('directories on the way are asked for once, the last name each time, and 
     { code: 'invalid-argument' },
   )
   t.equal(await paths.use('/', hidden, ctx, (ino) => ino), 1)
-  t.equal(held(), 3)
-  paths.forgetName(1, bytes('a'))
-  t.equal(held(), 2)
+  t.equal(held(), 4)
   paths.forgetAll()
   t.equal(held(), 0)
 })
 
-t.test('as many directories are remembered as there is room for', async (t) => {
-  const { paths, hidden, counts, held, path } = scene(2)
+t.test('a directory that is forgotten takes what is below it along', async (t) => {
+  const { paths, hidden, held, path } = scene()
   await paths.use(path, hidden, ctx, () => 0)
-  t.equal(held(), 2)
-  await paths.use(path, hidden, ctx, () => 0)
-  t.ok(counts.lookups > 5)
-  t.equal(held(), 2)
+  paths.forgetName(1, bytes('b'))
+  t.equal(held(), 4, 'no such name')
+  paths.forgetName(1, bytes('a'))
+  t.equal(held(), 0)
+})
+
+t.test('as many names are remembered as there is room for', async (t) => {
+  const { paths, hidden, fs, held, path } = scene(3)
+  for (let i = 0; i < 3; i++) await paths.use(path, hidden, ctx, () => 0)
+  t.ok(held() <= 3, 'who has lost his directory is not remembered')
+  for (const name of ['x', 'y', 'z']) {
+    fs.forget(fs.makeNode(1, bytes(name), 0o100644, 0, ctx).ino, 1)
+    await paths.use(`/${name}`, hidden, ctx, () => 0)
+  }
+  t.equal(held(), 3)
+})
+
+t.test('what is forgotten while it is used stays addressable until then', async (t) => {
+  const { paths, hidden, fs, held, parent, file, path } = scene()
+  await paths.use(path, hidden, ctx, async (ino) => {
+    fs.unlink(parent, bytes('f\xe9'))
+    paths.forgetName(parent, bytes('f\xe9'))
+    t.equal(fs.getAttributes(ino).nlink, 0)
+  })
+  t.notOk(fs.inodes.has(file.ino))
+  t.equal(held(), 3)
 })
 
 t.test('who was asking when a change was told does not remember what he found', async (t) => {
   const { fs, paths, hidden, held, path } = scene()
+  await paths.use('/a/b/c', hidden, ctx, () => 0)
   const { lookup } = fs
-  fs.lookup = (parent, name) => Promise.resolve(lookup.call(fs, parent, name)) as never
-  const asking = paths.use(path, hidden, ctx, () => 0)
-  paths.forgetName(99, bytes('elsewhere'))
-  await asking
-  t.equal(held(), 2, 'the first was on its way, the others came after')
+  fs.lookup = (parent, name) => {
+    paths.forgetName(99, bytes('elsewhere'))
+    return lookup.call(fs, parent, name)
+  }
+  await paths.use(path, hidden, ctx, () => 0)
+  t.equal(held(), 3)
 })
 
 async function hiding(thread = 0) {
