@@ -4,7 +4,7 @@
  */
 import { doorAddon } from '../../addon/door.js'
 import { unmountNowWithFusermount } from './fusermount.js'
-import { isRoot } from './mount-point.js'
+import { canDetach } from './mount-point.js'
 
 /** Whoever asks a mount that is closed gets an error and does not wait. */
 export interface Living {
@@ -27,7 +27,7 @@ function closeAll(): void {
   for (const [connection, mountPoint] of living) {
     connection.close()
     try {
-      if (isRoot()) doorAddon().detachNow(mountPoint)
+      if (canDetach()) doorAddon().detachNow(mountPoint)
       else unmountNowWithFusermount(mountPoint)
     } catch {
       // The next mount there clears it.

@@ -29,9 +29,20 @@ export function isRoot(): boolean {
   return process.geteuid?.() === 0
 }
 
+/** Through umount(2). Others, and root where the native door is not built (the portable one needs it for no more), use fusermount. */
+export function canDetach(): boolean {
+  if (!isRoot()) return false
+  try {
+    doorAddon()
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** Unmounts what is mounted at a resolved path; false when it is busy (never when lazy). Throws `unmount-failed`. */
 export async function unmountAt(mountPoint: string, lazy: boolean): Promise<boolean> {
-  if (!isRoot()) {
+  if (!canDetach()) {
     if (await unmountWithFusermount(mountPoint, lazy)) return true
     if (lazy) throw new AppError('unmount-failed', `fusermount does not unmount ${mountPoint}`)
     return false
