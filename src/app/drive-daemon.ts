@@ -1,5 +1,7 @@
 /** Mode mount, composed: a drive (drive.ts), its door in the kernel, its control socket. It ends in the reverse order. */
+
 import path from 'node:path'
+import { failpoint } from '../base/failpoint.js'
 import { openLog } from '../base/log.js'
 import { ControlServer } from '../mount/control/server.js'
 import { type MountedDoor, mountDoor } from '../mount/fuse/door.js'
@@ -49,6 +51,7 @@ export async function mountDrive(options: MountOptions): Promise<RunningMount> {
       ...(allowOther === undefined ? {} : { allowOther }),
     }
     door = await openDoor(options, { fs: drive.vfs, log }, named)
+    failpoint('mount.start.door')
     drive.showOn(door)
     return await serve(options, drive, door, log)
   } catch (error) {
@@ -120,7 +123,9 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
     // Whatever fails on the way: nothing may stay open behind it.
     try {
       await door.unmount()
+      failpoint('mount.stop.unmounted')
       const left = await drive.drain()
+      failpoint('mount.stop.drained')
       tellDrained(left)
       log.info({ left, how }, 'the drive is unmounted')
       return left

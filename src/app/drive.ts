@@ -2,8 +2,10 @@
  * A drive on this machine, from its state directory, without a door: lock, keys, network, ledger, chain (rebuilt from the network on a
  * new device), file system, upkeep. close() goes the other way.
  */
+
 import path from 'node:path'
 import { AppError } from '../base/errors.js'
+import { failpoint } from '../base/failpoint.js'
 import type { Log } from '../base/log.js'
 import type { SecretBytes } from '../crypto/secret.js'
 import { prepareStateDir } from '../mount/account/drive-files.js'
@@ -82,6 +84,7 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
   const { clock, random, log } = parts
   prepareStateDir(stateDir)
   undo.push(lockState(stateDir))
+  failpoint('mount.start.locked')
   const identity = await openIdentity(stateDir, options.passphrase ?? undefined)
   undo.push(() => identity.wipe())
   const network = new DriveNetwork(identity.facts, identity.device, { ...parts, relayOnly: options.relayOnly ?? false })
@@ -97,6 +100,7 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
     log,
   })
   undo.push(() => storage.close())
+  failpoint('mount.start.opened')
   const rebuilding = AbortSignal.timeout(REBUILD_MS)
   const { state, isRebuilt } = await ensureChainState(
     { identity, network, storage, log },
@@ -104,6 +108,7 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
     progressLines(options),
     rebuilding,
   )
+  failpoint('mount.start.chain')
   const fileSystem = await openFileSystem(storage, network, { ...options, clock, log, notice })
   files = fileSystem
   const sync = composeSync(
@@ -124,6 +129,7 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
   fileSystem.useDurability(storeAll)
   await sync.upkeep.start(ONLINE_PATIENCE_MS)
   undo.push(() => sync.upkeep.stop())
+  failpoint('mount.start.online')
   network.peers.warm(await loadHosts(storage.ledger))
   if (isRebuilt) options.say(rebuiltLine(sync, storage))
   const vfs = await fileSystem.start()

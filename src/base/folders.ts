@@ -18,6 +18,7 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import { AppError } from './errors.js'
+import { failpoint } from './failpoint.js'
 
 /**
  * Like `mkdir -p`; `mode` (0700) is for what is new. Not `mkdirSync({recursive: true})`: that one never returns in places where
@@ -47,7 +48,9 @@ export function writeWhole(file: string, content: string | Buffer, mode = 0o600)
     } finally {
       closeSync(fd)
     }
+    failpoint('base.file.drafted')
     renameSync(draft, file)
+    failpoint('base.file.renamed')
   } catch (error) {
     rmSync(draft, { force: true })
     throw error

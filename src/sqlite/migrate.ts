@@ -2,9 +2,11 @@
  * Numbered migrations. `user_version` says how far a database is; a newer one than this program knows is refused, and an
  * older one is copied beside itself (`<file>.v<N>.copy`) before it is touched. Each step and its number are one transaction.
  */
+
 import fs from 'node:fs'
 import path from 'node:path'
 import { AppError } from '../base/errors.js'
+import { failpoint } from '../base/failpoint.js'
 import type { Database } from './driver.js'
 
 /** SQL text, or code for what SQL cannot say. Never changed once released: a change is another migration. */
@@ -49,7 +51,9 @@ function step(db: Database, file: string, migration: Migration, version: number)
     if (typeof migration === 'string') db.exec(migration)
     else migration(db)
     db.pragma(`user_version = ${version}`)
+    failpoint('sqlite.migrate.written')
     db.exec('COMMIT')
+    failpoint('sqlite.migrate.done')
   } catch (error) {
     if (db.inTransaction) db.exec('ROLLBACK')
     throw error
@@ -99,6 +103,7 @@ function copyBefore(db: Database, file: string, version: number): void {
   db.prepare('VACUUM INTO ?').run(draft)
   fs.chmodSync(draft, 0o600)
   syncPath(draft)
+  failpoint('sqlite.migrate.copied')
   fs.renameSync(draft, copy)
   syncPath(path.dirname(copy))
 }

@@ -5,10 +5,12 @@
  * Durability: `synchronous` 'normal' keeps a consistent prefix after power loss; `flushToDisk` makes everything
  * committed so far durable; 'full' does so at every commit.
  */
+
 import fs from 'node:fs'
 import path from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import { AppError } from '../base/errors.js'
+import { failpoint } from '../base/failpoint.js'
 import { makeFolder } from '../base/folders.js'
 import type { Database } from './driver.js'
 import { guarded } from './failures.js'
@@ -47,6 +49,7 @@ const WAL_BYTES_MAX = 64 * 1024 * 1024
 export function openDatabase(file: string, options: DatabaseOptions): Database {
   return named(file, () => {
     if (!options.readOnly && file !== ':memory:') makeFile(file)
+    failpoint('sqlite.open.made')
     const db = new BetterSqlite3(file, {
       readonly: options.readOnly ?? false,
       fileMustExist: options.readOnly ?? false,
@@ -79,6 +82,7 @@ export function flushToDisk(db: Database): void {
     const level = db.pragma('synchronous', { simple: true })
     db.pragma('synchronous = FULL')
     try {
+      failpoint('sqlite.flush.begun')
       // Writes one frame; the sync of its commit covers all frames before it.
       db.pragma(`application_id = ${db.pragma('application_id', { simple: true })}`)
     } finally {
@@ -147,6 +151,7 @@ function makeFile(file: string): void {
 
 function setUp(db: Database, file: string, options: DatabaseOptions): void {
   undamaged(file, () => setPragmas(db, file, options))
+  failpoint('sqlite.open.prepared')
   migrate(db, file, options.migrations, options.readOnly ?? false)
   if (file !== ':memory:') expectTables(db, file, options.migrations, () => new BetterSqlite3(':memory:'))
   if (!options.readOnly && kindOf(db) === 0) db.pragma(`application_id = ${kindNumber(options.kind)}`)

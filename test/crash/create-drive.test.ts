@@ -56,7 +56,7 @@ async function bench(t: Test) {
 
 t.test('a process that makes an account with its drive dies at each step', async (t) => {
   const { lab, dir, run, drives } = await bench(t)
-  const points = ['account-created', 'device-key-written', 'device-settled']
+  const points = ['mount.account.created', 'mount.device.written', 'mount.device.settled']
   for (const point of points) t.equal((await run('account', 'state', 'main', point)).status, -1, point)
   t.same(await drives(), { main: [1] }, 'the last of them had made it')
   const made = await run('account', 'state', 'main')
@@ -82,13 +82,13 @@ t.test('a process that makes an account with its drive dies at each step', async
 t.test('a process that makes another drive, or joins one, dies at each step', async (t) => {
   const { run, drives } = await bench(t)
   t.equal((await run('account', 'state', 'main')).status, 0)
-  for (const point of ['device-key-written', 'device-settled']) {
+  for (const point of ['mount.device.written', 'mount.device.settled']) {
     t.equal((await run('drive', 'photos', 'photos', point)).status, -1, point)
   }
   t.match(await run('drive', 'other', 'photos'), { status: 1, code: 'drive-exists' }, 'a name that is taken is refused')
   t.equal((await run('drive', 'photos', 'photos')).status, 0, 'but the attempt is gone on with where it was begun')
   t.same(await drives(), { main: [1], photos: [1] })
-  for (const point of ['device-key-written', 'device-settled']) {
+  for (const point of ['mount.device.written', 'mount.device.settled']) {
     t.equal((await run('join', 'second', 'photos', point)).status, -1, point)
   }
   t.equal((await run('join', 'second', 'photos')).status, 0)

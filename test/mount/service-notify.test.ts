@@ -77,7 +77,7 @@ t.test('a mount whose ledger hangs keeps the event loop, and still stops the kee
   const state = lab.path('state')
   await lab.facts('init', '--bridge', String(bridge.facts.bridge), '--state', state, '--phrase-out', lab.path('phrase'))
   const mount = lab.made('mnt')
-  const env = { ...envOf(socket), SHARDRIVE_FAILPOINT: 'ledger-make:3:hang' }
+  const env = { ...envOf(socket), SHARDRIVE_FAILPOINT: 'mount.call.make:3:hang' }
   const drive = await lab.mount({ mount, state, env })
   await socket.has('READY=1')
   t.match(socket.status, /^mounted at .*mnt; /)

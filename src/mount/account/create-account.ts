@@ -31,7 +31,7 @@ export interface CreateParts extends NewDeviceParts {
 export async function createAccount(parts: CreateParts): Promise<DriveFacts> {
   const { client, keys } = parts
   await client.createAccount(accountId(keys.account.id), keys.recovery.publicKey)
-  failpoint('account-created')
+  failpoint('mount.account.created')
   return createDrive(parts)
 }
 

@@ -32,9 +32,9 @@ export async function makeDevice(
   return wipeAfter([seed], async () => {
     const device = idOf(seed)
     await writeDeviceKeys(stateDir, { seed, labelKey: keys.label }, random, passphrase)
-    failpoint('device-key-written')
+    failpoint('mount.device.written')
     const drive = await settle(device)
-    failpoint('device-settled')
+    failpoint('mount.device.settled')
     const facts = { bridgeUrl, bridge, account: accountId(keys.account.id), drive, name, device }
     writeDriveFacts(stateDir, facts)
     return facts

@@ -95,3 +95,14 @@ export function prepareStatements(db: Database): Statements {
 export function loadRuns(db: Database): Iterable<Run> {
   return db.prepare('SELECT id, bytes, used FROM runs ORDER BY used, id').iterate() as Iterable<Run>
 }
+
+export const UNITS_PER_RUN = 16
+
+export function runOf(unit: number): number {
+  return Math.floor(unit / UNITS_PER_RUN)
+}
+
+/** The id of a unit. */
+export function rowOf(run: number, unit: number): number {
+  return run * UNITS_PER_RUN + (unit % UNITS_PER_RUN)
+}

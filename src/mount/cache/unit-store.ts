@@ -3,8 +3,10 @@
  * cache's thread. Nothing here fails a read: what cannot be had is a miss, what cannot be kept is left out, and a file
  * that gives trouble is begun anew.
  */
+
 import path from 'node:path'
 import { AppError, codeOf, isCode } from '../../base/errors.js'
+import { failpoint } from '../../base/failpoint.js'
 import type { RandomBytes } from '../../base/random.js'
 import { openCached, SEALED_UNIT_BYTES_MAX, sealCached } from '../../crypto/at-rest.js'
 import type { SecretBytes } from '../../crypto/secret.js'
@@ -12,7 +14,7 @@ import { idBytes, type SegmentId } from '../../model/ids.js'
 import type { Database } from '../../sqlite/driver.js'
 import { sqliteFailure } from '../../sqlite/failures.js'
 import { removeDatabase, transaction } from '../../sqlite/open.js'
-import { loadRuns, openCacheDatabase, prepareStatements, type Statements } from './cache-database.js'
+import { loadRuns, openCacheDatabase, prepareStatements, rowOf, runOf, type Statements } from './cache-database.js'
 import { DiskRoom } from './disk-room.js'
 import { RunList } from './run-list.js'
 
@@ -51,7 +53,6 @@ export interface StoreStats {
   trouble: string | null
 }
 
-export const UNITS_PER_RUN = 16
 /** Bounds memory when segments are tiny: some 40 MB of this list. */
 const RUNS_MAX = 262_144
 /** Evicted at once beyond what is needed, so that a full cache does not evict for every unit. */
@@ -107,6 +108,7 @@ export class UnitStore {
     if (!this.makeRoom(bytes)) return
     this.attempt(() => {
       this.keepAll(units, between)
+      failpoint('mount.cache.put')
       this.room.wrote(bytes)
       this.trouble = null
     })
@@ -182,6 +184,7 @@ export class UnitStore {
       transaction(this.db as Database, () => {
         for (const one of units) {
           this.keep(one)
+          failpoint('mount.cache.kept')
           between()
           if (this.failedBetween !== null) throw this.failedBetween
         }
@@ -229,10 +232,12 @@ export class UnitStore {
           this.sql.dropUnits.run(rowOf(oldest.id, 0), rowOf(oldest.id + 1, 0))
           this.sql.dropRun.run(oldest.id)
           this.runs.drop(oldest.id)
+          failpoint('mount.cache.dropped')
           freed += oldest.bytes
           dropped++
         }
       })
+      failpoint('mount.cache.evicted')
       this.count.evictedRuns += dropped
       return true as const
     })
@@ -289,12 +294,4 @@ export class UnitStore {
     }
     this.db = null
   }
-}
-
-function runOf(unit: number): number {
-  return Math.floor(unit / UNITS_PER_RUN)
-}
-
-function rowOf(run: number, unit: number): number {
-  return run * UNITS_PER_RUN + (unit % UNITS_PER_RUN)
 }

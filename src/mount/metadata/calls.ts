@@ -1,6 +1,5 @@
 /** The calls that the worker answers, by name: unpacks arguments, packs results. client.ts is the other side. */
 import { AppError } from '../../base/errors.js'
-import { failpoint } from '../../base/failpoint.js'
 import type { Head } from '../../model/chain.js'
 import type { SegmentId } from '../../model/ids.js'
 import type { SegmentInfo } from '../../model/segment.js'
@@ -63,7 +62,6 @@ const tree: Record<string, Answer> = {
 
   make: (s, _t, parts: Omit<MakeParts, 'name' | 'target'>, name: string | null, target: string | null) =>
     s.run('change', (t) => {
-      failpoint('ledger-make')
       const bytes = { name: name === null ? null : unpackBytes(name), target: unpackBytes(target ?? '') }
       return packChanged(mutations.make(t, { ...parts, ...bytes }))
     }),

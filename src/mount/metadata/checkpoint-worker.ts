@@ -1,5 +1,7 @@
 /** The thread of a Checkpointer: one message in (now), one out (done). `workerData`: the database file. */
+
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { failpoint } from '../../base/failpoint.js'
 import { openDatabase } from '../../sqlite/open.js'
 import { LEDGER_KIND, LEDGER_MIGRATIONS } from './schema.js'
 
@@ -11,7 +13,9 @@ const db = openDatabase(workerData as string, {
 })
 port.on('message', () => {
   try {
+    failpoint('mount.checkpointer.begun')
     db.pragma('wal_checkpoint(PASSIVE)')
+    failpoint('mount.checkpointer.done')
   } catch {
     // A full or failing disk: the ledger's own commits will meet it and say so.
   }

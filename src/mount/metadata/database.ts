@@ -4,8 +4,10 @@
  * at COMMIT and nowhere else: SQLite then rolls the whole group back, and `replay` builds it again from the steps that
  * were kept, in memory, with the same ids. So nothing acknowledged is lost, and reads go on as before.
  */
+
 import { assert } from '../../base/assert.js'
 import { AppError, isCode } from '../../base/errors.js'
+import { failpoint } from '../../base/failpoint.js'
 import type { Database, Statement } from '../../sqlite/driver.js'
 import { sqliteFailure } from '../../sqlite/failures.js'
 import { flushToDisk, openDatabase } from '../../sqlite/open.js'
@@ -117,8 +119,11 @@ export class LedgerDatabase {
   }
 
   private end(): void {
+    failpoint('mount.commit.begun')
     this.flush()
+    failpoint('mount.commit.written')
     this.db.exec('COMMIT')
+    failpoint('mount.commit.done')
   }
 
   /** Once more when the disk is full and the log gave room. Before that, and after the last failure, everything is rolled back and
@@ -143,11 +148,13 @@ export class LedgerDatabase {
   sync(): void {
     this.commit()
     if (!this.unsynced) return
+    failpoint('mount.sync.begun')
     this.twice(
       () => flushToDisk(this.db),
       () => {},
     )
     this.unsynced = false
+    failpoint('mount.sync.done')
   }
 
   /** A transaction of its own, after everything before it. Nothing of it stays when it throws. */
@@ -157,6 +164,7 @@ export class LedgerDatabase {
     const whole = () => {
       this.db.exec('BEGIN IMMEDIATE')
       result = work()
+      failpoint('mount.alone.done')
       this.end()
     }
     this.twice(whole, () => {})
@@ -203,7 +211,10 @@ export class LedgerDatabase {
   /** Moves what is left in the log; the next commit starts it anew, when nobody reads from it. Between groups. PASSIVE waits for
    *  nobody. */
   checkpoint(mode: 'PASSIVE' | 'RESTART' | 'TRUNCATE'): void {
-    if (!this.db.inTransaction) this.db.pragma(`wal_checkpoint(${mode})`)
+    if (this.db.inTransaction) return
+    failpoint('mount.checkpoint.begun')
+    this.db.pragma(`wal_checkpoint(${mode})`)
+    failpoint('mount.checkpoint.done')
   }
 
   /** Frames in the log since it began anew, and how many of them are in the database file. Between groups. */
@@ -220,7 +231,9 @@ export class LedgerDatabase {
 
   /** Free pages leave the end of the file, at most so many; between groups. */
   vacuum(pages: number): void {
-    if (!this.db.inTransaction) this.db.pragma(`incremental_vacuum(${pages})`)
+    if (this.db.inTransaction) return
+    this.db.pragma(`incremental_vacuum(${pages})`)
+    failpoint('mount.vacuum.done')
   }
 
   /** Pages in memory: after a flood most of them are of rows that are gone. */
@@ -232,6 +245,7 @@ export class LedgerDatabase {
     assert(!this.db.inTransaction, 'ledger closed with an open transaction')
     try {
       this.db.pragma('wal_checkpoint(TRUNCATE)')
+      failpoint('mount.close.moved')
     } catch {
       // The disk is full: everything is in the log, and the next open finds it there.
     }

@@ -3,7 +3,9 @@
  * anywhere leaves a stage from which sync goes on. The row of the last published epoch stays: it holds the log
  * position and the staged id up to which everything is on hosts.
  */
+
 import { AppError } from '../../base/errors.js'
+import { failpoint } from '../../base/failpoint.js'
 import type { Head } from '../../model/chain.js'
 import { damaged } from './database.js'
 import { putHead } from './facts.js'
@@ -54,6 +56,7 @@ export function rowsOfCut(t: Tables, epoch: number): StagedRow[] {
 /** `tentative`: a snapshot of this cut may be made, so what it names is kept. */
 export function cut(t: Tables, tentative: boolean): Cut | null {
   t.database.commit()
+  failpoint('mount.cut.begun')
   const before = lastEpoch(t)
   const from = before?.log_to ?? 0
   const to = t.counters.peek('log') - 1
@@ -131,6 +134,7 @@ export function published(t: Tables, epoch: number, head: Head): void {
   if (row.stage === 'cut') throw outOfOrder('an epoch is published before it is prepared')
   t.database.alone(() => {
     turnExtents(t, row)
+    failpoint('mount.publish.turned')
     t.segments.flush()
     const open = t.counters.peek('epoch')
     const unborn = 'UPDATE segment SET died = ? WHERE born = ? AND live = 0 AND died IS NULL AND snapshot IS NULL'

@@ -2,11 +2,13 @@
  * The ledger's thread: messages in, messages out. A message is a batch of calls; everything that has arrived is taken
  * before the disk is flushed for those who wait for it, so that many fsyncs share one flush. Long batches answer in parts.
  */
+
 import { createHash } from 'node:crypto'
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { memoryAddon, release } from '../../addon/memory.js'
 import { assert } from '../../base/assert.js'
 import { AppError } from '../../base/errors.js'
+import { failpoint } from '../../base/failpoint.js'
 import { type RandomBytes, systemRandom } from '../../base/random.js'
 import { SecretBytes } from '../../crypto/secret.js'
 import { CALLS } from './calls.js'
@@ -85,6 +87,7 @@ class LedgerWorker {
       const work = CALLS[method]
       assert(work !== undefined, `the ledger knows no call ${method}`)
       const value = work(this.service, this.transfer, ...(args as never[]))
+      failpoint(`mount.call.${method}`)
       this.replies.push([id, true, value])
       for (let i = before; i < this.transfer.length; i++) {
         this.transferBytes += (this.transfer[i] as ArrayBuffer).byteLength

@@ -2,7 +2,9 @@
  * The operation log: what happened here and is not published yet. Operations of one group are one row, written at its
  * COMMIT; a cut closes the group, so rows never straddle epochs.
  */
+
 import { ByteWriter } from '../../base/byte-writer.js'
+import { failpoint } from '../../base/failpoint.js'
 import type { Counters } from './counters.js'
 import type { LedgerDatabase, WriteBack } from './database.js'
 import { decodeSome, encodeOperation } from './operation-codec.js'
@@ -51,6 +53,7 @@ export class OperationLog implements WriteBack {
     if (this.chunk.size === 0) return
     const text = 'INSERT INTO op_log (last, first, time_ms, operations) VALUES (?, ?, ?, ?)'
     this.database.sql(text).run(this.last, this.first, this.startedMs, this.chunk.bytes())
+    failpoint('mount.log.written')
     this.chunk = new ByteWriter(4_096)
   }
 

@@ -1,5 +1,7 @@
 /** A tree from nothing: the pieces of a snapshot, applied in one transaction that spans several calls. */
+
 import { AppError } from '../../base/errors.js'
+import { failpoint } from '../../base/failpoint.js'
 import type { Head } from '../../model/chain.js'
 import { sqliteFailure } from '../../sqlite/failures.js'
 import { apply } from './apply.js'
@@ -50,6 +52,7 @@ export class SnapshotImport {
       this.rest = Buffer.from(all.subarray(used))
       database.flush()
       inodes.trim()
+      failpoint('mount.import.piece')
     } catch (error) {
       throw sqliteFailure(error)
     }
@@ -62,6 +65,7 @@ export class SnapshotImport {
     const finding = check(this.tables)[0]
     if (finding !== undefined) throw new AppError('chain-mismatch', `the snapshot is not sound: ${finding.message}`)
     markPublished(this.tables, this.epoch, head)
+    failpoint('mount.import.checked')
     database.settle()
     database.db.pragma('cache_spill = OFF')
   }

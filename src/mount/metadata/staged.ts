@@ -6,6 +6,7 @@
  *
  * A row lives while an extent points at it; a row that a cut has frozen lives until its epoch is published.
  */
+import { failpoint } from '../../base/failpoint.js'
 import type { RandomBytes } from '../../base/random.js'
 import { AT_REST_OVERHEAD, openStaged, sealStaged } from '../../crypto/at-rest.js'
 import type { SecretBytes } from '../../crypto/secret.js'
@@ -136,6 +137,7 @@ export class StagedRows implements WriteBack {
     this.room ??= Buffer.allocUnsafeSlow(STAGED_ROW_BYTES_MAX + AT_REST_OVERHEAD)
     for (const [id, plain] of this.fresh) {
       put.run(id, plain.length, sealStaged(this.key, id, plain, this.random, this.room))
+      failpoint('mount.staged.written')
       this.flushed.set(id, plain)
     }
     this.fresh.clear()

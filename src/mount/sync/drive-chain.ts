@@ -6,6 +6,7 @@
 
 import type { Clock } from '../../base/clock.js'
 import { AppError, isCode } from '../../base/errors.js'
+import { failpoint } from '../../base/failpoint.js'
 import type { Log } from '../../base/log.js'
 import type { RandomBytes } from '../../base/random.js'
 import type { SecretBytes } from '../../crypto/secret.js'
@@ -110,6 +111,7 @@ export class DriveChain implements ChainWriter {
   async claimWriter(signal: AbortSignal): Promise<void> {
     const record = makeWriterTerm(this.now, this.parts.clock.nowMs(), this.parts.device)
     await this.parts.bridge.append(record.encoded, signal)
+    failpoint('mount.chain.claimed')
     await this.advance(followRecord(this.now, record), record)
   }
 
@@ -138,6 +140,7 @@ export class DriveChain implements ChainWriter {
 
   async append(record: SavedRecord, signal: AbortSignal): Promise<void> {
     this.expectWriter()
+    failpoint('mount.chain.signed')
     await this.parts.bridge.append(record.encoded, signal)
   }
 
@@ -169,6 +172,7 @@ export class DriveChain implements ChainWriter {
     const decoded = decodeRecord(record.encoded)
     this.now = followRecord(this.now, decoded)
     await this.parts.ledger.saveRecords([record])
+    failpoint('mount.chain.kept')
     await saveChainState(this.parts.ledger, this.now)
   }
 
@@ -178,6 +182,7 @@ export class DriveChain implements ChainWriter {
     this.parts.terms.learn(next)
     if (record.kind === RECORD_KIND.epoch) await this.takeEpoch(record, next.head)
     if (record.kind === RECORD_KIND.snapshot) await this.takeSnapshot(record)
+    failpoint('mount.chain.taken')
     await this.advance(next, record)
   }
 
@@ -218,6 +223,7 @@ export class DriveChain implements ChainWriter {
   private async advance(next: ChainState, record: ChainRecord): Promise<void> {
     this.now = next
     await this.parts.ledger.saveRecords([record])
+    failpoint('mount.chain.advanced')
     await saveChainState(this.parts.ledger, next)
     await this.parts.ledger.saveHead(next.head)
   }

@@ -177,7 +177,7 @@ export class EpochPublisher {
 
   private async publish(pending: PendingEpoch, signal: AbortSignal): Promise<void> {
     const { ledger, chain } = this.parts
-    failpoint('publish-begun')
+    failpoint('mount.publish.begun')
     let batch =
       pending.stage === 'cut' ? await this.store(pending, signal, false) : await ledger.prepared(pending.epoch)
     let record: SavedRecord
@@ -189,19 +189,20 @@ export class EpochPublisher {
       batch = await this.store(pending, signal, true)
       record = await this.append(pending.epoch, null, batch, signal)
     }
-    failpoint('publish-appended')
+    failpoint('mount.publish.appended')
     await ledger.published(pending.epoch, { sequence: record.sequence, hash: record.hash })
-    failpoint('publish-marked')
+    failpoint('mount.publish.marked')
     await chain.adopt(record)
+    failpoint('mount.publish.adopted')
     this.settle()
     await this.parts.onPublished(pending.epoch, batch.operations.length, signal)
   }
 
   private async store(cut: Cut, signal: AbortSignal, anew: boolean): Promise<Materialised> {
     const { mapping, segments } = await this.parts.storer.store(cut, signal, { anew })
-    failpoint('publish-stored')
+    failpoint('mount.publish.stored')
     const batch = await this.parts.ledger.materialise(cut.epoch, mapping, segments)
-    failpoint('publish-prepared')
+    failpoint('mount.publish.prepared')
     return batch
   }
 
@@ -215,7 +216,7 @@ export class EpochPublisher {
     const make = async () => {
       const record = await chain.build(epoch, batch)
       await ledger.saveRecord(epoch, record)
-      failpoint('publish-recorded')
+      failpoint('mount.publish.recorded')
       return record
     }
     return appendAtEnd(chain, first, make, signal)

@@ -6,6 +6,7 @@
  * Each step is one transaction of the ledger, so a rebuild that was cut short goes on where it stood.
  */
 import { AppError, isCode } from '../../base/errors.js'
+import { failpoint } from '../../base/failpoint.js'
 import type { Log } from '../../base/log.js'
 import { type ChainRecord, type Head, RECORD_KIND } from '../../model/chain.js'
 import type { AccountId, DriveId } from '../../model/ids.js'
@@ -77,6 +78,7 @@ export async function readChain(
   if (state.head.sequence < head.sequence) {
     throw new AppError('chain-broken', `the bridge speaks of record ${head.sequence} and shows ${state.head.sequence}`)
   }
+  failpoint('mount.recover.read')
   return { state, epochs, snapshots }
 }
 
@@ -93,6 +95,7 @@ export async function rebuildLedger(
   await expectOwnPast(chain, spool, ledger)
   const begun = ledger.progress().publishedEpoch
   let done = begun > 0 ? begun : await importNewest(chain, spool, terms, parts, signal)
+  failpoint('mount.recover.imported')
   const rest = chain.epochs.filter((one) => one.epoch > done)
   let logBytes = 0
   for (const [number, { epoch, at }] of rest.entries()) {
@@ -100,16 +103,19 @@ export async function rebuildLedger(
     const record = decodeRecord(spool.read(at))
     const operations = await openEpoch(record, terms)
     await ledger.applyBatch(operations, epoch, headOf(record))
+    failpoint('mount.recover.applied')
     logBytes += operations.length
     done = epoch
     progress(number + 1, rest.length, 'epochs')
   }
   await markSnapshots(chain, spool, terms, parts)
   await keepChain(spool, ledger)
+  failpoint('mount.recover.kept')
   await saveLogBytes(ledger, logBytes)
   await ledger.saveHead(chain.state.head)
   // Last: as long as it is missing, a rebuild is not finished.
   await saveChainState(ledger, chain.state)
+  failpoint('mount.recover.stated')
   await ledger.sync()
   return done
 }

@@ -3,8 +3,10 @@
  * named by a chain record. A recovery then needs that snapshot and the log behind it. A failed attempt costs segments
  * that nobody confirms; the next epoch tries again.
  */
+
 import { createHash } from 'node:crypto'
 import { AppError } from '../../base/errors.js'
+import { failpoint } from '../../base/failpoint.js'
 import type { Log } from '../../base/log.js'
 import type { SegmentId } from '../../model/ids.js'
 import type { Scheme, SegmentInfo } from '../../model/segment.js'
@@ -109,13 +111,17 @@ export class Snapshotter {
   private async make(cut: Cut, stored: SegmentInfo[], signal: AbortSignal): Promise<void> {
     const { ledger, chain } = this.parts
     const { hash, operationBytes } = await this.storeState(cut.epoch, stored, signal)
+    failpoint('mount.snapshot.stored')
     const facts = { epoch: cut.epoch, logSequence: cut.logSequence, operationBytes, hash, segments: stored }
     const payload = encodeSnapshotPayload(facts)
     const segments = idsOf(stored)
     const build = () => chain.buildSnapshot(cut.epoch, payload, segments)
     const record = await appendAtEnd(chain, null, build, signal)
+    failpoint('mount.snapshot.appended')
     await chain.adopt(record)
+    failpoint('mount.snapshot.adopted')
     await ledger.recordSnapshot({ epoch: cut.epoch, sequence: record.sequence, segments }, stored)
+    failpoint('mount.snapshot.recorded')
     this.logBytes = 0
     await saveLogBytes(ledger, 0)
   }
@@ -133,6 +139,7 @@ export class Snapshotter {
     let open: Buffer[] = []
     let room = bytesMax
     for await (const piece of ledger.exportSnapshot(epoch)) {
+      failpoint('mount.snapshot.exported')
       hash.update(piece)
       operationBytes += piece.length
       let rest = piece

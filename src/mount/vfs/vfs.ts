@@ -5,7 +5,9 @@
  * Metadata never waits for the network: only read() of bytes that are not here does. Access times are kept when they are
  * set and do not follow reads (noatime). What is promised, clause by clause: docs/semantics.md.
  */
+
 import { AppError } from '../../base/errors.js'
+import { failpoint } from '../../base/failpoint.js'
 import type * as fs from '../fuse/filesystem.js'
 import { type BatchChanges, changedNames } from '../metadata/batch-changes.js'
 import type { Inode } from '../metadata/types.js'
@@ -39,6 +41,7 @@ export class Vfs implements fs.FileSystem {
     let root = await parts.ledger.attributes(ROOT_INO)
     if (parts.ledger.readOnlyReason() === null) {
       await parts.ledger.reapOrphans()
+      failpoint('mount.start.reaped')
       if (root.ctime.sec === 0 && root.ctime.nsec === 0) {
         const time = state.time()
         const times = { atime: time, mtime: time, ctime: time, time }

@@ -9,8 +9,10 @@
  *
  * The bridge is not believed alone: at least k receipts, each signed by its host for its shard, must be in our own hands.
  */
+
 import type { Clock } from '../../base/clock.js'
 import { AppError } from '../../base/errors.js'
+import { failpoint } from '../../base/failpoint.js'
 import { linkSignal } from '../../base/linked-signal.js'
 import type { Log } from '../../base/log.js'
 import type { HostId, SegmentId, ShardId } from '../../model/ids.js'
@@ -108,6 +110,7 @@ export class SegmentPusher {
   ): Promise<void> {
     const { placements, log } = this.parts
     const grant = await placements.place(segment, signal)
+    failpoint('mount.push.placed')
     receipts.begin(grant)
     const report = this.reporter(segment.info.segment, receipts, grant, signal, stored)
     const pushes = grant.hosts.map(async ({ index, host, token }) => {
@@ -115,6 +118,7 @@ export class SegmentPusher {
       const receipt = await this.pushShard(segment, index, host, token, signal)
       if (receipt === null) return
       receipts.add(index, host, receipt)
+      failpoint('mount.push.receipt')
       if (receipts.suffice && !receipts.committed) await report()
     })
     const outcomes = await Promise.allSettled(pushes)
@@ -145,6 +149,7 @@ export class SegmentPusher {
       failure = null
       try {
         const reply = await this.parts.placements.commit(segment, receipts.all(), signal)
+        failpoint('mount.push.told')
         told = count
         if (receipts.accept(reply)) stored(grant)
       } catch (error) {

@@ -6,7 +6,9 @@
  * Promises: space is reserved before a write is acknowledged (`no-space`, or what the quota hook says); at most 32 MiB
  * are handed over and not yet answered, then writes wait; what was acknowledged is in the ledger or reported by `written`.
  */
+
 import { AppError } from '../../base/errors.js'
+import { failpoint } from '../../base/failpoint.js'
 import { rowDiskBytes } from '../metadata/disk-room.js'
 import type { WriteParts } from '../metadata/ledger.js'
 import type { Changed, FileTime, Inode } from '../metadata/types.js'
@@ -80,6 +82,7 @@ export class Staging {
       if (done === data.length && open !== null) open.writes++
       if (open !== null && open.length === ROW_BYTES_MAX) this.flush()
     }
+    failpoint('mount.stage.taken')
     if (this.row !== null) this.timer ??= setTimeout(() => this.idle(), IDLE_MS)
     if (this.postedBytes > POSTED_BYTES_MAX) return new Promise((resolve) => this.waiting.push(resolve))
   }
@@ -98,6 +101,7 @@ export class Staging {
       (changed) => this.answered(row, changed.inodes[0] as Inode),
       (error: unknown) => this.answered(row, error instanceof Error ? error : new Error(String(error))),
     )
+    failpoint('mount.stage.handed')
   }
 
   private async reserveSlowly(bytes: number, quota: void | Promise<void>): Promise<void> {

@@ -6,8 +6,10 @@
  * their last push has settled, plus what failed: at most LANES sealed segments, kept for the next call, so that a retry costs
  * no new segment and no new ids at the bridge. After a failure no further segment of the cut is begun.
  */
+
 import type { Clock } from '../../base/clock.js'
 import { AppError } from '../../base/errors.js'
+import { failpoint } from '../../base/failpoint.js'
 import { Nap } from '../../base/nap.js'
 import { retry } from '../../base/retry.js'
 import type { SecretBytes } from '../../crypto/secret.js'
@@ -152,6 +154,7 @@ export class StagedStorer {
       this.sealed.set(keyOf(plan), segment)
       push = this.parts.pusher.push(segment, signal)
       const grant = await push.stored
+      failpoint('mount.push.stored')
       this.sealed.delete(keyOf(plan))
       stored = segment
       slot.late(push.leave)
@@ -191,7 +194,9 @@ export class StagedStorer {
     const { ledger, seal, terms, scheme } = this.parts
     const { keyTerm, termKey } = terms.current()
     const segment = await seal({ key: termKey, number: keyTerm }, plain, await scheme())
+    failpoint('mount.seal.done')
     await ledger.recordPendingSegments([segment.info.segment])
+    failpoint('mount.seal.noted')
     return segment
   }
 }
