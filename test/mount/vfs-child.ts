@@ -2,6 +2,7 @@
  * A drive without a network, as a process of its own: ledger, vfs and door. `node vfs-child.js STATE MOUNT DOOR`; says "ready" on
  * stdout and why it is read-only when that changes, unmounts and closes at SIGTERM, takes no changes from a SIGUSR2 to the next. Bytes are staged and stay so: there are no hosts to read from.
  * The portable door gives everything back at its end: what is still held then counts as a finding.
+ * With a channel to its parent it answers each message with what fsck finds and how many files it counts, and ends with the parent.
  */
 import path from 'node:path'
 import { systemClock } from '../../src/base/clock.js'
@@ -47,6 +48,10 @@ async function main(state: string, mountPoint: string, doorName: string): Promis
   const door = await (isPortable ? mountPortableDoor : mountDoor)(mountPoint, { fs: vfs, log })
   process.once('SIGTERM', () => void door.unmount())
   process.on('SIGUSR2', () => void ledger.setReadOnly(ledger.readOnlyReason() === null ? 'SIGUSR2' : null))
+  process.on('message', async () => {
+    process.send?.({ findings: await ledger.check(), files: ledger.progress().files })
+  })
+  process.once('disconnect', () => void door.unmount())
   process.stdout.write('ready\n')
   await door.ended
   const held = isPortable ? vfs.openHandles + vfs.inodesHeld - ROOT : 0

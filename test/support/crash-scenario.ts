@@ -1,74 +1,83 @@
-/** The mount daemon is killed again and again while one writer works; nothing durable may be lost, nothing may be out of order. */
-import t from 'tap'
+/** Kills of a drive without a network, in several runs at once, as a test: LIVES of a seed, all failpoints in turn, every kind of work. */
+import { spawnSync } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+import t, { type Test } from 'tap'
+import { LocalDrive } from './crash-drives.js'
+import { ANY_MOMENT, LOCAL_POINTS, type Point } from './crash-points.js'
+import { CrashRun, type Life, type Outcome } from './crash-run.js'
+import { tableOf } from './crash-table.js'
 import { Dice, testSeed } from './dice.js'
-import { differences, manifestOf } from './drive-manifest.js'
-import { Lab } from './drive-process.js'
-import { PlanWork } from './plan-work.js'
-import { sleep } from './programs.js'
+import { noMounts } from './mounts.js'
+import { scratchFolder } from './scratch-folder.js'
+import { mountSmallDisk, noSmallDisks } from './small-disk.js'
+
+/** So small that the log is moved while a few megabytes are written. */
+const DISK_BYTES = 160 * 1_048_576
+/** One kill in so many comes at any moment. */
+const ANY_SHARE = 5
 
 export interface CrashSizes {
-  rounds: number
-  files: number
-  largeBytesMax: number
+  kills: number
+  /** Drives that live beside one another. */
+  runs: number
 }
 
-export function crashTest(sizes: CrashSizes): void {
+export function crashTest({ kills, runs }: CrashSizes): void {
   const seed = testSeed()
-  t.test(`the mount daemon is killed ${sizes.rounds} times under a writer (SEED=${seed})`, async (t) => {
-    const dice = new Dice(seed)
-    const lab = new Lab(t)
-    const { facts: network } = await lab.up()
-    const { state } = network
-    const mount = lab.made('mnt')
-    let drive = await lab.mount({ mount, state })
-    const past: { work: PlanWork; steps: number }[] = []
-    for (let round = 1; round <= sizes.rounds; round++) {
-      const { files, largeBytesMax } = sizes
-      const work = new PlanWork(lab, { seed: dice.roll(1, 2 ** 31), folder: `round-${round}`, files, largeBytesMax })
-      const killAt = dice.roll(10, files * 4)
-      // Some rounds are killed while epochs leave one after the other.
-      const pushing = round % 2 === 0 ? keepSyncing(lab, state) : null
-      work.start(lab, mount)
-      await work.reached(killAt)
-      await drive.kill()
-      await work.end()
-      await pushing?.stop()
-      const { durable, begun } = work.counts()
-      drive = await lab.mount({ mount, state })
-      const steps = await work.stepsAt(mount, { atLeast: durable, atMost: begun })
-      t.ok(
-        steps >= durable && steps <= begun,
-        `round ${round}: killed in step ${begun}, durable to ${durable}, found ${steps}`,
+  const again = `SEED=${seed} npm run t -- ${path.relative('dist-test', process.argv[1] ?? '').replace(/js$/, 'ts')}`
+  t.test(
+    `S-1 S-3 S-8 S-13 S-20 a drive is killed ${kills} times (again: ${again})`,
+    { skip: noMounts() },
+    async (t) => {
+      const lives = livesOf(LOCAL_POINTS, kills, seed)
+      const parts = Array.from({ length: runs }, (_, at) => lives.filter((_life, number) => number % runs === at))
+      const outcomes = await Promise.all(parts.map((part, at) => localRun(t, part, seed + at)))
+      for (const line of tableOf(outcomes.flat())) t.comment(line)
+      const missed = LOCAL_POINTS.filter(
+        ({ name }) => !outcomes.flat().some(({ point, isHit }) => point === name && isHit),
       )
-      t.same(await lab.findings(state), [], 'fsck')
-      past.push({ work, steps })
-      if (round % 3 === 0) await lab.sync(state)
-    }
-    await lab.sync(state)
-    for (const { work, steps } of past) t.equal(await work.stepsAt(mount, { atLeast: steps, atMost: steps }), steps)
-    const before = await manifestOf(mount)
-    t.equal(await drive.stop(), 0)
-    drive = await lab.mount({ mount, state: lab.path('recovered'), network })
-    t.same(differences(before, await manifestOf(mount)), [], 'recovered from the phrase')
-    t.same(await lab.findings(lab.path('recovered')), [])
-    t.equal(await drive.stop(), 0)
-  })
+      t.same(
+        missed.map(({ name }) => name),
+        [],
+        'every failpoint was reached',
+      )
+    },
+  )
 }
 
-/** `shardrive sync`, one after the other. */
-function keepSyncing(lab: Lab, state: string): { stop(): Promise<void> } {
-  let isOver = false
-  const loop = async () => {
-    while (!isOver) {
-      await lab.shardrive(['sync', '--state', state, '--timeout', '10'])
-      await sleep(200)
-    }
+/** Every point in turn, with any of its kinds of work; in between, kills at any moment. */
+export function livesOf(points: readonly Point[], count: number, seed: number): Life[] {
+  const dice = new Dice(seed)
+  const lives: Life[] = []
+  let order: Point[] = []
+  while (lives.length < count) {
+    if (order.length === 0) order = dice.shuffle(points)
+    const point = lives.length % ANY_SHARE === ANY_SHARE - 1 ? ANY_MOMENT : (order.shift() as Point)
+    lives.push({ point, workload: dice.pick(point.workloads), count: dice.roll(1, point.countMax) })
   }
-  const running = loop()
-  return {
-    stop: async () => {
-      isOver = true
-      await running
-    },
+  return lives
+}
+
+async function localRun(t: Test, lives: readonly Life[], seed: number): Promise<Outcome[]> {
+  const { folder, remove } = scratchFolder()
+  const places = { state: path.join(folder, 'disk', 'state'), mount: path.join(folder, 'mnt') }
+  for (const one of [path.join(folder, 'disk'), places.mount]) fs.mkdirSync(one)
+  if (!noSmallDisks()) mountSmallDisk(t, path.join(folder, 'disk'), DISK_BYTES)
+  const drive = new LocalDrive(places)
+  const run = new CrashRun(drive, folder, seed)
+  t.teardown(async () => {
+    await run.end()
+    await drive.end()
+    if (!noSmallDisks()) spawnSync('umount', ['-l', path.join(folder, 'disk')])
+    remove()
+  })
+  try {
+    for (const life of lives) await run.live(life)
+    await run.finish()
+  } catch (error) {
+    t.fail(`${run.describe()}: ${(error as Error).stack}`)
   }
+  t.same(run.losses, [], `${lives.length} kills`)
+  return run.outcomes
 }

@@ -7,6 +7,7 @@
  * are handed over and not yet answered, then writes wait; what was acknowledged is in the ledger or reported by `written`.
  */
 
+import { assert } from '../../base/assert.js'
 import { AppError } from '../../base/errors.js'
 import { failpoint } from '../../base/failpoint.js'
 import { rowDiskBytes } from '../metadata/disk-room.js'
@@ -74,14 +75,14 @@ export class Staging {
   /** Takes the bytes (a copy is made before it returns) after reserve(). A promise: acknowledge when it resolves. */
   add(ino: number, offset: number, data: Uint8Array, time: FileTime, killSuidGid: boolean): void | Promise<void> {
     this.forgo(data.length)
+    assert(data.length <= ROW_BYTES_MAX, 'a request has at most 1 MiB')
     const row = this.row
-    if (row !== null && (row.ino !== ino || row.offset + row.length !== offset)) this.flush()
-    for (let done = 0; done < data.length; ) {
-      done += this.append(ino, offset + done, data.subarray(done), time, killSuidGid)
-      const open = this.row as Row | null
-      if (done === data.length && open !== null) open.writes++
-      if (open !== null && open.length === ROW_BYTES_MAX) this.flush()
-    }
+    // A request is in one row: a crash leaves all of it or nothing.
+    const joins = row !== null && row.ino === ino && row.offset + row.length === offset
+    if (row !== null && !(joins && row.length + data.length <= ROW_BYTES_MAX)) this.flush()
+    const open = this.append(ino, offset, data, time, killSuidGid)
+    open.writes++
+    if (open.length === ROW_BYTES_MAX) this.flush()
     failpoint('mount.stage.taken')
     if (this.row !== null) this.timer ??= setTimeout(() => this.idle(), IDLE_MS)
     if (this.postedBytes > POSTED_BYTES_MAX) return new Promise((resolve) => this.waiting.push(resolve))
@@ -118,24 +119,23 @@ export class Staging {
     this.reservedBytes += rowDiskBytes(bytes)
   }
 
-  /** Bytes taken into the open row. */
-  private append(ino: number, offset: number, data: Uint8Array, time: FileTime, killSuidGid: boolean): number {
+  /** Behind what the open row has; there is room in it. */
+  private append(ino: number, offset: number, data: Uint8Array, time: FileTime, killSuidGid: boolean): Row {
     this.row ??= {
       ...{ ino, offset, length: 0, time, killSuidGid, writes: 0 },
       room: data.length >= STREAM_BYTES_MIN ? this.wholeRoom() : new Uint8Array(data.length),
     }
     const row = this.row
-    const taken = Math.min(data.length, ROW_BYTES_MAX - row.length)
-    if (row.length + taken > row.room.length) {
+    if (row.length + data.length > row.room.length) {
       const more = this.wholeRoom()
       more.set(row.room.subarray(0, row.length))
       row.room = more
     }
-    row.room.set(data.subarray(0, taken), row.length)
-    row.length += taken
+    row.room.set(data, row.length)
+    row.length += data.length
     row.time = time
     row.killSuidGid ||= killSuidGid
-    return taken
+    return row
   }
 
   private wholeRoom(): Uint8Array<ArrayBuffer> {

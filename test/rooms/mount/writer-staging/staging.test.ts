@@ -64,7 +64,8 @@ t.test('a gap, another file and a full row hand over', async (t) => {
   void staging.add(5, 11, rampBytes(2, 10), time, false)
   void staging.add(6, 21, rampBytes(3, 10), time, true)
   const long = rampBytes(4, 2.5 * MIB)
-  void staging.add(7, 0, long, time, false)
+  for (let at = 0; at < long.length; at += MIB / 2)
+    void staging.add(7, at, long.subarray(at, at + MIB / 2), time, false)
   staging.flush()
   t.same(
     writes.map((one) => [one.ino, one.offset, one.length, one.killSuidGid]),
@@ -79,6 +80,21 @@ t.test('a gap, another file and a full row hand over', async (t) => {
   )
   t.ok(Buffer.concat([bytesOf(3), bytesOf(4), bytesOf(5)]).equals(long))
   t.ok(writes.every((one) => one.bytes.byteLength <= MIB))
+})
+
+t.test('S-1 a request is in one row, so that a crash leaves it whole or not at all', async (t) => {
+  const { staging, writes } = stagingOf()
+  const sizes = [600_000, 600_000, MIB, 10, MIB - 10, 1]
+  let offset = 0
+  for (const size of sizes) {
+    void staging.add(5, offset, rampBytes(1, size), time, false)
+    offset += size
+  }
+  staging.flush()
+  t.same(
+    writes.map((one) => one.length),
+    [600_000, 600_000, MIB, MIB, 1],
+  )
 })
 
 t.test('the room of a row that was handed over as a copy serves the next one, and harms neither', async (t) => {

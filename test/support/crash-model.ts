@@ -1,0 +1,196 @@
+/**
+ * What programs do on a drive that is going to be killed, as steps of one system call each, and the tree that they make: played in
+ * memory step by step, so that of any tree it can be said after which step it looked so. A file's bytes tell their key and place.
+ */
+import { createHash } from 'node:crypto'
+import { rampRange } from './ramp.js'
+
+type NameKind = 'mkdir' | 'rmdir' | 'create' | 'unlink' | 'hold' | 'fsync'
+
+export type Step =
+  | { [K in NameKind]: { kind: K; name: string } }[NameKind]
+  | { kind: 'write' | 'append'; name: string; key: number; offset: number; length: number }
+  | { kind: 'truncate'; name: string; length: number }
+  | { kind: 'rename'; name: string; to: string }
+  | { kind: 'link'; name: string; to: string }
+  | { kind: 'symlink'; name: string; target: string }
+  | { kind: 'xattr'; name: string; attribute: string; value: string | null }
+  | { kind: 'chmod'; name: string; mode: number }
+
+/** A path with what is to be seen of it. */
+export type Shown = ReadonlyMap<string, string>
+
+export const FILE_MODE = 0o644
+export const FOLDER_MODE = 0o755
+
+interface Node {
+  kind: 'file' | 'folder' | 'link'
+  mode: number
+  bytes: Buffer
+  target: string
+  xattrs: Map<string, string>
+  /** Of the bytes; '' when they changed. */
+  hash: string
+}
+
+export function hashOf(bytes: Uint8Array): string {
+  return createHash('sha1').update(bytes).digest('hex').slice(0, 16)
+}
+
+export function showFile(facts: {
+  mode: number
+  size: number
+  hash: string
+  links: number
+  /** The first of its names. */
+  first: string
+  xattrs: string
+}): string {
+  const { mode, size, hash, links, first, xattrs } = facts
+  return `file ${mode.toString(8)} ${size} ${hash}${links > 1 ? ` ${links} names, ${first}` : ''}${xattrs}`
+}
+
+export function showXattrs(all: Iterable<[string, string]>): string {
+  const sorted = [...all].sort(([a], [b]) => (a < b ? -1 : 1))
+  return sorted.map(([name, value]) => ` ${name}=${value}`).join('')
+}
+
+export class Tree {
+  private readonly nodes = new Map<string, Node>()
+
+  play(step: Step): void {
+    const node = this.nodes.get(step.name)
+    switch (step.kind) {
+      case 'mkdir':
+        this.nodes.set(step.name, fresh('folder', FOLDER_MODE))
+        return
+      case 'create':
+        this.nodes.set(step.name, fresh('file', FILE_MODE))
+        return
+      case 'symlink':
+        this.nodes.set(step.name, { ...fresh('link', 0o777), target: step.target })
+        return
+      case 'rmdir':
+      case 'unlink':
+        this.nodes.delete(step.name)
+        return
+      case 'rename':
+        this.rename(step.name, step.to)
+        return
+      case 'fsync':
+      case 'hold':
+        return
+    }
+    if (node === undefined) throw new Error(`the plan speaks of ${step.name}, which is not there`)
+    if ('to' in step) this.nodes.set(step.to, node)
+    else if (step.kind === 'chmod') node.mode = step.mode
+    else if (step.kind === 'truncate') resize(node, step.length)
+    else if (step.kind === 'xattr') {
+      if (step.value === null) node.xattrs.delete(step.attribute)
+      else node.xattrs.set(step.attribute, step.value)
+    } else {
+      const end = step.offset + step.length
+      if (end > node.bytes.length) resize(node, end)
+      rampRange(step.key, step.offset, step.length).copy(node.bytes, step.offset)
+      node.hash = ''
+    }
+  }
+
+  shown(): Map<string, string> {
+    const names = new Map<Node, string[]>()
+    for (const [name, node] of this.nodes) names.set(node, [...(names.get(node) ?? []), name])
+    const all = new Map<string, string>()
+    for (const [name, node] of this.nodes) all.set(name, show(node, (names.get(node) as string[]).sort()))
+    return all
+  }
+
+  private rename(from: string, to: string): void {
+    const moved = [...this.nodes].filter(([name]) => name === from || name.startsWith(`${from}/`))
+    for (const [name] of moved) this.nodes.delete(name)
+    for (const [name, node] of moved) this.nodes.set(to + name.slice(from.length), node)
+  }
+}
+
+function fresh(kind: Node['kind'], mode: number): Node {
+  return { kind, mode, bytes: Buffer.alloc(0), target: '', xattrs: new Map(), hash: '' }
+}
+
+function resize(node: Node, length: number): void {
+  const bytes = Buffer.alloc(length)
+  node.bytes.copy(bytes)
+  node.bytes = bytes
+  node.hash = ''
+}
+
+function show(node: Node, names: string[]): string {
+  if (node.kind === 'link') return `link ${node.target}`
+  if (node.kind === 'folder') return `folder ${node.mode.toString(8)}`
+  if (node.hash === '') node.hash = hashOf(node.bytes)
+  const { mode, bytes, hash } = node
+  const xattrs = showXattrs(node.xattrs)
+  return showFile({ mode, size: bytes.length, hash, links: names.length, first: names[0] as string, xattrs })
+}
+
+/** Readable differences of what was wanted and what is there. */
+export function misfits(wanted: Shown, found: Shown): string[] {
+  const all: string[] = []
+  for (const [name, one] of wanted) {
+    const other = found.get(name)
+    if (other !== one) all.push(`${name}: ${other ?? 'missing'} instead of ${one}`)
+  }
+  for (const [name, one] of found) if (!wanted.has(name)) all.push(`${name}: ${one}, which should not be there`)
+  return all
+}
+
+const PAGE_BYTES = 4_096
+
+/** A write of a program may be several requests, which the kernel divides at ends of pages. */
+function* requestsOf(step: Step): Generator<Step> {
+  if (step.kind !== 'write' && step.kind !== 'append') return
+  const end = step.offset + step.length
+  for (let at = step.offset; at < end; ) {
+    const next = Math.min(end, at - (at % PAGE_BYTES) + PAGE_BYTES)
+    yield { ...step, offset: at, length: next - at }
+    at = next
+  }
+}
+
+/**
+ * The numbers of steps, from `atLeast` to `atMost`, after which the tree looked as found; when there is none, what is wrong. A write
+ * that is the next step may be there in part, up to the end of a page.
+ */
+export function stepsOf(
+  plan: Iterable<Step>,
+  found: Shown,
+  { atLeast, atMost }: { atLeast: number; atMost: number },
+): { fits: number[]; why: string } {
+  const tree = new Tree()
+  const fits: number[] = []
+  let done = 0
+  let closest = Number.POSITIVE_INFINITY
+  let why = ''
+  const look = () => {
+    const wrong = misfits(tree.shown(), found)
+    if (wrong.length === 0) fits.push(done)
+    if (wrong.length < closest) {
+      closest = wrong.length
+      why = `closest is after step ${done} (of ${atLeast} to ${atMost}): ${wrong.slice(0, 5).join('; ')}`
+    }
+    return wrong
+  }
+  for (const step of plan) {
+    const wrong = done >= atLeast ? look() : []
+    if (done === atMost) return { fits, why }
+    if (wrong.some((one) => one.startsWith(`${step.name}: file`))) {
+      for (const part of requestsOf(step)) {
+        if (fits.includes(done)) break
+        tree.play(part)
+        look()
+      }
+    }
+    tree.play(step)
+    done++
+  }
+  look()
+  return { fits, why }
+}

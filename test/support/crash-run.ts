@@ -1,0 +1,177 @@
+/**
+ * Lives of one drive, made from a seed: each starts it (with a failpoint, or without), looks whether all is there that the lives
+ * before had left, works on it, and ends with SIGKILL: at the failpoint, at a moment of its own, or in the middle of a clean stop. The
+ * next life looks at what this one has left, against the accounts that were kept outside of the drive.
+ */
+import path from 'node:path'
+import type { Point } from './crash-points.js'
+import { Work } from './crash-work.js'
+import { Worker } from './crash-worker.js'
+import { Dice } from './dice.js'
+import { sleep } from './programs.js'
+
+export interface CrashDrive {
+  readonly mount: string
+  readonly isDead: boolean
+  /** Resolves when it serves; fails when it dies before, or does not start. */
+  start(failpoint: string): Promise<void>
+  kill(): Promise<void>
+  /** Asks it to end and waits; the exit code or signal. */
+  stop(): Promise<number | string>
+  /** Resolves when it has died; or after `withinMs`. */
+  died(withinMs: number): Promise<void>
+  /** What fsck finds, and how many inodes the ledger counts. */
+  check(): Promise<{ findings: unknown[]; files: number }>
+  /** Runs beside a work: what makes a drive publish, for example. */
+  beside?(work: Promise<unknown>): Promise<void>
+}
+
+export interface Life {
+  point: Point
+  workload: string
+  count: number
+}
+
+export interface Outcome {
+  point: string
+  workload: string
+  /** It died at the failpoint, and not because the test ended it. */
+  isHit: boolean
+  losses: string[]
+  findings: unknown[]
+}
+
+/** Lives whose folders are kept and looked at again. */
+const LIVES_KEPT = 2
+/** A second writer beside the first one. */
+const TWO_AT_ONCE = new Set(['small', 'appends'])
+const GONE = /ENOTCONN|ECONNABORTED|EIO|ENODEV/
+
+export class CrashRun {
+  private readonly drive: CrashDrive
+  private readonly folder: string
+  private readonly dice: Dice
+  private readonly workers = [new Worker(), new Worker()]
+  /** Of the last life, not looked at yet. */
+  private fresh: Work[] = []
+  private kept: Work[][] = []
+  private life = 0
+  readonly outcomes: Outcome[] = []
+
+  constructor(drive: CrashDrive, folder: string, seed: number) {
+    this.drive = drive
+    this.folder = folder
+    this.dice = new Dice(seed)
+  }
+
+  get losses(): string[] {
+    return this.outcomes.flatMap(({ point, workload, losses, findings }, at) =>
+      [...losses, ...findings.map((one) => JSON.stringify(one))].map(
+        (one) => `life ${at + 1} (${workload} until ${point}): ${one}`,
+      ),
+    )
+  }
+
+  /** Where it stands. */
+  describe(): string {
+    const { point, workload } = this.last ?? { point: 'nothing', workload: '' }
+    return `life ${this.life}, after ${workload} until ${point}`
+  }
+
+  /** One kill. What it cost shows in the next life, or in finish(). */
+  async live(life: Life): Promise<void> {
+    this.life++
+    const { point, count, workload } = life
+    const hasDied = await this.begin(point.name === '' ? '' : `${point.name}:${count}`)
+    const outcome: Outcome = { point: point.name || 'any', workload, isHit: hasDied, losses: [], findings: [] }
+    this.outcomes.push(outcome)
+    if (hasDied) return
+    await this.work(life)
+    if (this.drive.isDead) {
+      outcome.isHit = true
+      return
+    }
+    if (point.when === 'stop') outcome.isHit = (await this.drive.stop()) === 'SIGKILL'
+    else await this.drive.kill()
+  }
+
+  /** Looks at what the last life has left; ends the drive cleanly. */
+  async finish(): Promise<void> {
+    await this.begin('')
+    const code = await this.drive.stop()
+    if (code !== 0) this.last?.losses.push(`the drive ended with ${code}`)
+    await this.end()
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.workers.map((one) => one.end()))
+  }
+
+  private get last(): Outcome | undefined {
+    return this.outcomes.at(-1)
+  }
+
+  /** Starts, and looks. True: it died at that; the next life looks. */
+  private async begin(failpoint: string): Promise<boolean> {
+    try {
+      await this.drive.start(failpoint)
+      await this.look()
+      return false
+    } catch (error) {
+      await this.drive.died(GONE.test((error as Error).message) ? 2_000 : 0)
+      if (failpoint === '' || !this.drive.isDead) throw error
+      return true
+    }
+  }
+
+  private async look(): Promise<void> {
+    const [worker] = this.workers as [Worker, Worker]
+    const { mount } = this.drive
+    const { findings } = await this.drive.check()
+    const losses = await Work.look(this.fresh, worker, mount)
+    for (const works of this.kept) for (const one of works) losses.push(...(await one.lookAgain(worker, mount)))
+    this.last?.losses.push(...losses)
+    this.last?.findings.push(...findings)
+    if (this.fresh.length > 0) this.kept.push(this.fresh)
+    this.fresh = []
+    if (losses.length > 0) throw new Error(losses.join('; '))
+  }
+
+  private async work({ point, workload }: Life): Promise<void> {
+    const { mount } = this.drive
+    const [first, second] = this.workers as [Worker, Worker]
+    const old = this.kept.splice(0, Math.max(0, this.kept.length - LIVES_KEPT)).flat()
+    const places = old.map(({ facts }) => path.join(mount, facts.folder))
+    const seeds = [this.dice.roll(1, 2 ** 31), this.dice.roll(1, 2 ** 31)]
+    const killAt = this.dice.roll(1, 60)
+    const delayMs = this.dice.roll(0, 30)
+    const make = (at: number) =>
+      new Work(
+        { workload, seed: seeds[at] as number, steps: STEPS[workload] ?? 100, folder: `life-${this.life}-${at}` },
+        this.folder,
+      )
+    this.fresh = [make(0), ...(TWO_AT_ONCE.has(workload) ? [make(1)] : [])]
+    const done = Promise.all([...this.fresh.map((work, at) => work.run(at === 0 ? first : second, mount))])
+    const removing = done.then(() => first.ask({ remove: places })).catch(() => undefined)
+    const killing = point.name === '' ? this.killAfter(killAt, delayMs, done) : Promise.resolve()
+    await this.drive.beside?.(done)
+    await Promise.all([done, killing])
+    await removing
+    if (point.name !== '' && !this.drive.isDead) await this.drive.died(0)
+  }
+
+  /** At a moment of no failpoint. */
+  private async killAfter(steps: number, delayMs: number, done: Promise<unknown>): Promise<void> {
+    let isOver = false
+    void done.then(() => {
+      isOver = true
+    })
+    const begun = () => this.fresh.reduce((sum, one) => sum + one.begunSteps(), 0)
+    while (!isOver && begun() < steps) await sleep(2)
+    await sleep(delayMs)
+    await this.drive.kill()
+  }
+}
+
+/** Of one life; those of programs are transactions and commits. */
+const STEPS: Record<string, number> = { sqlite: 40, git: 5, large: 130, small: 90, appends: 90 }

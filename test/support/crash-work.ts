@@ -1,0 +1,123 @@
+/** One workload of a crash test in a folder of its own: its account outside of the drive, and what is to be found of it later. */
+import fs from 'node:fs'
+import path from 'node:path'
+import { areOneOrder, durableSteps, readAccount, type StepTimes } from './crash-account.js'
+import { misfits, type Shown, stepsOf } from './crash-model.js'
+import { planOf, STEP_PLANS } from './crash-plans.js'
+import type { Counted } from './crash-programs.js'
+import type { Worker } from './crash-worker.js'
+
+export interface WorkFacts {
+  workload: string
+  seed: number
+  steps: number
+  /** Below the mount. */
+  folder: string
+}
+
+/** What one work can have been, as far as the tree says. */
+interface Looked {
+  work: Work
+  times: StepTimes
+  fits: number[]
+}
+
+export class Work {
+  readonly facts: WorkFacts
+  private readonly log: string
+  /** What was found after the kill: from then on it stays. */
+  private settled: { shown: Shown | null; count: number } | null = null
+
+  constructor(facts: WorkFacts, logFolder: string) {
+    this.facts = facts
+    this.log = path.join(logFolder, `${facts.folder}.account`)
+    fs.rmSync(this.log, { force: true })
+  }
+
+  private get isSteps(): boolean {
+    return STEP_PLANS.includes(this.facts.workload)
+  }
+
+  /** True: to its end. False: the drive went away. */
+  async run(worker: Worker, mount: string): Promise<boolean> {
+    const { folder, ...rest } = this.facts
+    const { done } = await worker.ask({ run: { ...rest, folder: path.join(mount, folder), log: this.log } })
+    return done === true
+  }
+
+  begunSteps(): number {
+    return readAccount(this.log).begun.length
+  }
+
+  times(until: bigint | null = null): StepTimes {
+    return readAccount(this.log, until)
+  }
+
+  /** What is wrong with what is there; all of `works` ran at the same time. */
+  static async look(
+    works: readonly Work[],
+    worker: Worker,
+    mount: string,
+    until: bigint | null = null,
+  ): Promise<string[]> {
+    const times = works.map((work) => work.times(until))
+    const wrong: string[] = []
+    const looked: Looked[] = []
+    for (const [at, work] of works.entries()) {
+      const own = times[at] as StepTimes
+      const range = { atLeast: durableSteps(own, times), atMost: own.begun.length }
+      const fits = await work.fits(worker, mount, range, wrong)
+      looked.push({ work, times: own, fits })
+    }
+    if (wrong.length === 0 && looked.length === 2) {
+      const [a, b] = looked as [Looked, Looked]
+      const isOne = a.fits.some((x) => b.fits.some((y) => areOneOrder(a.times, x, b.times, y)))
+      if (!isOne) wrong.push(`no common order: steps ${a.fits} of one work, ${b.fits} of the other`)
+    }
+    return wrong
+  }
+
+  /** It was looked at before: nothing of it may have changed since. */
+  async lookAgain(worker: Worker, mount: string): Promise<string[]> {
+    const { settled } = this
+    if (settled === null) return []
+    if (!this.isSteps) {
+      const { count, problems } = await this.count(worker, mount)
+      return count === settled.count ? problems : [`${this.facts.folder}: ${count} of ${settled.count} are left`]
+    }
+    const shown = await this.shown(worker, mount)
+    return misfits(settled.shown ?? new Map(), shown ?? new Map()).map((one) => `${this.facts.folder}, later: ${one}`)
+  }
+
+  private async fits(
+    worker: Worker,
+    mount: string,
+    range: { atLeast: number; atMost: number },
+    wrong: string[],
+  ): Promise<number[]> {
+    const { workload, folder } = this.facts
+    if (!this.isSteps) {
+      const { count, problems } = await this.count(worker, mount)
+      this.settled = { shown: null, count }
+      wrong.push(...problems.map((one) => `${folder}: ${one}`))
+      const isFit = count >= range.atLeast && count <= range.atMost
+      if (!isFit) wrong.push(`${folder}: ${count} steps of ${workload}, not ${range.atLeast} to ${range.atMost}`)
+      return [count]
+    }
+    const shown = await this.shown(worker, mount)
+    this.settled = { shown, count: 0 }
+    const { fits, why } = stepsOf(planOf(workload, this.facts), shown ?? new Map(), range)
+    if (fits.length === 0) wrong.push(`${folder} (${workload}, seed ${this.facts.seed}): ${why}`)
+    return fits
+  }
+
+  private async shown(worker: Worker, mount: string): Promise<Shown | null> {
+    const { found } = await worker.ask({ show: path.join(mount, this.facts.folder) })
+    return found === null ? null : new Map(Object.entries(found as Record<string, string>))
+  }
+
+  private async count(worker: Worker, mount: string): Promise<Counted> {
+    const { workload, folder } = this.facts
+    return (await worker.ask({ count: { workload, folder: path.join(mount, folder) } })) as unknown as Counted
+  }
+}
