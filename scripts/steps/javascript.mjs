@@ -4,6 +4,7 @@
 //                    CPU to find and load the same code as 230 modules and their packages (docs/adr/0010).
 //   dist-test/       file by file, as modules, for tests and benches: src/, test/, bench/. A file is compiled from its own
 //                    text alone: a change costs milliseconds, and an error in one room does not stop another room's tests.
+//                    programs/: drives that crash tests start hundreds of times, made like the program.
 import fs from 'node:fs'
 import path from 'node:path'
 import { root, SetupFailure } from './console.mjs'
@@ -16,6 +17,12 @@ const entries = [
   'src/mount/cache/cache-worker.ts',
 ]
 const program = path.join(root, 'dist')
+const testEntries = [
+  'test/mount/vfs-child.ts',
+  'test/support/crash-drive-child.ts',
+  ...entries.filter((name) => name.includes('-worker')),
+]
+const testPrograms = path.join(root, 'dist-test/programs')
 const trees = [
   { from: 'src', to: 'dist-test/src' },
   { from: 'test', to: 'dist-test/test' },
@@ -35,8 +42,10 @@ export async function buildJavaScript(only = ['src', 'test', 'bench']) {
   const esbuild = await import('esbuild')
   try {
     forgetOtherSettings(esbuild.version)
-    let changed = await bundleProgram(esbuild)
+    let changed = await bundle(esbuild, entries, program)
     for (const tree of trees.filter((one) => only.includes(one.from))) changed += await compileTree(esbuild, tree)
+    const isMissing = testEntries.some((name) => !fs.existsSync(bundleOf(name)))
+    if (only.includes('test') && (changed > 0 || isMissing)) await bundle(esbuild, testEntries, testPrograms)
     makeRunnable()
     return changed
   } finally {
@@ -54,11 +63,15 @@ function forgetOtherSettings(version) {
   writeWhole(settingsFile, settings)
 }
 
-async function bundleProgram(esbuild) {
+function bundleOf(name) {
+  return path.join(testPrograms, `${path.basename(name, '.ts')}.js`)
+}
+
+async function bundle(esbuild, entryPoints, folder) {
   const { dependencies } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'))
   const { outputFiles } = await guarded(() =>
     esbuild.build({
-      ...{ entryPoints: entries, absWorkingDir: root, outdir: program, entryNames: '[name]', write: false },
+      ...{ entryPoints, absWorkingDir: root, outdir: folder, entryNames: '[name]', write: false },
       ...{ bundle: true, platform: 'node', format: 'cjs', target, alias, tsconfigRaw: { compilerOptions } },
       ...{ external: Object.keys(dependencies).filter((name) => !bundled.includes(name)) },
       // Packages are loaded when they are asked for, with the lighter loader.
@@ -69,11 +82,11 @@ async function bundleProgram(esbuild) {
     }),
   )
   const files = outputFiles.map(({ path: file, contents }) => ({ file, contents }))
-  files.push({ file: path.join(program, 'package.json'), contents: Buffer.from('{ "type": "commonjs" }\n') })
-  fs.mkdirSync(program, { recursive: true })
-  for (const name of fs.readdirSync(program)) {
+  files.push({ file: path.join(folder, 'package.json'), contents: Buffer.from('{ "type": "commonjs" }\n') })
+  fs.mkdirSync(folder, { recursive: true })
+  for (const name of fs.readdirSync(folder)) {
     if (!files.some(({ file }) => path.basename(file) === name) && !name.endsWith('.draft'))
-      fs.rmSync(path.join(program, name), { recursive: true, force: true })
+      fs.rmSync(path.join(folder, name), { recursive: true, force: true })
   }
   const changed = files.filter(({ file, contents }) => !fs.existsSync(file) || !fs.readFileSync(file).equals(contents))
   for (const { file, contents } of changed) writeWhole(file, contents)

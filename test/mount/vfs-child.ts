@@ -64,4 +64,4 @@ async function main(state: string, mountPoint: string, doorName: string): Promis
 }
 
 const [state, place, doorName] = process.argv.slice(2) as [string, string, string]
-await main(state, place, doorName)
+void main(state, place, doorName)

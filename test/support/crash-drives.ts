@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import type { CrashDrive } from './crash-run.js'
 import { sleep } from './programs.js'
 
-const CHILD = path.resolve('dist-test/test/mount/vfs-child.js')
+const CHILD = path.resolve('dist-test/programs/vfs-child.js')
 
 /** Without a network: ledger, vfs and door (vfs-child.ts). */
 export class LocalDrive implements CrashDrive {
@@ -26,6 +26,10 @@ export class LocalDrive implements CrashDrive {
 
   get isDead(): boolean {
     return this.child === null || this.child.exitCode !== null || this.child.signalCode !== null
+  }
+
+  get isKilled(): boolean {
+    return this.child?.signalCode === 'SIGKILL'
   }
 
   async start(failpoint: string): Promise<void> {

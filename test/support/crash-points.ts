@@ -22,10 +22,10 @@ export const ANY_MOMENT = point('', ALL, 1)
 
 /** Between a write and this disk: a drive without a network has them all. */
 export const LOCAL_POINTS: readonly Point[] = [
-  point('mount.stage.taken', STEPS, 40),
-  point('mount.stage.handed', ALL, 40),
+  point('mount.stage.taken', STEPS, 20),
+  point('mount.stage.handed', STEPS, 20),
   point('mount.call.make', ['small', 'editors', 'moves', 'git'], 12),
-  point('mount.call.write', ALL, 30),
+  point('mount.call.write', STEPS, 15),
   point('mount.call.unlink', ['small', 'moves'], 8),
   point('mount.call.rename', ['editors', 'moves', 'git'], 8),
   point('mount.call.link', ['links'], 8),
@@ -33,13 +33,13 @@ export const LOCAL_POINTS: readonly Point[] = [
   point('mount.call.setXattr', ['links'], 2),
   point('mount.call.reap', ['small', 'editors', 'moves'], 5),
   point('mount.staged.written', STEPS, 12),
-  point('mount.log.written', ALL, 6),
-  point('mount.commit.begun', ALL, 6),
-  point('mount.commit.written', ALL, 6),
-  point('mount.commit.done', ALL, 6),
-  point('mount.sync.begun', ALL, 5),
-  point('sqlite.flush.begun', ALL, 5),
-  point('mount.sync.done', ALL, 5),
+  point('mount.log.written', STEPS, 4),
+  point('mount.commit.begun', ALL, 3),
+  point('mount.commit.written', ALL, 3),
+  point('mount.commit.done', ALL, 3),
+  point('mount.sync.begun', STEPS, 3),
+  point('sqlite.flush.begun', ALL, 3),
+  point('mount.sync.done', STEPS, 3),
   point('mount.checkpoint.begun', ['large'], 1),
   point('mount.checkpoint.done', ['large'], 1),
   point('mount.checkpointer.begun', ['large'], 1),
@@ -48,5 +48,72 @@ export const LOCAL_POINTS: readonly Point[] = [
   point('sqlite.open.prepared', ['small'], 1, 'start'),
   point('mount.call.reapOrphans', ['editors'], 1, 'start'),
   point('mount.start.reaped', ['editors'], 1, 'start'),
-  point('mount.close.moved', ALL, 1, 'stop'),
+  point('mount.close.moved', STEPS, 1, 'stop'),
+]
+
+/** What publishes is small: the failpoints are the same, whatever is published. */
+const PUBLISHED = ['small', 'editors', 'moves', 'appends']
+
+/** Between this disk and the chain: a drive on a network has them. */
+export const NET_POINTS: readonly Point[] = [
+  point('mount.cut.begun', PUBLISHED, 2),
+  point('mount.call.cut', PUBLISHED, 2),
+  point('mount.seal.done', PUBLISHED, 2),
+  point('mount.seal.noted', PUBLISHED, 2),
+  point('mount.push.placed', PUBLISHED, 2),
+  point('mount.push.receipt', PUBLISHED, 6),
+  point('mount.push.told', PUBLISHED, 2),
+  point('mount.push.stored', PUBLISHED, 2),
+  point('mount.publish.begun', PUBLISHED, 2),
+  point('mount.publish.stored', PUBLISHED, 2),
+  point('mount.alone.done', PUBLISHED, 6),
+  point('mount.publish.prepared', PUBLISHED, 2),
+  point('mount.publish.recorded', PUBLISHED, 2),
+  point('mount.chain.signed', PUBLISHED, 2),
+  point('mount.publish.appended', PUBLISHED, 1),
+  point('mount.publish.turned', PUBLISHED, 2),
+  point('mount.publish.marked', PUBLISHED, 1),
+  point('mount.chain.kept', PUBLISHED, 2),
+  point('mount.publish.adopted', PUBLISHED, 2),
+  point('mount.snapshot.exported', ['small'], 1),
+  point('mount.snapshot.stored', ['small'], 1),
+  point('mount.snapshot.appended', ['small'], 1),
+  point('mount.snapshot.adopted', ['small'], 1),
+  point('mount.snapshot.recorded', ['small'], 1),
+  point('mount.cache.kept', PUBLISHED, 2),
+  point('mount.cache.put', PUBLISHED, 2),
+  point('mount.cache.dropped', ['large'], 1),
+  point('mount.cache.evicted', ['large'], 1),
+  point('base.file.drafted', PUBLISHED, 1, 'start'),
+  point('base.file.renamed', PUBLISHED, 1, 'start'),
+  point('mount.start.locked', PUBLISHED, 1, 'start'),
+  point('mount.start.opened', PUBLISHED, 1, 'start'),
+  point('mount.start.chain', PUBLISHED, 1, 'start'),
+  point('mount.start.online', PUBLISHED, 1, 'start'),
+  point('mount.start.door', PUBLISHED, 1, 'start'),
+  point('mount.stop.unmounted', PUBLISHED, 1, 'stop'),
+  point('mount.stop.drained', PUBLISHED, 1, 'stop'),
+]
+
+/** Only the first start of a drive claims the right to write. */
+export const CLAIMED = point('mount.chain.claimed', PUBLISHED, 1, 'start')
+
+/** What the next start meets: an epoch that was appended before the drive died. */
+export const TAKEN: readonly Point[] = [
+  point('mount.publish.appended', PUBLISHED, 1),
+  point('mount.chain.taken', PUBLISHED, 1, 'start'),
+  point('mount.publish.marked', PUBLISHED, 1),
+  point('mount.chain.advanced', PUBLISHED, 1, 'start'),
+]
+
+/** Of a recovery into a new state directory. */
+export const RECOVERY_POINTS: readonly string[] = [
+  ...[
+    'mount.device.written',
+    'mount.device.settled',
+    'mount.recover.read',
+    'mount.import.piece',
+    'mount.import.checked',
+  ],
+  ...['mount.recover.imported', 'mount.recover.applied', 'mount.recover.kept', 'mount.recover.stated'],
 ]

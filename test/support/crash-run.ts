@@ -13,6 +13,8 @@ import { sleep } from './programs.js'
 export interface CrashDrive {
   readonly mount: string
   readonly isDead: boolean
+  /** Dead by SIGKILL. */
+  readonly isKilled: boolean
   /** Resolves when it serves; fails when it dies before, or does not start. */
   start(failpoint: string): Promise<void>
   kill(): Promise<void>
@@ -21,7 +23,7 @@ export interface CrashDrive {
   /** Resolves when it has died; or after `withinMs`. */
   died(withinMs: number): Promise<void>
   /** What fsck finds, and how many inodes the ledger counts. */
-  check(): Promise<{ findings: unknown[]; files: number }>
+  check(): Promise<{ findings: unknown[]; files?: number }>
   /** Runs beside a work: what makes a drive publish, for example. */
   beside?(work: Promise<unknown>): Promise<void>
 }
@@ -41,8 +43,15 @@ export interface Outcome {
   findings: unknown[]
 }
 
+export interface Pace {
+  /** Of the steps of a work. */
+  share: number
+  /** Between two steps. */
+  pauseMs: number
+}
+
 /** Lives whose folders are kept and looked at again. */
-const LIVES_KEPT = 2
+const LIVES_KEPT = 1
 /** A second writer beside the first one. */
 const TWO_AT_ONCE = new Set(['small', 'appends'])
 const GONE = /ENOTCONN|ECONNABORTED|EIO|ENODEV/
@@ -56,9 +65,11 @@ export class CrashRun {
   private fresh: Work[] = []
   private kept: Work[][] = []
   private life = 0
+  private readonly pace: Pace
   readonly outcomes: Outcome[] = []
 
-  constructor(drive: CrashDrive, folder: string, seed: number) {
+  constructor(drive: CrashDrive, folder: string, seed: number, pace: Pace = { share: 1, pauseMs: 0 }) {
+    this.pace = pace
     this.drive = drive
     this.folder = folder
     this.dice = new Dice(seed)
@@ -88,16 +99,21 @@ export class CrashRun {
     if (hasDied) return
     await this.work(life)
     if (this.drive.isDead) {
-      outcome.isHit = true
+      outcome.isHit = this.drive.isKilled
       return
     }
     if (point.when === 'stop') outcome.isHit = (await this.drive.stop()) === 'SIGKILL'
     else await this.drive.kill()
   }
 
-  /** Looks at what the last life has left; ends the drive cleanly. */
+  /** Starts once more and looks at what the last life has left. */
+  async look(): Promise<void> {
+    if (this.drive.isDead) await this.begin('')
+  }
+
+  /** Looks, and ends the drive cleanly. */
   async finish(): Promise<void> {
-    await this.begin('')
+    await this.look()
     const code = await this.drive.stop()
     if (code !== 0) this.last?.losses.push(`the drive ended with ${code}`)
     await this.end()
@@ -115,26 +131,33 @@ export class CrashRun {
   private async begin(failpoint: string): Promise<boolean> {
     try {
       await this.drive.start(failpoint)
-      await this.look()
+      await this.lookAround()
       return false
     } catch (error) {
       await this.drive.died(GONE.test((error as Error).message) ? 2_000 : 0)
-      if (failpoint === '' || !this.drive.isDead) throw error
+      if (failpoint === '' || !this.drive.isKilled) throw error
       return true
     }
   }
 
-  private async look(): Promise<void> {
+  private async lookAround(): Promise<void> {
     const [worker] = this.workers as [Worker, Worker]
     const { mount } = this.drive
-    const { findings } = await this.drive.check()
+    const { findings, files } = await this.drive.check()
     const losses = await Work.look(this.fresh, worker, mount)
     for (const works of this.kept) for (const one of works) losses.push(...(await one.lookAgain(worker, mount)))
     this.last?.losses.push(...losses)
     this.last?.findings.push(...findings)
     if (this.fresh.length > 0) this.kept.push(this.fresh)
     this.fresh = []
+    if (files !== undefined && losses.length === 0) await this.countFiles(worker, files)
     if (losses.length > 0) throw new Error(losses.join('; '))
+  }
+
+  /** What a crash left of open files is freed at the start: the ledger has no file that nobody sees. */
+  private async countFiles(worker: Worker, files: number): Promise<void> {
+    const { inodes } = await worker.ask({ inodes: this.drive.mount })
+    if (inodes !== files) this.last?.findings.push({ code: 'orphans', message: `${files} files, ${inodes} are seen` })
   }
 
   private async work({ point, workload }: Life): Promise<void> {
@@ -147,7 +170,13 @@ export class CrashRun {
     const delayMs = this.dice.roll(0, 30)
     const make = (at: number) =>
       new Work(
-        { workload, seed: seeds[at] as number, steps: STEPS[workload] ?? 100, folder: `life-${this.life}-${at}` },
+        {
+          workload,
+          seed: seeds[at] as number,
+          steps: Math.ceil((STEPS[workload] ?? 100) * this.pace.share),
+          folder: `life-${this.life}-${at}`,
+          pauseMs: this.pace.pauseMs,
+        },
         this.folder,
       )
     this.fresh = [make(0), ...(TWO_AT_ONCE.has(workload) ? [make(1)] : [])]

@@ -13,6 +13,8 @@ export interface WorkFacts {
   steps: number
   /** Below the mount. */
   folder: string
+  /** Between two steps. */
+  pauseMs: number
 }
 
 /** What one work can have been, as far as the tree says. */
@@ -26,7 +28,7 @@ export class Work {
   readonly facts: WorkFacts
   private readonly log: string
   /** What was found after the kill: from then on it stays. */
-  private settled: { shown: Shown | null; count: number } | null = null
+  private settled: { shown: Shown | null } | null = null
 
   constructor(facts: WorkFacts, logFolder: string) {
     this.facts = facts
@@ -80,11 +82,8 @@ export class Work {
   /** It was looked at before: nothing of it may have changed since. */
   async lookAgain(worker: Worker, mount: string): Promise<string[]> {
     const { settled } = this
-    if (settled === null) return []
-    if (!this.isSteps) {
-      const { count, problems } = await this.count(worker, mount)
-      return count === settled.count ? problems : [`${this.facts.folder}: ${count} of ${settled.count} are left`]
-    }
+    // Programs change what they look at.
+    if (settled === null || !this.isSteps) return []
     const shown = await this.shown(worker, mount)
     return misfits(settled.shown ?? new Map(), shown ?? new Map()).map((one) => `${this.facts.folder}, later: ${one}`)
   }
@@ -98,14 +97,13 @@ export class Work {
     const { workload, folder } = this.facts
     if (!this.isSteps) {
       const { count, problems } = await this.count(worker, mount)
-      this.settled = { shown: null, count }
       wrong.push(...problems.map((one) => `${folder}: ${one}`))
       const isFit = count >= range.atLeast && count <= range.atMost
       if (!isFit) wrong.push(`${folder}: ${count} steps of ${workload}, not ${range.atLeast} to ${range.atMost}`)
       return [count]
     }
     const shown = await this.shown(worker, mount)
-    this.settled = { shown, count: 0 }
+    this.settled = { shown }
     const { fits, why } = stepsOf(planOf(workload, this.facts), shown ?? new Map(), range)
     if (fits.length === 0) wrong.push(`${folder} (${workload}, seed ${this.facts.seed}): ${why}`)
     return fits

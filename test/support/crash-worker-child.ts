@@ -18,14 +18,18 @@ export interface RunQuestion {
   workload: string
   seed: number
   steps: number
+  /** Between two steps. */
+  pauseMs: number
 }
 
 /** What a system call answers when the drive has gone; what became of it otherwise is a failure of the test. */
 const GONE = new Set(['ENOTCONN', 'ECONNABORTED', 'EIO', 'ENODEV'])
+const PAUSE = new Int32Array(new SharedArrayBuffer(4))
 const FLAGS = { write: 'r+', append: 'a', truncate: 'r+', fsync: 'r' } as const
 
 /** True: all of it was done. False: the drive went away. */
-function run({ folder, log, workload, seed, steps }: RunQuestion): boolean {
+function run({ folder, log, workload, seed, steps, pauseMs }: RunQuestion): boolean {
+  expectMount(path.dirname(folder))
   const account = new Account(log)
   const open = new Map<string, number>()
   const held: number[] = []
@@ -35,6 +39,7 @@ function run({ folder, log, workload, seed, steps }: RunQuestion): boolean {
     if (!STEP_PLANS.includes(workload)) return repositoryWork(folder, account, steps)
     for (const step of planOf(workload, { seed, steps })) {
       account.around(step.kind === 'fsync', () => carryOut(folder, step, open, held))
+      if (pauseMs > 0) Atomics.wait(PAUSE, 0, 0, pauseMs)
     }
     return true
   } catch (error) {
@@ -44,6 +49,11 @@ function run({ folder, log, workload, seed, steps }: RunQuestion): boolean {
     for (const fd of [...open.values(), ...held]) closeQuietly(fd)
     account.close()
   }
+}
+
+/** What lands in the folder behind a mount would be there after every crash. */
+function expectMount(place: string): void {
+  if (fs.statSync(place).dev === fs.statSync(path.dirname(place)).dev) throw new Error(`nothing is mounted at ${place}`)
 }
 
 function carryOut(folder: string, step: Step, open: Map<string, number>, held: number[]): void {
@@ -72,7 +82,7 @@ function changeBytes(
   const fd = known ?? fs.openSync(place, FLAGS[step.kind])
   try {
     if ('key' in step)
-      writeOnce(fd, rampRange(step.key, step.offset, step.length), step.kind === 'append' ? null : step.offset)
+      writeAll(fd, rampRange(step.key, step.offset, step.length), step.kind === 'append' ? null : step.offset)
     else if ('length' in step) fs.ftruncateSync(fd, step.length)
     else fs.fsyncSync(fd)
   } finally {
@@ -81,9 +91,11 @@ function changeBytes(
   }
 }
 
-function writeOnce(fd: number, bytes: Buffer, at: number | null): void {
-  const count = fs.writeSync(fd, bytes, 0, bytes.length, at)
-  if (count !== bytes.length) throw new Error(`a write of ${bytes.length} bytes took ${count}`)
+/** One call; unless the drive goes away in the middle of it. */
+function writeAll(fd: number, bytes: Buffer, at: number | null): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += fs.writeSync(fd, bytes, done, bytes.length - done, at === null ? null : at + done)
+  }
 }
 
 /** One file at a time stays open, as with most programs. */
@@ -120,6 +132,7 @@ function setAttribute(place: string, name: string, value: string | null): void {
 
 /** Every path below the folder and what it is, as Tree.shown() has it; null when there is no such folder. */
 function show(folder: string): Record<string, string> | null {
+  expectMount(path.dirname(folder))
   if (fs.statSync(folder, { throwIfNoEntry: false }) === undefined) return null
   const found: { name: string; stat: fs.Stats }[] = []
   const walk = (place: string) => {
@@ -134,7 +147,8 @@ function show(folder: string): Record<string, string> | null {
   for (const { name, stat } of found.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     if (!first.has(stat.ino)) first.set(stat.ino, name)
   }
-  const xattrs = attributesBelow(folder)
+  // Of the workload that has hard links.
+  const xattrs = found.some(({ stat }) => stat.isSymbolicLink() || stat.nlink > 1) ? attributesBelow(folder) : new Map()
   return Object.fromEntries(found.map(({ name, stat }) => [name, look(name, stat)]))
 
   function look(name: string, stat: fs.Stats): string {
@@ -160,6 +174,16 @@ function attributesBelow(folder: string): Map<string, string> {
   return all
 }
 
+function inodesBelow(folder: string, seen: Set<number>): Set<number> {
+  seen.add(fs.lstatSync(folder).ino)
+  for (const entry of fs.readdirSync(folder, { withFileTypes: true })) {
+    const place = path.join(folder, entry.name)
+    if (entry.isDirectory()) inodesBelow(place, seen)
+    else seen.add(fs.lstatSync(place).ino)
+  }
+  return seen
+}
+
 function answer(question: Record<string, unknown>): unknown {
   if (question.run !== undefined) return { done: run(question.run as RunQuestion) }
   if (question.show !== undefined) return { found: show(question.show as string) }
@@ -167,6 +191,7 @@ function answer(question: Record<string, unknown>): unknown {
     const { workload, folder } = question.count as { workload: string; folder: string }
     return countIn(workload, folder)
   }
+  if (question.inodes !== undefined) return { inodes: inodesBelow(question.inodes as string, new Set()).size }
   for (const folder of question.remove as string[]) fs.rmSync(folder, { recursive: true, force: true })
   return {}
 }

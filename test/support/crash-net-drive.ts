@@ -1,0 +1,92 @@
+/** A drive on a network of real processes (`shardrive up`) that crash tests kill: it publishes while programs work on it. */
+import path from 'node:path'
+import type { CrashDriveOptions } from './crash-drive-child.js'
+import type { CrashDrive } from './crash-run.js'
+import type { Lab, NetworkFacts, Running } from './drive-process.js'
+import { sleep } from './programs.js'
+
+const CHILD = path.resolve('dist-test/programs/crash-drive-child.js')
+/** A few files are more: each snapshot and each eviction is soon due. */
+const CACHE_BYTES = 1_048_576
+const SNAPSHOT_LOG_BYTES = 1_000
+const SYNC_MS = 20_000
+
+export class NetDrive implements CrashDrive {
+  readonly mount: string
+  readonly state: string
+  private readonly lab: Lab
+  private readonly options: CrashDriveOptions
+  private running: Running | null = null
+  private endedBy: number | string = ''
+
+  constructor(lab: Lab, network: NetworkFacts, recovers = '') {
+    this.lab = lab
+    this.state = recovers === '' ? network.state : lab.path(recovers)
+    this.mount = lab.made(`mnt${recovers}`)
+    this.options = {
+      ...{
+        mountPoint: this.mount,
+        stateDir: this.state,
+        cacheBytes: CACHE_BYTES,
+        snapshotLogBytes: SNAPSHOT_LOG_BYTES,
+      },
+      readOnly: recovers !== '',
+      recovers: recovers === '' ? null : { bridge: network.bridge, phraseFile: network.phraseFile },
+    }
+  }
+
+  get isDead(): boolean {
+    return this.running === null || this.running.hasEnded
+  }
+
+  /** As far as it came up: of one that does not, the failure says. */
+  get isKilled(): boolean {
+    return this.endedBy === 'SIGKILL'
+  }
+
+  async start(failpoint: string): Promise<void> {
+    this.running = null
+    this.endedBy = ''
+    try {
+      const words = [JSON.stringify(this.options)]
+      this.running = await this.lab.daemon(words, { SHARDRIVE_FAILPOINT: failpoint }, CHILD)
+      void this.running.exited.then((end) => {
+        this.endedBy = end
+      })
+    } catch (error) {
+      if ((error as Error).message.startsWith('ended at its start (SIGKILL)')) this.endedBy = 'SIGKILL'
+      throw error
+    }
+  }
+
+  async kill(): Promise<void> {
+    await this.running?.kill()
+  }
+
+  async stop(): Promise<number | string> {
+    return (await this.running?.stop()) ?? ''
+  }
+
+  async died(withinMs: number): Promise<void> {
+    await Promise.race([this.running?.exited, sleep(withinMs)])
+  }
+
+  async check(): Promise<{ findings: unknown[] }> {
+    return { findings: await this.lab.findings(this.state) }
+  }
+
+  /** Publishes all the while, and once more behind the work. */
+  async beside(work: Promise<unknown>): Promise<void> {
+    let isOver = false
+    const end = () => {
+      isOver = true
+    }
+    work.then(end, end)
+    for (let isLast = false; !this.isDead && !isLast; ) {
+      isLast = isOver
+      const asked = this.lab.sync(this.state).catch(() => undefined)
+      await Promise.race([asked, this.died(SYNC_MS)])
+      await sleep(20)
+    }
+  }
+}

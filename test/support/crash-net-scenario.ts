@@ -1,0 +1,80 @@
+/** Kills of a drive that publishes, on a network of real processes, as a test; in the end it is recovered, and that is killed too. */
+import path from 'node:path'
+import t, { type Test } from 'tap'
+import { NetDrive } from './crash-net-drive.js'
+import { CLAIMED, NET_POINTS, type Point, RECOVERY_POINTS, TAKEN } from './crash-points.js'
+import { CrashRun, type Life, type Outcome } from './crash-run.js'
+import { tableOf } from './crash-table.js'
+import { Dice, testSeed } from './dice.js'
+import { differences, manifestOf } from './drive-manifest.js'
+import { Lab, type NetworkFacts } from './drive-process.js'
+import { noMounts } from './mounts.js'
+
+/** Several epochs are cut while a work goes on. */
+const PACE = { share: 0.5, pauseMs: 8 }
+/** A busy machine publishes less while the works go on. */
+const HITS_SHARE = 0.75
+
+export interface NetSizes {
+  /** Of NET_POINTS, drawn; the first start and what it meets come besides. */
+  points: number
+  recoveries: number
+}
+
+export function netCrashTest(sizes: NetSizes): void {
+  const seed = testSeed()
+  const again = `SEED=${seed} npm run t -- ${path.relative('dist-test', process.argv[1] ?? '').replace(/js$/, 'ts')}`
+  t.test(`S-1 S-19 a drive that publishes is killed (again: ${again})`, { skip: noMounts() }, async (t) => {
+    const dice = new Dice(seed)
+    const lab = new Lab(t)
+    const { facts: network } = await lab.up()
+    const points = [CLAIMED, ...TAKEN, ...dice.shuffle(NET_POINTS).slice(0, sizes.points)]
+    const lives = points.map((point) => lifeOf(point, dice))
+    const drive = new NetDrive(lab, network)
+    const run = new CrashRun(drive, lab.folder, seed, PACE)
+    t.teardown(() => run.end())
+    try {
+      for (const life of lives) await run.live(life)
+      await run.look()
+      await lab.sync(drive.state)
+      await recoveries(t, { lab, network, drive, run }, dice.shuffle(RECOVERY_POINTS).slice(0, sizes.recoveries))
+      await run.finish()
+    } catch (error) {
+      t.fail(`${run.describe()}: ${(error as Error).stack}`)
+    }
+    for (const line of tableOf(run.outcomes)) t.comment(line)
+    t.same(run.losses, [], `${run.outcomes.length} kills`)
+    const hits = run.outcomes.filter(({ isHit }) => isHit).length
+    t.ok(hits >= HITS_SHARE * run.outcomes.length, `${hits} of ${run.outcomes.length} died at their failpoint`)
+  })
+}
+
+function lifeOf(point: Point, dice: Dice): Life {
+  return { point, workload: dice.pick(point.workloads), count: dice.roll(1, point.countMax) }
+}
+
+interface Parts {
+  lab: Lab
+  network: NetworkFacts
+  drive: NetDrive
+  run: CrashRun
+}
+
+/** Each dies at its point, goes on where it stood, and shows the same tree. */
+async function recoveries(t: Test, { lab, network, drive, run }: Parts, points: readonly string[]): Promise<void> {
+  const before = await manifestOf(drive.mount)
+  for (const point of points) {
+    const other = new NetDrive(lab, network, `-${point}`)
+    const hasDied = await other.start(point).then(
+      () => false,
+      () => true,
+    )
+    const outcome: Outcome = { point, workload: 'recovery', isHit: hasDied, losses: [], findings: [] }
+    run.outcomes.push(outcome)
+    if (hasDied && !other.isKilled) throw new Error(`a recovery failed before ${point}`)
+    if (hasDied) await other.start('')
+    outcome.losses.push(...differences(before, await manifestOf(other.mount)))
+    outcome.findings.push(...(await other.check()).findings)
+    t.equal(await other.stop(), 0, point)
+  }
+}
