@@ -1,3 +1,3 @@
 import { netCrashTest } from '../support/crash-net-scenario.js'
 
-netCrashTest({ points: 12, recoveries: 2 })
+netCrashTest({ points: 9, recoveries: 2 })
