@@ -20,9 +20,11 @@ import path from 'node:path'
 import { AppError } from './errors.js'
 import { failpoint } from './failpoint.js'
 
+const UNSYNCED = new Set(['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'EISDIR'])
+
 /**
- * Like `mkdir -p`; `mode` (0700) is for what is new. Not `mkdirSync({recursive: true})`: that one never returns in places where
- * nothing can be made, such as /proc.
+ * Like `mkdir -p`, on disk when it returns; `mode` (0700) is for what is new. Not `mkdirSync({recursive: true})`: that one never
+ * returns in places where nothing can be made, such as /proc.
  */
 export function makeFolder(folder: string, mode = 0o700): void {
   if (existsSync(folder)) return
@@ -32,6 +34,18 @@ export function makeFolder(folder: string, mode = 0o700): void {
     mkdirSync(folder, { mode })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+  failpoint('base.folder.made')
+  // Else a loss of power may take the folder, with all that is synced in it.
+  syncParent(parent)
+}
+
+/** A folder that may be entered and not read (of somebody else), or that its file system does not sync, is left to the system. */
+function syncParent(parent: string): void {
+  try {
+    syncFolder(parent)
+  } catch (error) {
+    if (!UNSYNCED.has((error as NodeJS.ErrnoException).code ?? '')) throw error
   }
 }
 

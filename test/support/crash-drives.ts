@@ -33,7 +33,6 @@ export class LocalDrive implements CrashDrive {
   }
 
   async start(failpoint: string): Promise<void> {
-    fs.mkdirSync(this.state, { recursive: true })
     const child = spawn(process.execPath, [CHILD, this.state, this.mount], {
       env: { ...process.env, ...this.env, SHARDRIVE_FAILPOINT: failpoint },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

@@ -17,11 +17,38 @@ export interface WorkFacts {
   pauseMs: number
 }
 
-/** What one work can have been, as far as the tree says. */
-interface Looked {
+interface StepRange {
+  atLeast: number
+  atMost: number
+}
+
+/** What one work can have been, as far as its account and the tree say. */
+interface Judged {
   work: Work
   times: StepTimes
+  range: StepRange
   fits: number[]
+}
+
+function judge(works: readonly Work[], until: bigint | null): Judged[] {
+  const all = works.map((work) => work.times(until))
+  return works.map((work, at) => {
+    const times = all[at] as StepTimes
+    return { work, times, range: { atLeast: durableSteps(times, all), atMost: times.begun.length }, fits: [] }
+  })
+}
+
+/** Of each two there must be a pair of states that one order of all operations has. */
+function orderOf(judged: readonly Judged[]): string[] {
+  const wrong: string[] = []
+  for (const [at, a] of judged.entries()) {
+    for (const b of judged.slice(at + 1)) {
+      const isOne = a.fits.some((x) => b.fits.some((y) => areOneOrder(a.times, x, b.times, y)))
+      const names = `${a.work.facts.folder} and ${b.work.facts.folder}`
+      if (!isOne) wrong.push(`no order has steps ${a.fits.join(' ')} and ${b.fits.join(' ')} of ${names}`)
+    }
+  }
+  return wrong
 }
 
 export class Work {
@@ -56,27 +83,19 @@ export class Work {
   }
 
   /** What is wrong with what is there; all of `works` ran at the same time. */
-  static async look(
-    works: readonly Work[],
-    worker: Worker,
-    mount: string,
-    until: bigint | null = null,
-  ): Promise<string[]> {
-    const times = works.map((work) => work.times(until))
+  static async look(works: readonly Work[], worker: Worker, mount: string): Promise<string[]> {
     const wrong: string[] = []
-    const looked: Looked[] = []
-    for (const [at, work] of works.entries()) {
-      const own = times[at] as StepTimes
-      const range = { atLeast: durableSteps(own, times), atMost: own.begun.length }
-      const fits = await work.fits(worker, mount, range, wrong)
-      looked.push({ work, times: own, fits })
-    }
-    if (wrong.length === 0 && looked.length === 2) {
-      const [a, b] = looked as [Looked, Looked]
-      const isOne = a.fits.some((x) => b.fits.some((y) => areOneOrder(a.times, x, b.times, y)))
-      if (!isOne) wrong.push(`no common order: steps ${a.fits} of one work, ${b.fits} of the other`)
-    }
-    return wrong
+    const judged = judge(works, null)
+    for (const one of judged) one.fits = await one.work.fits(worker, mount, one.range, wrong)
+    return wrong.length > 0 ? wrong : orderOf(judged)
+  }
+
+  /** The same of a tree that was read in another way; all of them are works in steps. `until`: the moment that is asked about. */
+  static lookAt(works: readonly Work[], shown: (folder: string) => Shown | null, until: bigint): string[] {
+    const wrong: string[] = []
+    const judged = judge(works, until)
+    for (const one of judged) one.fits = one.work.fitsOf(shown(one.work.facts.folder), one.range, wrong)
+    return wrong.length > 0 ? wrong : orderOf(judged)
   }
 
   /** It was looked at before: nothing of it may have changed since. */
@@ -88,12 +107,7 @@ export class Work {
     return misfits(settled.shown ?? new Map(), shown ?? new Map()).map((one) => `${this.facts.folder}, later: ${one}`)
   }
 
-  private async fits(
-    worker: Worker,
-    mount: string,
-    range: { atLeast: number; atMost: number },
-    wrong: string[],
-  ): Promise<number[]> {
+  private async fits(worker: Worker, mount: string, range: StepRange, wrong: string[]): Promise<number[]> {
     const { workload, folder } = this.facts
     if (!this.isSteps) {
       const { count, problems } = await this.count(worker, mount)
@@ -104,8 +118,13 @@ export class Work {
     }
     const shown = await this.shown(worker, mount)
     this.settled = { shown }
+    return this.fitsOf(shown, range, wrong)
+  }
+
+  private fitsOf(shown: Shown | null, range: StepRange, wrong: string[]): number[] {
+    const { workload, folder, seed } = this.facts
     const { fits, why } = stepsOf(planOf(workload, this.facts), shown ?? new Map(), range)
-    if (fits.length === 0) wrong.push(`${folder} (${workload}, seed ${this.facts.seed}): ${why}`)
+    if (fits.length === 0) wrong.push(`${folder} (${workload}, seed ${seed}): ${why}`)
     return fits
   }
 
