@@ -1,3 +1,3 @@
 import { powerTest } from '../support/power-scenario.js'
 
-powerTest({ cuts: 150, recordings: 1 })
+powerTest({ cuts: 60, recordings: 1 })

@@ -26,6 +26,8 @@ export const FOLDER_MODE = 0o755
 interface Node {
   kind: 'file' | 'folder' | 'link'
   mode: number
+  /** The bytes are the beginning of it; behind them it is zero. */
+  room: Buffer
   bytes: Buffer
   target: string
   xattrs: Map<string, string>
@@ -96,6 +98,10 @@ export class Tree {
     }
   }
 
+  sizeOf(name: string): number {
+    return this.nodes.get(name)?.bytes.length ?? 0
+  }
+
   shown(): Map<string, string> {
     const names = new Map<Node, string[]>()
     for (const [name, node] of this.nodes) names.set(node, [...(names.get(node) ?? []), name])
@@ -112,13 +118,18 @@ export class Tree {
 }
 
 function fresh(kind: Node['kind'], mode: number): Node {
-  return { kind, mode, bytes: Buffer.alloc(0), target: '', xattrs: new Map(), hash: '' }
+  return { kind, mode, room: Buffer.alloc(0), bytes: Buffer.alloc(0), target: '', xattrs: new Map(), hash: '' }
 }
 
 function resize(node: Node, length: number): void {
-  const bytes = Buffer.alloc(length)
-  node.bytes.copy(bytes)
-  node.bytes = bytes
+  if (length > node.room.length) {
+    const room = Buffer.alloc(2 * length)
+    node.room.copy(room)
+    node.room = room
+  }
+  // What is cut off reads as zeros when the file grows again.
+  if (length < node.bytes.length) node.room.fill(0, length, node.bytes.length)
+  node.bytes = node.room.subarray(0, length)
   node.hash = ''
 }
 
@@ -143,10 +154,11 @@ export function misfits(wanted: Shown, found: Shown): string[] {
 }
 
 const PAGE_BYTES = 4_096
+/** Of one file, in these plans. */
+const NAMES_MAX = 2
 
 /** A write of a program may be several requests, which the kernel divides at ends of pages. */
-function* requestsOf(step: Step): Generator<Step> {
-  if (step.kind !== 'write' && step.kind !== 'append') return
+function* requestsOf(step: Extract<Step, { key: number }>): Generator<Step> {
   const end = step.offset + step.length
   for (let at = step.offset; at < end; ) {
     const next = Math.min(end, at - (at % PAGE_BYTES) + PAGE_BYTES)
@@ -155,42 +167,63 @@ function* requestsOf(step: Step): Generator<Step> {
   }
 }
 
-/**
- * The numbers of steps, from `atLeast` to `atMost`, after which the tree looked as found; when there is none, what is wrong. A write
- * that is the next step may be there in part, up to the end of a page.
- */
-export function stepsOf(
-  plan: Iterable<Step>,
-  found: Shown,
-  { atLeast, atMost }: { atLeast: number; atMost: number },
-): { fits: number[]; why: string } {
-  const tree = new Tree()
-  const fits: number[] = []
-  let done = 0
-  let closest = Number.POSITIVE_INFINITY
-  let why = ''
-  const look = () => {
-    const wrong = misfits(tree.shown(), found)
-    if (wrong.length === 0) fits.push(done)
-    if (wrong.length < closest) {
+/** The states of one plan: after each step, how the tree looked. */
+export class PlanStates {
+  private readonly steps: readonly Step[]
+  private readonly known = new Map<number, Shown>()
+  private tree = new Tree()
+  private played = 0
+
+  constructor(plan: Iterable<Step>) {
+    this.steps = [...plan]
+  }
+
+  /**
+   * The numbers of steps, from `atLeast` to `atMost`, after which the tree looked as found; when there is none, what is wrong. A write
+   * that is the next step may be there in part, up to the end of a page.
+   */
+  stepsOf(found: Shown, range: { atLeast: number; atMost: number }): { fits: number[]; why: string } {
+    const { atLeast, atMost } = range
+    const fits: number[] = []
+    let closest = Number.POSITIVE_INFINITY
+    let why = `the plan has ${this.steps.length} steps`
+    for (let done = atLeast; done <= Math.min(atMost, this.steps.length); done++) {
+      const wrong = misfits(this.after(done), found)
+      if (wrong.length === 0 || (done < atMost && this.fitsInPart(done, found, wrong))) fits.push(done)
+      if (wrong.length >= closest) continue
       closest = wrong.length
       why = `closest is after step ${done} (of ${atLeast} to ${atMost}): ${wrong.slice(0, 5).join('; ')}`
     }
-    return wrong
+    return { fits, why }
   }
-  for (const step of plan) {
-    const wrong = done >= atLeast ? look() : []
-    if (done === atMost) return { fits, why }
-    if (wrong.some((one) => one.startsWith(`${step.name}: file`))) {
-      for (const part of requestsOf(step)) {
-        if (fits.includes(done)) break
-        tree.play(part)
-        look()
-      }
+
+  private after(count: number): Shown {
+    const known = this.known.get(count)
+    if (known !== undefined) return known
+    if (count < this.played) {
+      this.tree = new Tree()
+      this.played = 0
     }
-    tree.play(step)
-    done++
+    while (this.played < count) this.tree.play(this.steps[this.played++] as Step)
+    const shown = this.tree.shown()
+    this.known.set(count, shown)
+    return shown
   }
-  look()
-  return { fits, why }
+
+  private fitsInPart(done: number, found: Shown, wrong: readonly string[]): boolean {
+    const step = this.steps[done]
+    if (step === undefined || !('key' in step) || wrong.length > NAMES_MAX) return false
+    if (!wrong.some((one) => one.startsWith(`${step.name}: file`))) return false
+    const size = Number(found.get(step.name)?.split(' ')[2])
+    const before = Number(this.after(done).get(step.name)?.split(' ')[2])
+    const end = step.offset + step.length
+    if (end > before ? size <= before || size > end : size !== before) return false
+    const tree = new Tree()
+    for (const one of this.steps.slice(0, done)) tree.play(one)
+    for (const part of requestsOf(step)) {
+      tree.play(part)
+      if (tree.sizeOf(step.name) === size && misfits(tree.shown(), found).length === 0) return true
+    }
+    return false
+  }
 }

@@ -2,7 +2,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { areOneOrder, durableSteps, readAccount, type StepTimes } from './crash-account.js'
-import { misfits, type Shown, stepsOf } from './crash-model.js'
+import { misfits, PlanStates, type Shown } from './crash-model.js'
 import { planOf, STEP_PLANS } from './crash-plans.js'
 import type { Counted } from './crash-programs.js'
 import type { Worker } from './crash-worker.js'
@@ -54,6 +54,7 @@ function orderOf(judged: readonly Judged[]): string[] {
 export class Work {
   readonly facts: WorkFacts
   private readonly log: string
+  private states: PlanStates | null = null
   /** What was found after the kill: from then on it stays. */
   private settled: { shown: Shown | null } | null = null
 
@@ -123,7 +124,8 @@ export class Work {
 
   private fitsOf(shown: Shown | null, range: StepRange, wrong: string[]): number[] {
     const { workload, folder, seed } = this.facts
-    const { fits, why } = stepsOf(planOf(workload, this.facts), shown ?? new Map(), range)
+    this.states ??= new PlanStates(planOf(workload, this.facts))
+    const { fits, why } = this.states.stepsOf(shown ?? new Map(), range)
     if (fits.length === 0) wrong.push(`${folder} (${workload}, seed ${seed}): ${why}`)
     return fits
   }

@@ -91,7 +91,12 @@ export class PowerDisk {
 
   private bytesAfter(file: number, loss: Loss, dice: Dice): Buffer {
     const known = this.contents.get(file) as Content
-    const content = { ...known, bytes: Buffer.from(known.bytes) }
+    // Long enough for all of it at once.
+    const ends = known.since.map(({ kind, offset, bytes }) => (kind === 'truncate' ? offset : offset + bytes.length))
+    const room = Buffer.allocUnsafeSlow(Math.max(known.size, ...ends))
+    known.bytes.copy(room, 0, 0, known.size)
+    room.fill(0, known.size)
+    const content = { ...known, bytes: room }
     for (const record of known.since) {
       if (loss === 'nothing') change(content, record)
       else if (loss === 'everything') continue

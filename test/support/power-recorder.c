@@ -260,38 +260,30 @@ int fdatasync(int fd) {
 }
 /* sync_file_range promises nothing across a loss of power: it is let through and counts for nothing. */
 
-static int named(uint8_t kind, const char *path, int (*real)(const char *)) {
-  const char *name = below(path);
-  if (name == NULL) return real(path);
-  pthread_mutex_lock(&turn);
-  uint64_t time = now();
-  int result = real(path);
-  int error = errno;
-  if (result == 0) put(kind, time, 0, 0, name, strlen(name));
-  pthread_mutex_unlock(&turn);
-  errno = error;
-  return result;
-}
+#define NAMED(kind, path, call) \
+  do { \
+    const char *name = below(path); \
+    if (name == NULL) return call; \
+    pthread_mutex_lock(&turn); \
+    uint64_t time = now(); \
+    int result = call; \
+    int error = errno; \
+    if (result == 0) put(kind, time, 0, 0, name, strlen(name)); \
+    pthread_mutex_unlock(&turn); \
+    errno = error; \
+    return result; \
+  } while (0)
 int unlink(const char *path) {
   REAL(unlink);
-  return named(UNLINK, path, real);
+  NAMED(UNLINK, path, real(path));
 }
 int rmdir(const char *path) {
   REAL(rmdir);
-  return named(RMDIR, path, real);
+  NAMED(RMDIR, path, real(path));
 }
 int mkdir(const char *path, mode_t mode) {
   REAL(mkdir);
-  const char *name = below(path);
-  if (name == NULL) return real(path, mode);
-  pthread_mutex_lock(&turn);
-  uint64_t time = now();
-  int result = real(path, mode);
-  int error = errno;
-  if (result == 0) put(MKDIR, time, 0, 0, name, strlen(name));
-  pthread_mutex_unlock(&turn);
-  errno = error;
-  return result;
+  NAMED(MKDIR, path, real(path, mode));
 }
 int rename(const char *from, const char *to) {
   REAL(rename);

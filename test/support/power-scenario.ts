@@ -22,7 +22,7 @@ const DISK_BYTES = 160 * 1_048_576
 const KEY = Buffer.alloc(32, 9)
 /** What goes on at the same time, one after the other. */
 const SHIFTS: readonly (readonly string[])[] = [['small', 'appends'], ['editors'], ['large'], ['links', 'moves']]
-const STEPS: Record<string, number> = { large: 110 }
+const STEPS: Record<string, number> = { large: 75 }
 
 export interface PowerSizes {
   /** Moments looked at. */
@@ -54,7 +54,7 @@ export function powerTest({ cuts, recordings }: PowerSizes): void {
       t.comment(`${recording.records.length} calls, ${cuts} moments`)
       t.same(wrongOf(honest), [], 'nothing that was promised is lost, and fsck finds nothing')
       // That it can be found out: by a disk that drops what it was told to keep.
-      const lies = await look(recording, { cuts: 30, seed, isLie: (record) => record.kind === 'sync' })
+      const lies = await look(recording, { cuts: 16, seed, isLie: (record) => record.kind === 'sync' })
       t.ok(wrongOf(lies).length > 0, 'a disk that lies of its syncs is found out')
     }
   })
@@ -84,7 +84,7 @@ async function record(t: Test, seed: number): Promise<Recording> {
   await drive.start('')
   for (const workloads of SHIFTS) {
     const shift = workloads.map((workload, at) => {
-      const facts = { workload, seed: dice.roll(1, 2 ** 31), steps: STEPS[workload] ?? 80, pauseMs: 0 }
+      const facts = { workload, seed: dice.roll(1, 2 ** 31), steps: STEPS[workload] ?? 60, pauseMs: 0 }
       return new Work({ ...facts, folder: `${workload}-${at}` }, folder)
     })
     works.push(shift)
