@@ -27,7 +27,7 @@ async function main(options: CrashDriveOptions): Promise<void> {
     const phrase = fs.readFileSync(recovers.phraseFile, 'utf8').trim()
     await setUpDevice(phrase, { stateDir, bridgeUrl: recovers.bridge, driveName: 'main' })
   }
-  const how = { passphrase: null, takeover: false, fsyncStored: false, say: () => {} }
+  const how = { door: 'native', passphrase: null, takeover: false, fsyncStored: false, say: () => {} } as const
   const drive = await mountDrive({ ...rest, ...how, stateDir })
   tellParent({ ready: {} })
   await stop.waitWith(gone, drive.ended)
