@@ -26,6 +26,12 @@ export async function expected(m: Reference, s: Step, data: (size: number) => Bu
       expectFile(TYPE_BITS[inode.type])
       return m.range(inode, s.offset, s.length, s.action, s.keepSize)
     }
+    case 'copy': {
+      const source = m.find(s.from)
+      const target = found()
+      for (const { type } of [source, target]) expectFile(TYPE_BITS[type])
+      return m.copy(source, s.offset, target, s.toOffset, s.length)
+    }
     case 'chmod':
       return void Object.assign(found(), { mode: s.mode, ctime: m.now })
     case 'chown':

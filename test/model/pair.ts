@@ -7,7 +7,7 @@ import { Reference, type RefInode } from './reference.js'
 import type { Plan, Step, Target } from './steps.js'
 import { bytes, TYPE_BITS, type VfsDriver } from './vfs-driver.js'
 
-const WANT_FILES = new Set(['write', 'truncate', 'range', 'hold', 'link'])
+const WANT_FILES = new Set(['write', 'truncate', 'range', 'copy', 'hold', 'link'])
 const NEED_NAME = new Set(['remove', 'rename', 'link'])
 const NO_KILL = { append: false, killSuidGid: false }
 
@@ -56,6 +56,7 @@ export class Pair {
       const from = plan.do === 'make' ? all : onFiles ? files : NEED_NAME.has(plan.do) ? entries : all
       concrete.path = resolve(plan.path, from)
     }
+    if ('from' in plan) concrete.from = resolve(plan.from, files)
     if ('to' in plan && plan.to !== null) concrete.to = resolve(plan.to, plan.to.name === null ? entries : all)
     if ((concrete.path as string[] | undefined)?.length === 0 && plan.do === 'make') return
     await this.run(concrete as unknown as Step)
@@ -153,6 +154,13 @@ export class Pair {
       }
       case 'removeXattr':
         return d.at(s.path, ({ ino }) => vfs.removeXattr(ino, bytes(s.name), d.context()))
+      case 'copy':
+        return d.at(s.from, (source) =>
+          d.at(s.path, (target) => {
+            for (const { mode } of [source, target]) expectFile(mode)
+            return d.copy(source.ino, target.ino, s, () => this.publishOldest())
+          }),
+        )
       case 'hold':
         return d.at(s.path, async ({ ino, mode }) => {
           expectFile(mode)

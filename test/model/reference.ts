@@ -198,6 +198,22 @@ export class Reference {
     inode.ctime = this.now
   }
 
+  /** Up to the end of the source; what is a hole there becomes one. */
+  copy(from: RefInode, offset: number, to: RefInode, toOffset: number, wanted: number): void {
+    const length = Math.min(wanted, from.bytes.length - offset)
+    if (length <= 0) return
+    if (from === to && toOffset < offset + length && offset < toOffset + length) throw new Refusal('invalid-argument')
+    const bytes = Buffer.from(from.bytes.subarray(offset, offset + length))
+    const allocated = Buffer.alloc(length)
+    from.allocated.subarray(offset, offset + length).copy(allocated)
+    if (toOffset + length > to.bytes.length) to.resize(toOffset + length)
+    bytes.copy(to.bytes, toOffset)
+    to.cover(toOffset, toOffset + length, 0)
+    allocated.copy(to.allocated, toOffset)
+    to.mtime = this.now
+    to.ctime = this.now
+  }
+
   chown(inode: RefInode, uid: number, gid: number): void {
     inode.uid = uid
     inode.gid = gid

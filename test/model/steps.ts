@@ -16,6 +16,7 @@ type Concrete<Path> =
   | { readonly do: 'write'; path: Path; offset: number; size: number; append: boolean; kill: boolean }
   | { readonly do: 'truncate'; path: Path; size: number }
   | { readonly do: 'range'; path: Path; offset: number; length: number; action: Action; keepSize: boolean }
+  | { readonly do: 'copy'; path: Path; from: Path; offset: number; toOffset: number; length: number }
   | { readonly do: 'chmod'; path: Path; mode: number }
   | { readonly do: 'chown'; path: Path; uid: number; gid: number }
   | { readonly do: 'utimes'; path: Path; atime: number; mtime: number }
@@ -82,6 +83,10 @@ export const step: fc.Arbitrary<Plan> = fc.oneof(
       action: fc.constantFrom('allocate' as const, 'punch' as const, 'zero' as const),
       keepSize: fc.boolean(),
     }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({ do: is('copy'), path, from: path, offset, toOffset: offset, length: size }),
   },
   { weight: 1, arbitrary: fc.record({ do: is('chmod'), path, mode }) },
   { weight: 1, arbitrary: fc.record({ do: is('chown'), path, uid: fc.nat(9), gid: fc.nat(9) }) },

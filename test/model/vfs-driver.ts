@@ -104,10 +104,41 @@ export class VfsDriver {
     })
   }
 
+  /** As programs do, until nothing more comes. What is on its way to hosts is copied when it is there. */
+  async copy(
+    from: number,
+    to: number,
+    range: { offset: number; toOffset: number; length: number },
+    publish: () => Promise<void>,
+  ): Promise<void> {
+    // A copy within one file makes that file longer: the end is where it was.
+    const { size } = await this.vfs.getAttributes(from)
+    const length = Math.max(Math.min(range.length, size - range.offset), 0)
+    const share = async (source: number, target: number): Promise<void> => {
+      for (let done = 0; done < length; ) {
+        const at = { ino: from, fh: source, offset: range.offset + done }
+        const goal = { ino: to, fh: target, offset: range.toOffset + done, killSuidGid: false }
+        const copied = await codeOr(this.vfs.copyRange(at, goal, length - done))
+        if (copied === 'not-supported') await publish()
+        else done += copied
+      }
+    }
+    await this.withHandle(from, (source) => this.withHandle(to, (target) => share(source, target)))
+  }
+
   async nameless(data: Buffer): Promise<{ ino: number; fh: number }> {
     const made = await this.vfs.tmpFile(1, 0o600, FLAGS, this.context())
     await this.vfs.write(made.attributes.ino, made.fh, 0, data, { append: false, killSuidGid: false })
     return { ino: made.attributes.ino, fh: made.fh }
+  }
+}
+
+async function codeOr(copied: Promise<number>): Promise<number | 'not-supported'> {
+  try {
+    return await copied
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'not-supported') return 'not-supported'
+    throw error
   }
 }
 

@@ -75,7 +75,7 @@ export function apply(t: Tables, op: o.Operation, position: number, epoch: numbe
 
 function applyStagedWrite(t: Tables, op: o.StagedWrite, position: number): void {
   const node = expectRegular(t, op.file)
-  t.extents.put(node, op.offset, op.length, { staged: op.stagedId, segment: null, source: 0 })
+  t.extents.put(node, op.offset, op.length, { staged: op.stagedId, segment: null, source: op.source })
   node.size = op.size
   node.mtime = op.time
   node.ctime = op.time

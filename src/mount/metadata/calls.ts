@@ -5,10 +5,11 @@ import type { SegmentId } from '../../model/ids.js'
 import type { SegmentInfo } from '../../model/segment.js'
 import * as chain from './chain.js'
 import { check } from './check.js'
+import { copyRange } from './copies.js'
 import * as epochs from './epochs.js'
 import * as facts from './facts.js'
 import { inodeOf } from './inodes.js'
-import type { AttributeParts, MakeParts, RangeParts, WriteParts } from './ledger.js'
+import type { AttributeParts, CopyParts, MakeParts, RangeParts, WriteParts } from './ledger.js'
 import { materialise, prepared } from './materialise.js'
 import * as mutations from './mutations.js'
 import * as io from './mutations-io.js'
@@ -83,6 +84,11 @@ const tree: Record<string, Answer> = {
   write: (s, _t, parts: WriteParts) =>
     s.run('acknowledged', (t) => packChanged(io.write(t, parts, Buffer.from(parts.bytes, 0, parts.length)))),
   changeRange: (s, _t, parts: RangeParts) => s.run('change', (t) => packChanged(io.changeRange(t, parts))),
+  copyRange: (s, _t, parts: CopyParts) =>
+    s.run('change', (t) => {
+      const { copied, ...rest } = copyRange(t, parts)
+      return [copied, packChanged(rest)]
+    }),
   reap: (s, _t, inos: number[]) => s.run('change', (t) => mutations.reap(t, inos)),
   reapOrphans: (s) =>
     s.run('change', (t) => {

@@ -5,7 +5,7 @@ import type { SegmentInfo } from '../../model/segment.js'
 import type { BatchChanges } from './batch-changes.js'
 import { LedgerChannel, type LedgerOptions } from './channel.js'
 import type { LedgerRoom } from './disk-room.js'
-import type { AttributeParts, Ledger, MakeParts, RangeParts, WriteParts } from './ledger.js'
+import type { AttributeParts, CopyParts, Ledger, MakeParts, RangeParts, WriteParts } from './ledger.js'
 import * as pack from './packing.js'
 import type * as rows from './types.js'
 
@@ -104,6 +104,10 @@ export class LedgerClient implements Ledger {
   }
   changeRange(parts: RangeParts): Promise<rows.Changed> {
     return this.change('changeRange', [parts])
+  }
+  async copyRange(parts: CopyParts): Promise<rows.Copied> {
+    const [copied, inodes] = await this.call<[number, unknown]>('copyRange', [parts])
+    return { copied, ...pack.unpackChanged(inodes) }
   }
   reap(inos: readonly number[]): Promise<void> {
     return this.call('reap', [inos])

@@ -21,6 +21,7 @@ import type { BatchChanges } from './batch-changes.js'
 import type { LedgerRoom } from './disk-room.js'
 import type {
   Changed,
+  Copied,
   Cut,
   DirectoryPage,
   FileState,
@@ -88,6 +89,16 @@ export interface RangeParts {
   readonly time: FileTime
 }
 
+export interface CopyParts {
+  readonly ino: number
+  readonly offset: number
+  readonly toIno: number
+  readonly toOffset: number
+  readonly length: number
+  readonly killSuidGid: boolean
+  readonly time: FileTime
+}
+
 /** For the vfs. */
 export interface LedgerTree {
   lookup(parent: number, name: Buffer): Promise<Inode | null>
@@ -127,6 +138,8 @@ export interface LedgerTree {
   removeXattr(ino: number, name: Buffer, time: FileTime): Promise<Changed>
   write(parts: WriteParts): Promise<Changed>
   changeRange(parts: RangeParts): Promise<Changed>
+  /** Copies without bytes, maybe fewer than asked; the target. `not-supported`: only by reading and writing, for now. */
+  copyRange(parts: CopyParts): Promise<Copied>
   /** Frees orphans; others are left alone. */
   reap(inos: readonly number[]): Promise<void>
   /** Those that a crash has left: at start, when nobody holds anything. Answers how many. */

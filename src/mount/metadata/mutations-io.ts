@@ -23,13 +23,14 @@ export function write(t: Tables, parts: Omit<WriteParts, 'bytes'>, bytes: Buffer
   const size = Math.max(node.size, parts.offset + bytes.length)
   const at = { file: node.file, offset: parts.offset, length: bytes.length, size, time: parts.time }
   t.database.step(() => {
-    const operation: o.StagedWrite = { kind: o.KIND.stagedWrite, ...at, stagedId: t.staged.append(bytes) }
+    const operation: o.StagedWrite = { kind: o.KIND.stagedWrite, ...at, stagedId: t.staged.append(bytes), source: 0 }
     apply(t, operation, t.log.append(operation), 0)
   })
   return changed(t, node)
 }
 
-function privileges(t: Tables, node: Node, killSuidGid: boolean, time: FileTime): o.Operation[] {
+/** What a change of bytes takes from a program. */
+export function privileges(t: Tables, node: Node, killSuidGid: boolean, time: FileTime): o.Operation[] {
   const operations = dropCapability(t, node, time)
   const mode = withoutPrivileges(node.mode)
   if (killSuidGid && mode !== node.mode) {

@@ -45,6 +45,7 @@ function encodeBody(w: ByteWriter, op: o.Operation): void {
   switch (op.kind) {
     case o.KIND.stagedWrite:
       time(file(w, op.file).u64(op.offset).u32(op.length).u64(op.stagedId).u64(op.size), op.time)
+      if (op.source > 0) w.u32(op.source)
       return
     case o.KIND.make:
       file(file(w, op.file), op.parent).blob(op.name).u32(op.mode).u32(op.uid).u32(op.gid).u32(op.rdev)
@@ -262,7 +263,7 @@ function decodePutInode(r: ByteReader): o.PutInode {
 
 function decodeStagedWrite(r: ByteReader): o.StagedWrite {
   const at = { file: fileOf(r), offset: positionOf(r), length: r.u32(), stagedId: r.u64() }
-  return { kind: 0, ...at, size: r.u64(), time: timeOf(r) }
+  return { kind: 0, ...at, size: r.u64(), time: timeOf(r), source: r.remaining > 0 ? r.u32() : 0 }
 }
 
 function decodeAttributes(r: ByteReader): o.ChangeAttributes {

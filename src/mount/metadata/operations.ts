@@ -1,7 +1,7 @@
 /**
  * Operations: the facts that make a drive's tree (docs/format.md section 9). One union for the local log, for epochs,
  * for snapshots and for apply(), so that a recovered tree is the same tree. Kind 0 exists in the local log only: a write
- * whose bytes are still staged; materialise() turns it into `attributes` and `extent` before anything leaves the device.
+ * whose bytes are still staged, or a copy of such; materialise() turns it into `attributes` and `extent` before anything leaves the device.
  */
 import type { FileId, SegmentId } from '../../model/ids.js'
 import type { SegmentInfo } from '../../model/segment.js'
@@ -40,6 +40,8 @@ export interface StagedWrite {
   readonly offset: number
   readonly length: number
   readonly stagedId: number
+  /** Where in the row its first byte lies: not at the start when part of a row is copied. */
+  readonly source: number
   /** Size of the file afterwards. */
   readonly size: number
   readonly time: FileTime

@@ -103,6 +103,11 @@ export class StagedRows implements WriteBack {
     return copy
   }
 
+  /** A cut has said whose bytes these are: nobody else can name them before they are published. */
+  isFrozen(id: number): boolean {
+    return id <= this.frozenTo
+  }
+
   /** An extent on this row has gone: frees the row when it was the last and no cut needs it. */
   release(id: number): void {
     if (id <= this.frozenTo) return

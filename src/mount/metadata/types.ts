@@ -55,6 +55,10 @@ export interface Changed {
   readonly inodes: readonly Inode[]
 }
 
+export interface Copied extends Changed {
+  readonly copied: number
+}
+
 /** A run of bytes of a file, in order, no gaps between two of them. */
 export type Piece =
   /** Hole or reserved zeros. */

@@ -11,7 +11,7 @@ import type {
 import { FILE_BYTES_MAX } from '../metadata/operations.js'
 import type { Changed, Inode } from '../metadata/types.js'
 import { expectRoom } from './attributes.js'
-import { type Entry, isDirectoryMode, NO_XATTRS } from './inode-table.js'
+import { type Entry, forgetCapability, isDirectoryMode, NO_XATTRS } from './inode-table.js'
 import { resize } from './resizing.js'
 import type { VfsState } from './state.js'
 
@@ -196,7 +196,36 @@ export async function allocate(
   const action = flags.punchHole ? 'punch' : flags.zeroRange ? 'zero' : 'allocate'
   const parts = { ino, ...range, action, keepSize: flags.keepSize || flags.punchHole, time: s.time() } as const
   const { killSuidGid } = flags
+  const known = s.table.get(ino)
+  if (known !== undefined) forgetCapability(known)
   await resize(s, ino, () => s.parts.ledger.changeRange({ ...parts, killSuidGid }))
+}
+
+export interface CopySource {
+  readonly ino: number
+  readonly fh: number
+  readonly offset: number
+}
+export interface CopyTarget extends CopySource {
+  readonly killSuidGid: boolean
+}
+
+/** Bytes copied, maybe fewer than asked. `not-supported`: the caller reads and writes instead. */
+export async function copyRange(s: VfsState, from: CopySource, to: CopyTarget, length: number): Promise<number> {
+  s.handle(from.fh, from.ino)
+  s.handle(to.fh, to.ino)
+  s.expectWritable()
+  const known = s.table.get(to.ino)
+  if (known !== undefined) forgetCapability(known)
+  const source = { ino: from.ino, offset: from.offset, length }
+  const target = { toIno: to.ino, toOffset: to.offset, killSuidGid: to.killSuidGid }
+  let copied = 0
+  await resize(s, to.ino, async () => {
+    const done = await s.parts.ledger.copyRange({ ...source, ...target, time: s.time() })
+    copied = done.copied
+    return done
+  })
+  return copied
 }
 
 export async function seek(

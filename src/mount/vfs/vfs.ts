@@ -175,8 +175,8 @@ export class Vfs implements fs.FileSystem {
   seek(ino: number, fh: number, offset: number, whence: 'data' | 'hole'): Promise<number> {
     return files.seek(this.state, ino, fh, offset, whence)
   }
-  copyRange(): number {
-    throw new AppError('not-supported', 'copying by reference is not offered')
+  copyRange(from: files.CopySource, to: files.CopyTarget, length: number): Promise<number> {
+    return files.copyRange(this.state, from, to, length)
   }
 
   openDirectory(ino: number): Promise<{ fh: number }> {

@@ -160,7 +160,39 @@ export const bytes: Family = {
       },
     },
     {
-      clause: 'S-15',
+      clause: 'S-35',
+      name: 'a copy keeps holes, and both go their own way',
+      run: async (s) => {
+        const fd = await fileOf(s, '')
+        await s.me.do('pwrite', fd, ramp(7, 64 * KIB), 64 * KIB)
+        await s.me.do('ftruncate', fd, 300 * KIB)
+        const to = await s.me.do('open', 'g', 'RDWR|CREAT', 0o644)
+        await s.me.do('pwrite', to, ramp(8, 300 * KIB), 0)
+        const before = await s.me.stat('f')
+        const was = await s.me.stat('g')
+        await s.me.is(300 * KIB, 'copy_file_range', fd, to, 300 * KIB, 0, 0)
+        s.same('the source', await s.me.stat('f'), before)
+        await s.me.has({ size: 300 * KIB, blocks: before.blocks }, 'stat', 'g')
+        const { mtime, ctime } = await s.me.stat('g')
+        s.yes('mtime and ctime move', BigInt(mtime) > BigInt(was.mtime) && BigInt(ctime) > BigInt(was.ctime))
+        await s.me.is(64 * KIB, 'lseek', to, 0, 'DATA')
+        await s.me.is(128 * KIB, 'lseek', to, 64 * KIB, 'HOLE')
+        s.same('bytes', (await s.me.read('g')) === (await s.me.read('f')), true)
+        await s.me.do('pwrite', fd, 'SOURCE', 70_000)
+        await s.me.do('pwrite', to, 'TARGET', 80_000)
+        const same = ramp(7, 64 * KIB)
+        await s.me.is('SOURCE', 'pread', fd, 6, 70_000)
+        await s.me.is(same.slice(70_000 - 65_536, 70_006 - 65_536), 'pread', to, 6, 70_000)
+        await s.me.is(same.slice(80_000 - 65_536, 80_006 - 65_536), 'pread', fd, 6, 80_000)
+        await s.me.do('ftruncate', fd, 0)
+        await s.me.do('unlink', 'f')
+        await s.me.is('TARGET', 'pread', to, 6, 80_000)
+        await s.me.is(same.slice(-100), 'pread', to, 100, 128 * KIB - 100)
+        await s.me.ok('fsync', to)
+      },
+    },
+    {
+      clause: 'S-35',
       name: 'copy_file_range: whole and part of a file, within one, and what is refused',
       run: async (s) => {
         const text = ramp(5, 300 * KIB)

@@ -124,8 +124,10 @@ export const descriptors: Family = {
           await s.me.write(name, 'program', 0o755)
           await s.root.ok('setxattr', name, 'security.capability', capability)
           await s.root.is(capability, 'getxattr', name, 'security.capability')
+          await s.root.is(['security.capability'], 'listxattr', name)
           await change(await s.me.do('open', name, 'RDWR'))
           await s.root.no('ENODATA', 'getxattr', name, 'security.capability')
+          await s.root.is([], 'listxattr', name)
         }
       },
     },

@@ -22,8 +22,14 @@ const CHANGES: readonly (readonly [name: string, run: (s: Scene, fd: number) => 
   ['fallocate', (s, fd) => s.me.do('fallocate', fd, '', 0, 10_000)],
   ['punching a hole', (s, fd) => s.me.do('fallocate', fd, 'PUNCH_HOLE|KEEP_SIZE', 0, 2)],
   ['zeroing', (s, fd) => s.me.do('fallocate', fd, 'ZERO_RANGE', 0, 2)],
+  ['copy_file_range', async (s, fd) => s.me.do('copy_file_range', await program(s), fd, 4, 0, 0)],
   ['direct write', (s, fd) => s.me.do('pwrite_direct', fd, 'd'.repeat(4_096), 0)],
 ]
+
+async function program(s: Scene): Promise<number> {
+  await s.me.write('source', 'bytes')
+  return s.me.do('open', 'source', 'RDONLY')
+}
 
 async function chownRow(s: Scene, kind: 'file' | 'directory', mode: number, uid: number, gid: number): Promise<void> {
   await make(s, kind, 'x')

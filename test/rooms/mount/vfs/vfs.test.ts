@@ -219,7 +219,9 @@ t.test('S-15 what is too large, unknown or not offered is refused by its code', 
   await t.rejects(vfs.openDirectory(ino), { code: 'not-a-directory' })
   await t.rejects(Promise.resolve(vfs.getAttributes(99_999)), { code: 'stale' })
   t.throws(() => vfs.read(ino, 77, 0, 1, ctx), { code: 'bad-handle' })
-  t.throws(() => vfs.copyRange(), { code: 'not-supported' })
+  await t.rejects(vfs.copyRange({ ino, fh: 77, offset: 0 }, { ino, fh, offset: 0, killSuidGid: false }, 1), {
+    code: 'bad-handle',
+  })
   await t.rejects(vfs.seek(ino, fh, 0, 'data'), { code: 'no-such-position' })
   await t.rejects(vfs.link(1, 1, name('root')), { code: 'not-permitted' })
 })
