@@ -14,8 +14,8 @@ import { checkRange, refuse, regularOf } from './rules.js'
 import type { Tables } from './tables.js'
 import type { Copied } from './types.js'
 
-/** What one call takes: others wait meanwhile. Callers ask again for the rest. */
-const COPY_BYTES_MAX = 256 * 1024 * 1024
+/** What one call takes: others wait meanwhile (some 16,000 rows at worst). Callers ask again for the rest. */
+const COPY_BYTES_MAX = 64 * 1024 * 1024
 const COPY_RUNS_MAX = 1_024
 
 /** Up to the end of the source. `not-supported` when the first bytes are on their way to hosts; otherwise short there. */

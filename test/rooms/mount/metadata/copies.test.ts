@@ -92,6 +92,26 @@ t.test('S-35 a copy keeps the segment of a source that is gone, here and elsewhe
   t.equal((await through()).length, 1, 'nobody names it')
 })
 
+t.test('S-35 a snapshot holds copies of both kinds', async (t) => {
+  const [ledger, other] = [await ledgerOf(t), await ledgerOf(t)]
+  const hosts = new FakeHosts()
+  const [a, b] = [await makeFile(ledger, ROOT, 'a'), await makeFile(ledger, ROOT, 'b')]
+  await write(ledger, a.ino, 0, rampBytes(1, 30_000))
+  const first = await ledger.cut()
+  await prepare(ledger, first as never, hosts)
+  await publish(ledger, first?.epoch as number)
+  await write(ledger, a.ino, 20_000, rampBytes(2, 30_000))
+  for (const toOffset of [5, 60_000]) await copy(ledger, a.ino, b.ino, { toOffset })
+  const atCut = await dumpTree(ledger, hosts)
+  const cut = await ledger.cut({ view: true })
+  await prepare(ledger, cut as never, hosts)
+  const head = await publish(ledger, cut?.epoch as number)
+  const pieces: Buffer[] = []
+  for await (const piece of ledger.exportSnapshot(cut?.epoch as number)) pieces.push(piece)
+  await other.importSnapshot(pieces, cut?.epoch as number, head)
+  t.same(await dumpTree(other, hosts), atCut)
+})
+
 t.test('S-35 copies that are none: behind the end, onto itself, beyond the largest file, of directories', async (t) => {
   const ledger = await ledgerOf(t)
   const a = await makeFile(ledger, ROOT, 'a')
