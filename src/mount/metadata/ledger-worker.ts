@@ -7,10 +7,10 @@ import { createHash } from 'node:crypto'
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { memoryAddon, release } from '../../addon/memory.js'
 import { assert } from '../../base/assert.js'
-import { AppError } from '../../base/errors.js'
 import { failpoint } from '../../base/failpoint.js'
 import { type RandomBytes, systemRandom } from '../../base/random.js'
 import { SecretBytes } from '../../crypto/secret.js'
+import { sqliteFailure } from '../../sqlite/failures.js'
 import { CALLS } from './calls.js'
 import { type Call, packError, type Reply, type ReplyBatch } from './packing.js'
 import { LedgerService } from './service.js'
@@ -163,6 +163,6 @@ if (port !== null) {
   try {
     new LedgerWorker(port, workerData as WorkerOptions)
   } catch (error) {
-    port.postMessage({ failed: packError(error instanceof Error ? error : new AppError('internal', String(error))) })
+    port.postMessage({ failed: packError(sqliteFailure(error)) })
   }
 }

@@ -4,6 +4,7 @@
  */
 import { AppError, isCode } from '../../base/errors.js'
 import type { Head } from '../../model/chain.js'
+import { sqliteFailure } from '../../sqlite/failures.js'
 import { DiskRoom, type LedgerRoom } from './disk-room.js'
 import { cut, pendingRows } from './epochs.js'
 import { LogKeeper } from './log-keeper.js'
@@ -79,8 +80,10 @@ export class LedgerService {
       if (kind === 'epoch') this.countPending()
       return result
     } catch (error) {
-      this.noteDamage(error)
-      throw error
+      // Reads meet damage too, and speak to SQLite by themselves.
+      const failure = sqliteFailure(error)
+      if (isCode(failure, 'database-damaged')) this.noteFailure(failure)
+      throw failure
     }
   }
 
@@ -212,13 +215,10 @@ export class LedgerService {
 
   private damagedForGood = false
 
-  private noteDamage(error: unknown): void {
-    if (!isCode(error, 'database-damaged')) return
-    this.damagedForGood = true
-    this.noteFailure(error)
-  }
-
   private noteFailure(error: unknown): void {
+    // What was found first says where.
+    if (this.damagedForGood) return
+    this.damagedForGood = isCode(error, 'database-damaged')
     const reason = reasonOf(error)
     if (reason === this.failure) return
     this.failure = reason
