@@ -8,10 +8,12 @@
 //
 //   npm test                       everything but test/long
 //   npm test -- test/mount x.test.ts    only these, with set-up, without types and lint
+//   npm run test:long -- --hours 8 --seed 1    kills and losses of power for so long (crash-hours.mjs)
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { crashFor } from './crash-hours.mjs'
 import { compiledTests, deadlineMsOf, slow, tapTimeoutOf } from './one-test.mjs'
 import { setUp } from './setup.mjs'
 import { root, run, SetupFailure, say, seconds, tell } from './steps/console.mjs'
@@ -61,6 +63,7 @@ await tell(async () => {
   await setUp({ forTests: true })
   const words = process.argv.slice(2)
   const plan = words.length === 0 ? 'all' : words[0]
+  if (plan === 'long' && words.includes('--hours')) return crashFor(words.slice(1))
   const folders = plans[plan]?.filter((one) => fs.existsSync(path.join(root, one))) ?? words
   const files = folders.flatMap(compiledTests)
   if (files.length === 0) throw new SetupFailure('no test files found', 'name files or folders under test/')

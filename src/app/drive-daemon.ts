@@ -123,7 +123,6 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
     // Whatever fails on the way: nothing may stay open behind it.
     try {
       await door.unmount()
-      failpoint('mount.stop.unmounted')
       const left = await drive.drain()
       failpoint('mount.stop.drained')
       tellDrained(left)

@@ -161,6 +161,7 @@ async function undoAll(undo: Undo, log: Log): Promise<void> {
 }
 
 async function drain(vfs: Vfs, storage: DriveStorage, sync: DriveSync): Promise<number> {
+  failpoint('mount.stop.unmounted')
   await vfs.stop()
   if (sync.upkeep.online && sync.chain.isWriter && sync.upkeep.trouble() === null) {
     const signal = AbortSignal.timeout(DRAIN_MS)

@@ -22,13 +22,13 @@ export const ANY_MOMENT = point('', ALL, 1)
 
 /** Between a write and this disk: a drive without a network has them all. */
 export const LOCAL_POINTS: readonly Point[] = [
-  point('mount.stage.taken', STEPS, 20),
+  point('mount.stage.taken', STEPS, 12),
   point('mount.stage.handed', STEPS, 20),
   point('mount.call.make', ['small', 'editors', 'moves', 'git'], 12),
   point('mount.call.write', STEPS, 15),
-  point('mount.call.unlink', ['small', 'moves'], 8),
+  point('mount.call.unlink', ['small', 'moves'], 5),
   point('mount.call.rename', ['editors', 'moves', 'git'], 8),
-  point('mount.call.link', ['links'], 8),
+  point('mount.call.link', ['links'], 5),
   point('mount.call.setAttributes', ['links'], 8),
   point('mount.call.setXattr', ['links'], 2),
   point('mount.call.reap', ['small', 'editors', 'moves'], 5),
@@ -36,9 +36,9 @@ export const LOCAL_POINTS: readonly Point[] = [
   point('mount.log.written', STEPS, 4),
   point('mount.commit.begun', ALL, 3),
   point('mount.commit.written', ALL, 3),
-  point('mount.commit.done', ALL, 3),
+  point('mount.commit.done', ALL, 2),
   point('mount.sync.begun', STEPS, 3),
-  point('sqlite.flush.begun', ALL, 3),
+  point('sqlite.flush.begun', ALL, 2),
   point('mount.sync.done', STEPS, 3),
   point('mount.checkpoint.begun', ['large'], 1),
   point('mount.checkpoint.done', ['large'], 1),
@@ -53,6 +53,16 @@ export const LOCAL_POINTS: readonly Point[] = [
 
 /** What publishes is small: the failpoints are the same, whatever is published. */
 const PUBLISHED = ['small', 'editors', 'moves', 'appends']
+
+/** Steps of the very first start: the state directory, its database and the two steps of its schema. */
+export const FIRST_POINTS: readonly Point[] = [
+  point('base.folder.made', ['small'], 1, 'start'),
+  point('sqlite.open.made', ['small'], 1, 'start'),
+  point('sqlite.open.prepared', ['small'], 1, 'start'),
+  point('sqlite.migrate.written', ['small'], 1, 'start'),
+  point('sqlite.migrate.done', ['small'], 1, 'start'),
+  point('sqlite.migrate.written', ['small'], 1, 'start'),
+]
 
 /** Between this disk and the chain: a drive on a network has them. */
 export const NET_POINTS: readonly Point[] = [

@@ -4,6 +4,7 @@
  * next life looks at what this one has left, against the accounts that were kept outside of the drive.
  */
 import path from 'node:path'
+import { STEP_PLANS } from './crash-plans.js'
 import type { Point } from './crash-points.js'
 import { Work } from './crash-work.js'
 import { Worker } from './crash-worker.js'
@@ -150,7 +151,9 @@ export class CrashRun {
     this.last?.findings.push(...findings)
     if (this.fresh.length > 0) this.kept.push(this.fresh)
     this.fresh = []
-    if (files !== undefined && losses.length === 0) await this.countFiles(worker, files)
+    // Programs that are looked at mend and remove files of theirs.
+    const isQuiet = this.kept.flat().every(({ facts }) => STEP_PLANS.includes(facts.workload))
+    if (files !== undefined && losses.length === 0 && isQuiet) await this.countFiles(worker, files)
     if (losses.length > 0) throw new Error(losses.join('; '))
   }
 

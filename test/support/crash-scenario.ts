@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { LocalDrive } from './crash-drives.js'
-import { ANY_MOMENT, LOCAL_POINTS, type Point } from './crash-points.js'
+import { ANY_MOMENT, FIRST_POINTS, LOCAL_POINTS, type Point } from './crash-points.js'
 import { CrashRun, type Life, type Outcome } from './crash-run.js'
 import { tableOf } from './crash-table.js'
 import { Dice, testSeed } from './dice.js'
@@ -32,8 +32,10 @@ export function crashTest({ kills, runs }: CrashSizes): void {
     `S-1 S-3 S-8 S-13 S-20 a drive is killed ${kills} times (again: ${again})`,
     { skip: noMounts() },
     async (t) => {
-      const lives = livesOf(LOCAL_POINTS, kills, seed)
+      const first = FIRST_POINTS.map((point) => ({ point, workload: 'small', count: 1 }))
+      const lives = livesOf(LOCAL_POINTS, kills - first.length, seed)
       const parts = Array.from({ length: runs }, (_, at) => lives.filter((_life, number) => number % runs === at))
+      parts[0]?.unshift(...first)
       const outcomes = await Promise.all(parts.map((part, at) => localRun(t, part, seed + at)))
       for (const line of tableOf(outcomes.flat())) t.comment(line)
       const hits = outcomes.flat().filter(({ isHit }) => isHit).length

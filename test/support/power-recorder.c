@@ -141,8 +141,7 @@ static int opened(const char *path, int flags, mode_t mode, int (*real)(const ch
     } \
     return opened(path, flags, mode, real); \
   }
-OPEN(open)
-OPEN(open64)
+OPEN(open) OPEN(open64)
 
 /* Node and SQLite name files by whole paths: relative to a folder they open nothing here. */
 static int tracked(int fd) { return log_fd >= 0 && fd >= 0 && fd < FDS && file_of[fd] > 0; }
@@ -199,15 +198,13 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
     struct iovec part = {(void *)bytes, length}; \
     RECORDED(fd, ssize_t, real(fd, bytes, length, at), wrote(fd, time, at, &part, 1, result)); \
   }
-PWRITE(pwrite)
-PWRITE(pwrite64)
+PWRITE(pwrite) PWRITE(pwrite64)
 #define PWRITEV(name) \
   ssize_t name(int fd, const struct iovec *parts, int count, off64_t at) { \
     REAL(name); \
     RECORDED(fd, ssize_t, real(fd, parts, count, at), wrote(fd, time, at, parts, count, result)); \
   }
-PWRITEV(pwritev)
-PWRITEV(pwritev64)
+PWRITEV(pwritev) PWRITEV(pwritev64)
 
 #define FTRUNCATE(name) \
   int name(int fd, off64_t size) { \
@@ -215,8 +212,7 @@ PWRITEV(pwritev64)
     RECORDED(fd, int, real(fd, size), \
              if (result == 0) put(TRUNCATE, time, (uint32_t)file_of[fd], (uint64_t)size, NULL, 0)); \
   }
-FTRUNCATE(ftruncate)
-FTRUNCATE(ftruncate64)
+FTRUNCATE(ftruncate) FTRUNCATE(ftruncate64)
 
 /* It may make a file longer; nothing here asks for more. */
 static void allocated(int fd, uint64_t time) {
@@ -228,15 +224,13 @@ static void allocated(int fd, uint64_t time) {
     REAL(name); \
     RECORDED(fd, int, real(fd, mode, at, length), if (result == 0) allocated(fd, time)); \
   }
-FALLOCATE(fallocate)
-FALLOCATE(fallocate64)
+FALLOCATE(fallocate) FALLOCATE(fallocate64)
 #define POSIX_FALLOCATE(name) \
   int name(int fd, off64_t at, off64_t length) { \
     REAL(name); \
     RECORDED(fd, int, real(fd, at, length), if (result == 0) allocated(fd, time)); \
   }
-POSIX_FALLOCATE(posix_fallocate)
-POSIX_FALLOCATE(posix_fallocate64)
+POSIX_FALLOCATE(posix_fallocate) POSIX_FALLOCATE(posix_fallocate64)
 
 static int synced(int fd, int (*real)(int)) {
   if (log_fd < 0 || fd < 0 || fd >= FDS || file_of[fd] == 0) return real(fd);

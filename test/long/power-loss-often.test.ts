@@ -1,0 +1,3 @@
+import { powerTest } from '../support/power-scenario.js'
+
+powerTest({ cuts: 250, recordings: 8 })
