@@ -25,6 +25,7 @@ type Maybe<T> = fs.MaybePromise<T>
 const ROOT_INO = 1
 
 export class Vfs implements fs.FileSystem {
+  readonly birthTimes = true
   private readonly state: VfsState
   private readonly notice: Notice
   private readonly directories: Directories

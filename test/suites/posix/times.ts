@@ -15,6 +15,7 @@ interface Move {
 }
 
 const BOTH = ['mtime', 'ctime'] as const
+const A_MINUTE_NS = 60_000_000_000n
 const CTIME = ['ctime'] as const
 /** Of these folders and things in them: d (a folder), d/f, d/g (files), d/l (a link), d/e (an empty folder), z (another folder), z/f. */
 const WATCHED = ['d', 'd/f', 'd/g', 'd/l', 'd/e', 'z', 'z/f'] as const
@@ -233,11 +234,18 @@ export const times: Family = {
     },
     {
       clause: 'S-31',
-      name: 'birth times are not shown, and nothing is shown in their place',
+      name: 'birth times are those of the making, whatever happens afterwards',
       run: async (s) => {
         for (const kind of KINDS) {
           await make(s, kind, kind)
-          await s.me.is({ basic: 0x7ff, btime: null }, 'statx', kind)
+          const { mtime } = await s.me.stat(kind)
+          const { btime } = await s.me.do<{ btime: string }>('statx', kind)
+          const agoNs = BigInt(mtime) - BigInt(btime)
+          s.yes(`statx ${kind}: born ${agoNs} ns before its mtime`, agoNs >= 0n && agoNs < A_MINUTE_NS)
+          await s.root.do('lchown', kind, s.me.uid, s.me.gid)
+          await s.me.do('utimens', kind, [1, 0], [2, 0], false)
+          await s.me.do('rename', kind, `${kind}-moved`)
+          await s.me.is({ basic: 0x7ff, btime }, 'statx', `${kind}-moved`)
         }
       },
     },
