@@ -3,6 +3,7 @@ import path from 'node:path'
 import type { CrashDriveOptions } from './crash-drive-child.js'
 import type { CrashDrive } from './crash-run.js'
 import type { Lab, NetworkFacts, Running } from './drive-process.js'
+import type { PowerState } from './power-state.js'
 import { sleep } from './programs.js'
 
 const CHILD = path.resolve('dist-test/programs/crash-drive-child.js')
@@ -16,11 +17,14 @@ export class NetDrive implements CrashDrive {
   readonly state: string
   private readonly lab: Lab
   private readonly options: CrashDriveOptions
+  private readonly power: PowerState | null
   private running: Running | null = null
   private endedBy: number | string = ''
 
-  constructor(lab: Lab, network: NetworkFacts, recovers = '') {
+  /** `power`: its disk loses power when it dies. */
+  constructor(lab: Lab, network: NetworkFacts, recovers = '', power: PowerState | null = null) {
     this.lab = lab
+    this.power = power
     this.state = recovers === '' ? network.state : lab.path(recovers)
     this.mount = lab.made(`mnt${recovers}`)
     this.options = {
@@ -45,11 +49,13 @@ export class NetDrive implements CrashDrive {
   }
 
   async start(failpoint: string): Promise<void> {
+    if (this.isKilled) this.power?.lose()
     this.running = null
     this.endedBy = ''
+    const recorded = this.power?.begin() as Record<string, string> | undefined
     try {
       const words = [JSON.stringify(this.options)]
-      this.running = await this.lab.daemon(words, { SHARDRIVE_FAILPOINT: failpoint }, CHILD)
+      this.running = await this.lab.daemon(words, { ...recorded, SHARDRIVE_FAILPOINT: failpoint }, CHILD)
       void this.running.exited.then((end) => {
         this.endedBy = end
       })

@@ -9,6 +9,8 @@ import { Dice, testSeed } from './dice.js'
 import { differences, manifestOf } from './drive-manifest.js'
 import { Lab, type NetworkFacts } from './drive-process.js'
 import { noMounts } from './mounts.js'
+import { noRecorder } from './power-log.js'
+import { PowerState } from './power-state.js'
 
 /** Several epochs are cut while a work goes on. */
 const PACE = { share: 0.5, pauseMs: 8 }
@@ -30,7 +32,9 @@ export function netCrashTest(sizes: NetSizes): void {
     const { facts: network } = await lab.up()
     const points = [CLAIMED, ...TAKEN, ...dice.shuffle(NET_POINTS).slice(0, sizes.points)]
     const lives = points.map((point) => lifeOf(point, dice))
-    const drive = new NetDrive(lab, network)
+    // Each death is a loss of power as well.
+    const power = noRecorder() ? null : new PowerState(lab.folder, network.state, seed)
+    const drive = new NetDrive(lab, network, '', power)
     const run = new CrashRun(drive, lab.folder, seed, PACE)
     t.teardown(() => run.end())
     try {
@@ -40,7 +44,7 @@ export function netCrashTest(sizes: NetSizes): void {
       await recoveries(t, { lab, network, drive, run }, dice.shuffle(RECOVERY_POINTS).slice(0, sizes.recoveries))
       await run.finish()
     } catch (error) {
-      t.fail(`${run.describe()}: ${(error as Error).stack}`)
+      t.fail(`${run.describe()}, ${power?.lost} lost: ${(error as Error).stack}`)
     }
     for (const line of tableOf(run.outcomes)) t.comment(line)
     t.same(run.losses, [], `${run.outcomes.length} kills`)

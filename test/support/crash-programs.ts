@@ -80,7 +80,8 @@ function countCommits(folder: string): Counted {
 
 function git(folder: string, ...words: string[]): string {
   const settings = ['-c', 'gc.auto=0', '-c', 'init.defaultBranch=main', '-c', 'safe.directory=*']
-  return execFileSync('git', [...settings, ...words], { cwd: folder, encoding: 'utf8', env: env(folder) })
+  const options = { cwd: folder, env: env(folder), stdio: ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe'] }
+  return execFileSync('git', [...settings, ...words], options).toString()
 }
 
 function env(folder: string): NodeJS.ProcessEnv {

@@ -20,26 +20,33 @@ interface Content {
 }
 
 const FOLDER = -1
+/** Numbers of files that were there at the beginning; those of a recorder are smaller. */
+const FOUND_FROM = 1_000_000
 
 export class PowerDisk {
   private readonly contents = new Map<number, Content>()
   /** Paths that are there whatever happens, with the number of their file. */
-  private names = new Map<string, number>()
+  private readonly names = new Map<string, number>()
+  /** What a recorder calls a file that was there at the beginning. */
+  private readonly foundAs = new Map<number, number>()
   /** Of each folder. */
   private readonly namesSince = new Map<string, PowerRecord[]>()
-  private readonly base: string
 
-  /** `base`: the folder as it was when the recording began. What it holds and nobody opened is as it was. */
+  /** `base`: the folder as it was when the recording began. */
   constructor(base: string) {
-    this.base = base
+    for (const entry of fs.readdirSync(base, { withFileTypes: true, recursive: true })) {
+      const name = path.relative(base, path.join(entry.parentPath, entry.name))
+      const file = entry.isDirectory() ? FOLDER : FOUND_FROM + this.names.size
+      this.names.set(name, file)
+      if (file !== FOLDER) this.contents.set(file, contentOf(fs.readFileSync(path.join(base, name))))
+    }
   }
 
   /** `isLie`: a sync that did nothing, as of a disk that lies; for proving that it is found out. */
   take(record: PowerRecord, isLie = false): void {
     switch (record.kind) {
       case 'found':
-        this.contents.set(record.file, contentOf(fs.readFileSync(path.join(this.base, record.name))))
-        this.names.set(record.name, record.file)
+        this.foundAs.set(record.file, this.names.get(record.name) as number)
         return
       case 'create':
         this.contents.set(record.file, contentOf(Buffer.alloc(0)))
@@ -47,10 +54,10 @@ export class PowerDisk {
         return
       case 'write':
       case 'truncate':
-        this.contents.get(record.file)?.since.push(record)
+        this.contentsOf(record.file).since.push(record)
         return
       case 'sync': {
-        const content = this.contents.get(record.file) as Content
+        const content = this.contentsOf(record.file)
         if (isLie) return
         for (const one of content.since) change(content, one)
         content.since = []
@@ -67,12 +74,17 @@ export class PowerDisk {
 
   /** Makes `folder`. */
   build(folder: string, loss: Loss, dice: Dice): void {
-    fs.cpSync(this.base, folder, { recursive: true })
+    fs.mkdirSync(folder, { mode: 0o700 })
     for (const [name, file] of this.namesAfter(loss, dice)) {
       const place = path.join(folder, name)
-      if (file === FOLDER) fs.mkdirSync(place, { recursive: true })
-      else if (fs.existsSync(path.dirname(place))) fs.writeFileSync(place, this.bytesAfter(file, loss, dice))
+      if (file === FOLDER) fs.mkdirSync(place, { recursive: true, mode: 0o700 })
+      else if (fs.existsSync(path.dirname(place)))
+        fs.writeFileSync(place, this.bytesAfter(file, loss, dice), { mode: 0o600 })
     }
+  }
+
+  private contentsOf(file: number): Content {
+    return this.contents.get(this.foundAs.get(file) ?? file) as Content
   }
 
   private note(record: PowerRecord): void {

@@ -38,11 +38,11 @@ export function noRecorder(): string | false {
   return spawnSync('cc', ['--version']).status === 0 ? false : 'there is no compiler'
 }
 
-/** What a process needs in its environment to be recorded. The library is made in `folder`. */
+/** What a process needs in its environment to be recorded. The library is made in `folder`, once. */
 export function recorderEnv(folder: string, places: { folder: string; log: string }): NodeJS.ProcessEnv {
   const library = path.join(folder, 'power-recorder.so')
   const words = ['-shared', '-fPIC', '-O2', '-Wall', '-Werror', '-o', library, SOURCE, '-ldl', '-lpthread']
-  const made = spawnSync('cc', words, { encoding: 'utf8' })
+  const made = fs.existsSync(library) ? { status: 0, stderr: '' } : spawnSync('cc', words, { encoding: 'utf8' })
   if (made.status !== 0) throw new Error(`the recorder: ${made.stderr}`)
   // Node must not pass its calls by the C library.
   return { LD_PRELOAD: library, UV_USE_IO_URING: '0', POWER_FOLDER: places.folder, POWER_LOG: places.log }

@@ -5,7 +5,7 @@
  * One record each, little-endian: u8 kind, u64 time before the call (monotonic, ns), u32 file, u64 offset, u32 length, then so many
  * bytes: what was written, or a path below the folder (two of them with a NUL between for a rename). Files are numbered as they are made;
  * one that is there at the start has the record FOUND. A mutex makes the order of records that of the calls. What maps files is not
- * seen: SQLite's -shm files, which are made anew after a loss of power, are left out.
+ * seen: SQLite's -shm files, made anew after a loss of power, are left out.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -67,9 +67,8 @@ static void put_all(const void *bytes, size_t length) {
 }
 
 static void put(uint8_t kind, uint64_t time, uint32_t file, uint64_t offset, const void *bytes, size_t length) {
-  uint8_t head[25];
+  uint8_t head[25] = {kind};
   uint32_t short_length = (uint32_t)length;
-  head[0] = kind;
   memcpy(head + 1, &time, 8);
   memcpy(head + 9, &file, 4);
   memcpy(head + 13, &offset, 8);
@@ -106,8 +105,7 @@ static void note_open(int fd, const char *path, int flags, int was_there, uint64
     folder_of[fd] = strdup(path);
     return;
   }
-  uint32_t known = files;
-  uint32_t file = number_of(stat.st_ino, !was_there);
+  uint32_t known = files, file = number_of(stat.st_ino, !was_there);
   file_of[fd] = (int32_t)file;
   if (!was_there) put(CREATE, time, file, 0, path, strlen(path));
   else if (file > known) put(FOUND, time, file, 0, path, strlen(path));
@@ -120,9 +118,7 @@ static int opened(const char *path, int flags, mode_t mode, int (*real)(const ch
   pthread_mutex_lock(&turn);
   struct stat stat;
   uint64_t time = now();
-  int was_there = lstat(path, &stat) == 0;
-  int fd = real(path, flags, mode);
-  int error = errno;
+  int was_there = lstat(path, &stat) == 0, fd = real(path, flags, mode), error = errno;
   note_open(fd, name, flags, was_there, time);
   pthread_mutex_unlock(&turn);
   errno = error;
@@ -144,7 +140,14 @@ static int opened(const char *path, int flags, mode_t mode, int (*real)(const ch
 OPEN(open) OPEN(open64)
 
 /* Node and SQLite name files by whole paths: relative to a folder they open nothing here. */
-static int tracked(int fd) { return log_fd >= 0 && fd >= 0 && fd < FDS && file_of[fd] > 0; }
+static int tracked(int fd) {
+  struct stat stat;
+  if (log_fd < 0 || fd < 0 || fd >= FDS || file_of[fd] <= 0) return 0;
+  /* Not every close passes here. */
+  if (fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) && stat.st_ino == inode_of[file_of[fd]]) return 1;
+  file_of[fd] = 0;
+  return 0;
+}
 
 int close(int fd) {
   REAL(close);
@@ -233,11 +236,11 @@ FALLOCATE(fallocate) FALLOCATE(fallocate64)
 POSIX_FALLOCATE(posix_fallocate) POSIX_FALLOCATE(posix_fallocate64)
 
 static int synced(int fd, int (*real)(int)) {
-  if (log_fd < 0 || fd < 0 || fd >= FDS || file_of[fd] == 0) return real(fd);
+  int is_folder = log_fd >= 0 && fd >= 0 && fd < FDS && file_of[fd] < 0;
+  if (!is_folder && !tracked(fd)) return real(fd);
   pthread_mutex_lock(&turn);
   uint64_t time = now();
-  int result = real(fd);
-  int error = errno;
+  int result = real(fd), error = errno;
   if (result == 0 && file_of[fd] > 0) put(SYNC, time, (uint32_t)file_of[fd], 0, NULL, 0);
   if (result == 0 && file_of[fd] < 0) put(SYNC_FOLDER, time, 0, 0, folder_of[fd], strlen(folder_of[fd]));
   pthread_mutex_unlock(&turn);
@@ -281,13 +284,11 @@ int mkdir(const char *path, mode_t mode) {
 }
 int rename(const char *from, const char *to) {
   REAL(rename);
-  const char *name = below(from);
-  const char *fresh = below(to);
+  const char *name = below(from), *fresh = below(to);
   if (name == NULL || fresh == NULL) return real(from, to);
   pthread_mutex_lock(&turn);
   uint64_t time = now();
-  int result = real(from, to);
-  int error = errno;
+  int result = real(from, to), error = errno;
   char both[2 * PATH_MAX];
   size_t length = strlen(name) + 1;
   memcpy(both, name, length);
