@@ -153,12 +153,14 @@ export function misfits(wanted: Shown, found: Shown): string[] {
   return all
 }
 
+type WriteStep = Extract<Step, { key: number }>
+
 const PAGE_BYTES = 4_096
 /** Of one file, in these plans. */
 const NAMES_MAX = 2
 
 /** A write of a program may be several requests, which the kernel divides at ends of pages. */
-function* requestsOf(step: Extract<Step, { key: number }>): Generator<Step> {
+function* requestsOf(step: WriteStep): Generator<WriteStep> {
   const end = step.offset + step.length
   for (let at = step.offset; at < end; ) {
     const next = Math.min(end, at - (at % PAGE_BYTES) + PAGE_BYTES)
@@ -221,6 +223,8 @@ export class PlanStates {
     const tree = new Tree()
     for (const one of this.steps.slice(0, done)) tree.play(one)
     for (const part of requestsOf(step)) {
+      // Then it is all there.
+      if (part.offset + part.length === end) return false
       tree.play(part)
       if (tree.sizeOf(step.name) === size && misfits(tree.shown(), found).length === 0) return true
     }
