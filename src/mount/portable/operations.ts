@@ -55,8 +55,9 @@ export const DONE = [0] as const
 const TWO_32 = 2 ** 32
 const SUID_SGID = 0o6000
 
+/** What no exact number can say is beyond every file all the same, and is refused as such. */
 export function wide(low: number, high: number): number {
-  return high * TWO_32 + low
+  return Math.min(high * TWO_32 + low, Number.MAX_SAFE_INTEGER)
 }
 
 /** Calls of the file system on the inode at a path. */

@@ -2,6 +2,7 @@
 import t from 'tap'
 import type { Attributes } from '../../../../src/mount/fuse/filesystem.js'
 import { Handles } from '../../../../src/mount/portable/handles.js'
+import { wide as wideOf } from '../../../../src/mount/portable/operations.js'
 import { mountOptions } from '../../../../src/mount/portable/options.js'
 import { entryWords, statfsWords, statWords, timestampOf } from '../../../../src/mount/portable/stat-words.js'
 import { timesOf } from '../../../../src/mount/portable/thread-memory.js'
@@ -22,6 +23,12 @@ t.test('attributes keep 64 bits where there are two words; times are millisecond
   t.same([wide(words, 3), words[6], words[7], words[8], wide(words, 10)], [2 ** 52, 3, 2 ** 32 - 1, 6, 2 ** 33 + 1])
   t.same([wide(words, 12), wide(words, 14), wide(words, 16)], [1_000_000_000_123, 0, 2 ** 33 * 1000])
   t.equal(statWords(FILE, 4)[6], 4)
+})
+
+t.test('sizes and offsets that no exact number can say are beyond every file, not another size', async (t) => {
+  t.equal(wideOf(7, 1), 2 ** 32 + 7)
+  t.equal(wideOf(1, 2 ** 21), Number.MAX_SAFE_INTEGER)
+  t.equal(wideOf(0, 2 ** 30), Number.MAX_SAFE_INTEGER)
 })
 
 t.test('an inode number that would be cut short is refused; in a listing it is not known', async (t) => {
