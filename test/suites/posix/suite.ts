@@ -3,7 +3,7 @@
  * behind the folder they get. Each runs twice, as root and as an ordinary user, each time in a folder of its own.
  *
  * A weaker door names what it does not keep: clauses of docs/semantics.md, wholly or for some cases. Those cases run all
- * the same; their failures count as deviations, and a deviation that does not show is a failure, so the list stays true.
+ * the same; their failures count as deviations, and a case that is named and does not deviate is a failure, so the list stays true.
  */
 import fs from 'node:fs'
 import path from 'node:path'
@@ -29,6 +29,8 @@ export interface Deviation {
   /** Names of cases; all of the clause when absent. */
   readonly cases?: readonly string[]
   readonly why: string
+  /** A race: it may show or not. */
+  readonly sometimes?: boolean
 }
 
 export interface Door {
@@ -36,6 +38,8 @@ export interface Door {
   /** A folder of the mount, root's. */
   readonly folder: string
   readonly deviations: readonly Deviation[]
+  /** Cases that take this door minutes, or that one user asks for both. */
+  readonly leavesOut?: readonly string[]
   readonly setReadOnly?: SetReadOnly
 }
 
@@ -80,6 +84,7 @@ export class SuiteRun {
   async run(family: Family): Promise<readonly CaseResult[]> {
     const from = this.results.length
     for (const one of family.cases) {
+      if (this.door.leavesOut?.includes(one.name)) continue
       const startedMs = performance.now()
       await this.begin()
       const passedBefore = this.count.passed
