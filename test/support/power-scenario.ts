@@ -51,13 +51,23 @@ export function powerTest({ cuts, recordings }: PowerSizes): void {
     for (let number = 0; number < recordings; number++) {
       const recording = await record(t, seed + number)
       const honest = await look(recording, { cuts, seed: seed + number, isLie: () => false })
-      t.comment(`${recording.records.length} calls, ${cuts} moments`)
+      const { all, moved } = checkpointsOf(recording.records)
+      t.comment(`${all} calls, ${cuts} moments; ${moved} pages were moved while programs worked`)
       t.same(wrongOf(honest), [], 'nothing that was promised is lost, and fsck finds nothing')
       // That it can be found out: by a disk that drops what it was told to keep.
       const lies = await look(recording, { cuts: 16, seed, isLie: (record) => record.kind === 'sync' })
       t.ok(wrongOf(lies).length > 0, 'a disk that lies of its syncs is found out')
     }
   })
+}
+
+/** Writes to the database file, but for those of its end. */
+function checkpointsOf(records: readonly PowerRecord[]): { all: number; moved: number } {
+  const file = records.find(({ kind, name }) => kind === 'create' && name.endsWith('ledger.db'))?.file
+  const log = records.find(({ kind, name }) => kind === 'create' && name.endsWith('-wal'))?.file
+  const last = records.findLastIndex((one) => one.kind === 'write' && one.file === log)
+  const moved = records.slice(0, last).filter((one) => one.kind === 'write' && one.file === file)
+  return { all: records.length, moved: moved.length }
 }
 
 function wrongOf(cuts: readonly Cut[]): string[] {
