@@ -16,6 +16,12 @@ const MAKER = "S-5: what is made belongs to its directory's owner and group, wit
 const sticky = (...rows: readonly string[]): string[] => rows.map((row) => `${row} in it`)
 
 const FOR_ALL: readonly Deviation[] = [
+  { clause: 'S-31', why: 'S-31: libfuse 2 knows no birth times' },
+  {
+    clause: 'S-35',
+    cases: ['a copy keeps holes, and both go their own way'],
+    why: 'S-35: copies are read and written, holes become zeros',
+  },
   {
     clause: 'S-3',
     cases: ['O_TMPFILE: no name, until a link gives it one'],

@@ -10,7 +10,7 @@ import { portableDeviations } from '../suites/posix/portable-deviations.js'
 import { report } from '../suites/posix/report.js'
 import { ORDINARY, SuiteRun } from '../suites/posix/suite.js'
 import { noPortableDoor } from '../support/portable.js'
-import { driveOf } from './vfs-mount.js'
+import { driveOf } from '../mount/vfs-mount.js'
 
 const skip = await noPortableDoor()
 // A shared machine; alone it takes half a minute.
