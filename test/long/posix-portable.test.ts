@@ -13,7 +13,7 @@ import { noPortableDoor } from '../support/portable.js'
 import { driveOf } from '../mount/vfs-mount.js'
 
 const skip = await noPortableDoor()
-// A shared machine; alone it takes half a minute.
+// A shared machine: a minute on two cores that others use too, as long as the native door.
 t.setTimeout(280_000)
 
 /** The kernel asks this door for each name every time, so that these take it ten seconds and more. Who asks makes no difference to them. */
@@ -23,8 +23,8 @@ const LEFT_OUT: Readonly<Record<number, readonly string[]>> = {
   [ORDINARY]: ['trees 600 folders deep: deeper than a path can say, moved and left'],
 }
 
-/** Of 7,390 for root, 7,365 for the other. */
-const HELD_MIN = 6_680
+/** Of 7,390 for root and 7,365 for the other. Races may take one or two. */
+const HELD_MIN: Readonly<Record<number, number>> = { 0: 6_735, [ORDINARY]: 6_685 }
 
 async function runAs(t: Test, uid: number): Promise<SuiteRun> {
   const { mount, setReadOnly } = await driveOf(t, 'fuse-native')
@@ -43,5 +43,8 @@ t.test('POSIX on the portable door, as root and as an ordinary user', { skip }, 
   for (const name of Object.values(LEFT_OUT).flat()) t.ok(names.includes(name), `${name} is a case`)
   const uids = [0, ORDINARY]
   const runs = await Promise.all(uids.map((uid) => runAs(t, uid)))
-  for (const [i, run] of runs.entries()) report(t, run, portableDeviations(uids[i] as number), HELD_MIN)
+  for (const [i, run] of runs.entries()) {
+    const uid = uids[i] as number
+    report(t, run, portableDeviations(uid), HELD_MIN[uid])
+  }
 })
