@@ -76,6 +76,7 @@ export async function mountPortableDoor(
     session.refuseAll()
     // fuse-native leaves a mount behind when libfuse refuses an option.
     if ((await topMountAt(mountPoint))?.source === source) await unmountAt(mountPoint, true)
+    await session.end('failed')
     throw error
   }
 }

@@ -1,11 +1,9 @@
 /**
- * fuse-native 2.2.6 comes without types. These are the parts that the portable door uses: what its README names, and the two
- * seams inside (`_handlers`, `_op_*`) that library.ts checks before anything relies on them.
+ * fuse-native 2.2.6 comes without types. These are the parts that the portable door uses: what its README names, and what
+ * library.ts reaches inside for.
  */
 declare module 'fuse-native' {
   namespace Fuse {
-    /** Answers a request: a result or a negative errno, then what the operation's C side takes besides. */
-    type Signal = (result: number, ...more: unknown[]) => void
     /** `thread`: the memory of the libfuse thread that asks, the same object each time. */
     type Handler = (thread: Buffer, opcode: number, ...args: unknown[]) => void
     type Done = (error: Error | null) => void
@@ -27,7 +25,7 @@ declare module 'fuse-native' {
     /** By opcode, with holes. */
     readonly _handlers: (Fuse.Handler | undefined)[]
     mount(done: Fuse.Done): void
-    unmount(done: Fuse.Done): void
+    _close(done: Fuse.Done): void
   }
   export = Fuse
 }

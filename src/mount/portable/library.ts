@@ -2,9 +2,10 @@
  * The npm package fuse-native, which the portable door stands on, and below it libfuse 2 of the system. Loaded when this door is
  * asked for and never otherwise.
  *
- * Two things of it are used that its README does not name, because the defects lie there: `_op_NAME` answers an operation
- * (some of those that it brings answer with more bytes than there is room for), and `_handlers` are what its C side calls
- * (with the memory of the asking thread: thread-memory.ts). The version is exact in package.json; that both are there is checked.
+ * Three things of it are used that its README does not name, because the defects lie there: `_op_NAME` answers an operation (some
+ * of those that it brings answer with more bytes than there is room for), `_handlers` are what its C side calls (with the
+ * memory of the asking thread: thread-memory.ts), `_close` ends also what has started half way. The version is exact in
+ * package.json, and what is relied on is looked for before.
  */
 import type Fuse from 'fuse-native'
 import { AppError } from '../../base/errors.js'
@@ -19,7 +20,9 @@ export async function loadFuseNative(): Promise<FuseNative> {
   } catch (error) {
     throw unloadable(error as Error)
   }
-  if (typeof Reflect.get(library.prototype, '_op_getattr') !== 'function') {
+  // `_handlers` comes with each mount, and is there where these are.
+  const seams = ['_op_getattr', '_close'].map((name) => Reflect.get(library.prototype, name))
+  if (!seams.every((seam) => typeof seam === 'function')) {
     throw new AppError('addon-mismatch', 'fuse-native is of another version than this program', {
       hint: 'run: npm run setup',
     })

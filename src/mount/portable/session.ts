@@ -105,8 +105,8 @@ export class Session {
     }
     await room.hidden.dropAll()
     room.paths.forgetAll()
-    // Lets the process end; see library.ts for what it does not do.
-    this.fuse.unmount(() => undefined)
+    // Lets the process end, also after a start that failed half way; see library.ts for what it does not do.
+    this.fuse._close(() => undefined)
     this.tellEnd(reason)
   }
 
