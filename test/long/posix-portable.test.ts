@@ -5,12 +5,12 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
+import { driveOf } from '../mount/vfs-mount.js'
 import { FAMILIES } from '../suites/posix/families.js'
 import { portableDeviations } from '../suites/posix/portable-deviations.js'
 import { report } from '../suites/posix/report.js'
 import { ORDINARY, SuiteRun } from '../suites/posix/suite.js'
 import { noPortableDoor } from '../support/portable.js'
-import { driveOf } from '../mount/vfs-mount.js'
 
 const skip = await noPortableDoor()
 // A shared machine: a minute on two cores that others use too, as long as the native door.

@@ -219,9 +219,10 @@ function answerMs(planet: Planet, id: string): number {
  * found: who answers every question in time from wherever he has it, and a clock that is wrong (nothing is asked of it). Found when
  * chance has it: who misses one deadline in ten, and whose disk rots by two bytes a day: he names each shard himself, it counts a
  * quarter, and that is close to the line. A newcomer is given few shards at first: who keeps half of six lacks three, by the lot, weeks later.
+ * Who keeps 90 % of fifty may lack two: each that is missed is made anew elsewhere, so that such a host lacks nothing until it is given more.
  */
 const FOUND_WITHIN_DAYS: Record<string, number> = {
-  'keeps 90 %': 4,
+  'keeps 90 %': 15,
   'fetches elsewhere, in turn': 4,
   flapping: 45,
   'loses its disk, says so': 2,
