@@ -56,8 +56,13 @@ function step(db: Database, file: string, migration: Migration, version: number)
     failpoint('sqlite.migrate.done')
   } catch (error) {
     if (db.inTransaction) db.exec('ROLLBACK')
-    throw error
+    throw version > 1 && isWrongSql(error) ? damaged(file, 'other tables than its version says', error) : error
   }
+}
+
+/** What a step says of tables that it did not expect. In a database that was empty it is the step that is wrong. */
+function isWrongSql(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === 'SQLITE_ERROR'
 }
 
 /** What migrations make of an empty database. */
@@ -91,8 +96,8 @@ function tablesOf(db: Database): string {
     .join('\n')
 }
 
-function damaged(file: string, has: string): AppError {
-  return new AppError('database-damaged', `${file} is damaged: it has ${has}`)
+function damaged(file: string, has: string, cause?: unknown): AppError {
+  return new AppError('database-damaged', `${file} is damaged: it has ${has}`, { cause })
 }
 
 /** A whole and durable copy, or an error: a half copy never has the final name. */

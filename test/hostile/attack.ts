@@ -115,7 +115,7 @@ class Attack {
       const taken = this.take(input)
       const isRefused = taken instanceof Promise ? await taken : taken
       const cost = memoryBytes() - bytesBefore
-      if (cost > COST_BYTES_MAX) this.fail(`took ${cost} bytes of memory`)
+      if (cost > (this.target.costBytesMax ?? COST_BYTES_MAX)) this.fail(`took ${cost} bytes of memory`)
       if (!isRefused) continue
       this.refused++
       if (this.target.state?.() !== before) this.fail('a refusal changed something')

@@ -34,6 +34,8 @@ export interface Opened {
   readonly state?: () => string
   /** What no error may show, and no log: at least 16 bytes each. */
   readonly secrets?: readonly Buffer[]
+  /** What one input may cost, where a sound one costs more than others may. */
+  readonly costBytesMax?: number
   /** Everything that was logged; it may show no secret either. */
   readonly said?: () => string
   /** Looked at behind the last input; what is wrong, in words. */

@@ -6,6 +6,7 @@ import net from 'node:net'
 import { type CodecAddon, codecAddon } from '../../../src/addon/codec.js'
 import { type DoorAddon, type DoorSession, doorAddon } from '../../../src/addon/door.js'
 import { AppError } from '../../../src/base/errors.js'
+import { SHARD_BYTES_MAX } from '../../../src/model/segment.js'
 import { hostileValue, rightArguments } from '../../support/codec-arguments.js'
 import { Dice } from '../../support/dice.js'
 import type { Opened, Target } from '../target.js'
@@ -32,6 +33,8 @@ function argumentsFrom(input: Buffer, right: (dice: Dice) => unknown[], isSound:
 
 const codec = codecAddon()
 const codecNames = Object.keys(rightArguments(new Dice(1))) as Exclude<keyof CodecAddon, 'version'>[]
+/** A segment of the largest shards, of as many as a scheme may have: a number of shards that is spoilt may be a sound one. */
+const ALL_SHARDS_BYTES_MAX = 255 * SHARD_BYTES_MAX
 /** These look at no argument. */
 const CAREFREE: readonly string[] = ['capability']
 
@@ -54,6 +57,7 @@ function codecTarget(name: (typeof codecNames)[number]): Target {
     },
     codes: ['malformed'],
     taken: CAREFREE.includes(name) ? 'always' : 'sometimes',
+    costBytesMax: ALL_SHARDS_BYTES_MAX,
     close: () => codec.setPath('auto'),
   })
   return { name: `codec ${name}`, of: ['src/addon/codec.ts'], is: [`codec ${name}`], open }

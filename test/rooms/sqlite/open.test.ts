@@ -58,7 +58,7 @@ t.test('a migration that fails leaves the database as it was', async (t) => {
   const file = path.join(t.testdir(), 'a.db')
   openDatabase(file, one).close()
   const broken = { ...one, migrations: [...one.migrations, 'CREATE TABLE b (x); CREATE TABLE b (x)'] }
-  t.throws(() => openDatabase(file, broken), /already exists/)
+  t.throws(() => openDatabase(file, broken), { code: 'database-damaged', cause: { message: /already exists/ } })
   const db = openDatabase(file, one)
   t.equal(db.prepare("SELECT count(*) FROM sqlite_schema WHERE name = 'b'").pluck().get(), 0)
   db.close()
