@@ -5,6 +5,7 @@ import type { Log } from '../base/log.js'
 import type { MountedDoor } from '../mount/fuse/door.js'
 import { KernelNews } from '../mount/fuse/kernel-news.js'
 import type { BatchChanges } from '../mount/metadata/batch-changes.js'
+import { ROOT_INO } from '../mount/vfs/inode-table.js'
 import { NOTICE_NAME, type NoticeSource } from '../mount/vfs/notice.js'
 import { Vfs } from '../mount/vfs/vfs.js'
 import { Staging } from '../mount/writer/staging.js'
@@ -12,8 +13,6 @@ import { StagingSpace } from '../mount/writer/staging-space.js'
 import type { DriveNetwork } from './drive-network.js'
 import type { DriveStorage } from './drive-storage.js'
 import { KnownHealth } from './known-health.js'
-
-const ROOT_INO = 1
 
 export interface FileSystemOptions {
   clock: Clock

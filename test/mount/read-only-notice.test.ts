@@ -34,6 +34,7 @@ t.test('S-17 a drive that became read-only says so at its root', { skip: noMount
   const text = fs.readFileSync(notice, 'utf8')
   t.match(text, /cannot be written since 20\d\d-.*\n\nWhat happened: .+\nWhat to do: +.+\n/)
   t.equal(fs.statSync(notice).size, Buffer.byteLength(text))
+  t.equal(await lab.sh(`cp "${notice}" copy; sync "${notice}"; cat copy`), text, 'it can be copied')
   t.throws(() => fs.writeFileSync(notice, 'x'), { code: 'EROFS' })
   t.throws(() => fs.unlinkSync(notice), { code: 'EROFS' })
   t.equal(fs.readFileSync(path.join(place, 'kept'), 'utf8'), 'kept')

@@ -2,12 +2,11 @@
 import { AppError } from '../../base/errors.js'
 import type { Attributes, DirectoryEntry } from '../fuse/filesystem.js'
 import type { DirectoryRow, Inode } from '../metadata/types.js'
-import { isDirectoryMode } from './inode-table.js'
+import { isDirectoryMode, ROOT_INO } from './inode-table.js'
 import { NOTICE_COOKIE, NOTICE_INO, NOTICE_NAME } from './notice.js'
 import type { VfsState } from './state.js'
 
 const S_IFDIR = 0o040000
-const ROOT_INO = 1
 const DOT = Buffer.from('.')
 const DOT_DOT = Buffer.from('..')
 /** One page of the ledger. */

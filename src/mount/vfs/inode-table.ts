@@ -11,6 +11,7 @@
  */
 import type { Inode } from '../metadata/types.js'
 
+export const ROOT_INO = 1
 export interface Entry {
   inode: Inode
   /** What the ledger says as of before this is not believed any more. */

@@ -3,6 +3,7 @@
  * say, is read only, and is nobody's inode in the ledger. A real file of its name is shown in its place.
  */
 import type * as fs from '../fuse/filesystem.js'
+import { ROOT_INO } from './inode-table.js'
 
 export const NOTICE_NAME = Buffer.from('THIS DRIVE IS READ-ONLY.txt')
 /** Far beyond the numbers that a ledger gives: the last one but one that is exact. */
@@ -27,8 +28,8 @@ export class Notice {
     this.source = source
   }
 
-  isName(parent: number, name: Buffer, rootIno: number): boolean {
-    return parent === rootIno && name.equals(NOTICE_NAME)
+  isName(parent: number, name: Buffer): boolean {
+    return parent === ROOT_INO && name.equals(NOTICE_NAME)
   }
 
   /** Who owns the root owns it. */

@@ -14,6 +14,7 @@ import type { Inode } from '../metadata/types.js'
 import * as attributes from './attributes.js'
 import { Directories } from './directories.js'
 import * as files from './files.js'
+import { ROOT_INO } from './inode-table.js'
 import * as names from './names.js'
 import { NOTICE_HANDLE, NOTICE_INO, Notice } from './notice.js'
 import type { Outdated } from './ports.js'
@@ -22,7 +23,6 @@ import * as xattrs from './xattrs.js'
 
 type Ctx = fs.RequestContext
 type Maybe<T> = fs.MaybePromise<T>
-const ROOT_INO = 1
 
 export class Vfs implements fs.FileSystem {
   readonly birthTimes = true
@@ -90,7 +90,7 @@ export class Vfs implements fs.FileSystem {
 
   lookup(parent: number, name: Buffer): Maybe<fs.Attributes | null> {
     const found = names.lookup(this.state, parent, name)
-    if (!this.notice.isName(parent, name, ROOT_INO)) return found
+    if (!this.notice.isName(parent, name)) return found
     return Promise.resolve(found).then((inode) => inode ?? this.noticed())
   }
   private noticed(): fs.Attributes | null {
@@ -164,6 +164,7 @@ export class Vfs implements fs.FileSystem {
     return files.write(this.state, ino, fh, offset, data, options)
   }
   fsync(ino: number, fh: number, _dataOnly: boolean, ctx: Ctx): Promise<void> {
+    if (ino === NOTICE_INO) return Promise.resolve()
     this.state.handle(fh, ino)
     return files.fsync(this.state, ino, ctx)
   }
@@ -174,6 +175,7 @@ export class Vfs implements fs.FileSystem {
     return files.allocate(this.state, ino, fh, { offset, length }, flags)
   }
   seek(ino: number, fh: number, offset: number, whence: 'data' | 'hole'): Promise<number> {
+    if (ino === NOTICE_INO) throw new AppError('not-supported', 'nobody looks for holes in a note')
     return files.seek(this.state, ino, fh, offset, whence)
   }
   copyRange(from: files.CopySource, to: files.CopyTarget, length: number): Promise<number> {
