@@ -4,7 +4,7 @@
 //                    CPU to find and load the same code as 230 modules and their packages (docs/adr/0010).
 //   dist-test/       file by file, as modules, for tests and benches: src/, test/, bench/. A file is compiled from its own
 //                    text alone: a change costs milliseconds, and an error in one room does not stop another room's tests.
-//                    programs/: drives that crash tests start hundreds of times, made like the program.
+//                    programs/: what crash tests start again and again, made like the program.
 import fs from 'node:fs'
 import path from 'node:path'
 import { root, SetupFailure } from './console.mjs'
@@ -20,6 +20,7 @@ const program = path.join(root, 'dist')
 const testEntries = [
   'test/mount/vfs-child.ts',
   'test/support/crash-drive-child.ts',
+  'test/support/create-child.ts',
   ...entries.filter((name) => name.includes('-worker')),
 ]
 const testPrograms = path.join(root, 'dist-test/programs')

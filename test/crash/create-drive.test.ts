@@ -12,7 +12,7 @@ import { listDrives } from '../../src/mount/account/account-chain.js'
 import { Lab, type Running } from '../support/drive-process.js'
 import { runProgram, until } from '../support/programs.js'
 
-const CHILD = path.join(import.meta.dirname, '../support/create-child.js')
+const CHILD = path.resolve('dist-test/programs/create-child.js')
 t.setTimeout(280_000)
 
 interface Ended {

@@ -18,7 +18,7 @@ export interface VfsMount {
   kill(): Promise<void>
 }
 
-const CHILD = path.resolve('dist-test/test/mount/vfs-child.js')
+const CHILD = path.resolve('dist-test/programs/vfs-child.js')
 
 export type DoorName = 'native' | 'fuse-native'
 

@@ -7,10 +7,10 @@ import { setUpAccount, setUpDevice, setUpDrive } from '../../src/app/account-set
 const [what = '', phrase = '', bridgeUrl = '', stateDir = '', driveName = ''] = process.argv.slice(2)
 const work = { account: setUpAccount, drive: setUpDrive, join: setUpDevice }[what]
 if (work === undefined) throw new Error(`what is ${what}?`)
-try {
-  console.log(JSON.stringify(await work(phrase, { stateDir, bridgeUrl, driveName })))
-} catch (error) {
-  const { code, message } = error as { code?: string; message: string }
-  console.log(JSON.stringify({ code, message }))
-  process.exitCode = 1
-}
+work(phrase, { stateDir, bridgeUrl, driveName }).then(
+  (facts) => console.log(JSON.stringify(facts)),
+  ({ code, message }: { code?: string; message: string }) => {
+    console.log(JSON.stringify({ code, message }))
+    process.exitCode = 1
+  },
+)

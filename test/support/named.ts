@@ -37,10 +37,12 @@ export function segmentNamed(name: string, scheme: { k?: number; n?: number } = 
 /** Waits in real time for what sockets and processes do on their own. */
 export async function until(holds: () => boolean | Promise<boolean>, limitMs = 5_000): Promise<void> {
   const startMs = performance.now()
-  while (!(await holds())) {
-    const waitedMs = performance.now() - startMs
+  for (let lookedMs = startMs; !(await holds()); lookedMs = performance.now()) {
+    const nowMs = performance.now()
+    const waitedMs = nowMs - startMs
     if (waitedMs > limitMs) throw new Error(`not within ${limitMs} ms: ${holds.toString()}`)
-    // What takes long is looked at less often: the looking costs what is looked for.
-    await new Promise((resolve) => setTimeout(resolve, Math.min(200, 5 + waitedMs / 20)))
+    // What takes long is looked at less often, and what starts a program to look: the looking costs what is looked for.
+    const pauseMs = Math.max(Math.min(200, 5 + waitedMs / 20), Math.min(1_000, 3 * (nowMs - lookedMs)))
+    await new Promise((resolve) => setTimeout(resolve, pauseMs))
   }
 }

@@ -16,10 +16,17 @@ export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
+/** Looking may start a program: then three quarters of the time are left to what is looked at. */
+export function pauseMsAfter(lookMs: number): number {
+  return Math.min(1_000, Math.max(50, 3 * lookMs))
+}
+
 /** Polls until it holds; throws after `timeoutMs`. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 30_000): Promise<void> {
-  for (const endsAt = performance.now() + timeoutMs; performance.now() < endsAt; await sleep(50)) {
+  const endsAt = performance.now() + timeoutMs
+  for (let atMs = performance.now(); atMs < endsAt; atMs = performance.now()) {
     if (await holds()) return
+    await sleep(pauseMsAfter(performance.now() - atMs))
   }
   throw new Error(`${what}: not within ${timeoutMs / 1000} s`)
 }
