@@ -8,7 +8,9 @@ const newGrant = 'nothing to do: the drive asks the bridge for a new permission 
 const nothingToDo = 'nothing to do: it is tried again, or elsewhere, by itself'
 const inProgram = 'the program that used the drive asked for something that a file system refuses: see its own message'
 const keepState = 'keep the state directory as it is and stop writing; shardrive status and the log say more'
-const rebuild = 'keep this state directory, and bring the drive into a new one: shardrive recover --state DIRECTORY'
+const heal = 'shardrive unmount, then shardrive mount: the start heals the drive from the network'
+const rebuild =
+  'shardrive unmount, then shardrive fsck --rebuild: the next mount builds the drive again from the network'
 const hostDisk = 'the host that said so must look at its disk; its shards are read and rebuilt from the others'
 const reportIt = 'this should not happen: please report it with the log of the daemon'
 
@@ -112,16 +114,9 @@ const codesByAdvice: readonly (readonly [string, readonly string[]])[] = [
   [keepState, ['chain-broken', 'chain-signature', 'drive-forked', 'drive-rolled-back', 'snapshot-mismatch']],
   [
     rebuild,
-    [
-      'database-damaged',
-      'chain-mismatch',
-      'epoch-out-of-order',
-      'no-such-epoch',
-      'database-foreign',
-      'local-changes',
-      'not-empty',
-    ],
+    ['chain-mismatch', 'epoch-out-of-order', 'no-such-epoch', 'database-foreign', 'local-changes', 'not-empty'],
   ],
+  [heal, ['database-damaged']],
   [hostDisk, ['shard-damaged', 'disk-away', 'disk-failing', 'disk-slow']],
   [reportIt, ['internal', 'io-error', 'ledger-stopped', 'daemon-stopped', 'mount-failed']],
   ['this phrase was used with other keys: update shardrive, or make a new account', ['account-conflict']],

@@ -9,10 +9,12 @@ import { failpoint } from '../base/failpoint.js'
 import type { Log } from '../base/log.js'
 import type { SecretBytes } from '../crypto/secret.js'
 import { prepareStateDir } from '../mount/account/drive-files.js'
+import { suspectLedger } from '../mount/account/set-aside.js'
 import type { MountedDoor } from '../mount/fuse/door.js'
 import type { Vfs } from '../mount/vfs/vfs.js'
 import { lockFolder } from '../sqlite/lock.js'
 import { type DriveFileSystem, openFileSystem } from './drive-files.js'
+import { finishHealing, openSoundStorage, watchSweep } from './drive-healing.js'
 import { type DriveIdentity, openIdentity } from './drive-identity.js'
 import { DriveNetwork } from './drive-network.js'
 import { DriveNotice } from './drive-notice.js'
@@ -80,37 +82,12 @@ export async function openDrive(options: DriveOptions, parts: DriveParts): Promi
 }
 
 async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promise<Drive> {
-  const { stateDir } = options
   const { clock, random, log } = parts
-  prepareStateDir(stateDir)
-  undo.push(lockState(stateDir))
-  failpoint('mount.start.locked')
-  const identity = await openIdentity(stateDir, options.passphrase ?? undefined)
-  undo.push(() => identity.wipe())
-  const network = new DriveNetwork(identity.facts, identity.device, { ...parts, relayOnly: options.relayOnly ?? false })
-  undo.push(() => network.stop())
-  const notice = new DriveNotice(clock)
-  let files: DriveFileSystem | null = null
-  const storage = await openStorage(identity, network, {
-    stateDir,
-    cacheBytes: options.cacheBytes,
-    memoryBytes: options.memoryBytes,
-    events: ledgerEvents(log, notice, () => files?.noticeChanged()),
-    clock,
-    log,
-  })
-  undo.push(() => storage.close())
-  failpoint('mount.start.opened')
-  const rebuilding = AbortSignal.timeout(REBUILD_MS)
-  const { state, isRebuilt } = await ensureChainState(
-    { identity, network, storage, log },
-    stateDir,
-    progressLines(options),
-    rebuilding,
+  const { identity, network, storage, fileSystem, state, isRebuilt, isRolledBack } = await openGround(
+    options,
+    parts,
+    undo,
   )
-  failpoint('mount.start.chain')
-  const fileSystem = await openFileSystem(storage, network, { ...options, clock, log, notice })
-  files = fileSystem
   const sync = composeSync(
     state,
     {
@@ -127,6 +104,7 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
   )
   const storeAll = (signal: AbortSignal) => storeEverything(storage, sync, signal)
   fileSystem.useDurability(storeAll)
+  if (isRolledBack) sync.upkeep.distrustBridge(rolledBack())
   await sync.upkeep.start(ONLINE_PATIENCE_MS)
   undo.push(() => sync.upkeep.stop())
   failpoint('mount.start.online')
@@ -148,6 +126,42 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
     drain: () => drain(vfs, storage, sync),
     close,
   }
+}
+
+/** What a drive stands on: lock, keys, network, a ledger that is sound (or was healed), the chain as it is known. */
+async function openGround(options: DriveOptions, parts: DriveParts, undo: Undo) {
+  const { stateDir, cacheBytes, memoryBytes } = options
+  const { clock, log } = parts
+  prepareStateDir(stateDir)
+  undo.push(lockState(stateDir))
+  failpoint('mount.start.locked')
+  const identity = await openIdentity(stateDir, options.passphrase ?? undefined)
+  undo.push(() => identity.wipe())
+  const network = new DriveNetwork(identity.facts, identity.device, { ...parts, relayOnly: options.relayOnly ?? false })
+  undo.push(() => network.stop())
+  const notice = new DriveNotice(clock)
+  let files: DriveFileSystem | null = null
+  const events = ledgerEvents({ stateDir, log, notice }, () => files?.noticeChanged())
+  const healing = { identity, network, stateDir, clock, log, say: options.say }
+  const { storage, aside, sweep } = await openSoundStorage(healing, () =>
+    openStorage(identity, network, { stateDir, cacheBytes, memoryBytes, events, clock, log }),
+  )
+  undo.push(() => storage.close())
+  undo.push(() => sweep?.end())
+  failpoint('mount.start.opened')
+  const { state, isRebuilt } = await ensureChainState(
+    { identity, network, storage, log },
+    stateDir,
+    progressLines(options),
+    AbortSignal.timeout(REBUILD_MS),
+  )
+  failpoint('mount.start.chain')
+  const healed = aside === null ? null : await finishHealing(healing, storage, aside)
+  watchSweep(sweep, storage.ledger, log)
+  const fileSystem = await openFileSystem(storage, network, { ...options, clock, log, notice })
+  files = fileSystem
+  const isRolledBack = healed?.kind === 'kept' && healed.isRolledBack
+  return { identity, network, storage, fileSystem, state, isRebuilt, isRolledBack }
 }
 
 async function undoAll(undo: Undo, log: Log): Promise<void> {
@@ -201,13 +215,31 @@ function lockState(stateDir: string): () => void {
   }
 }
 
-function ledgerEvents(log: Log, notice: DriveNotice, tellNotice: () => void) {
+/** A ledger that is gone cannot say it any more, so it is said for it. */
+function rolledBack(): AppError {
+  return new AppError('drive-rolled-back', 'the bridge ends before a record that this device knows')
+}
+
+function ledgerEvents(
+  { stateDir, log, notice }: { stateDir: string; log: Log; notice: DriveNotice },
+  tellNotice: () => void,
+) {
   return {
     readOnly: (reason: string | null) => {
       log.warn({ reason }, reason === null ? 'the drive is writable again' : 'the drive is read-only')
+      // Before anything else: the next start heals it, however this one ends.
+      if (reason?.includes('(database-damaged)')) suspect(stateDir, reason, log)
       if (notice.changed(reason)) tellNotice()
     },
     stopped: (error: Error) => log.error({ err: error }, 'the ledger thread ended'),
+  }
+}
+
+function suspect(stateDir: string, reason: string, log: Log): void {
+  try {
+    suspectLedger(stateDir, { reason, isWish: false })
+  } catch (error) {
+    log.error({ err: error }, 'the next start does not know that damage was met')
   }
 }
 

@@ -121,15 +121,34 @@ export function reading<T>(db: Database, work: () => T): T {
   })
 }
 
-/** Checks structure, not every index entry. Throws `database-damaged`. Reads the whole file. */
-export function quickCheck(db: Database): void {
-  const found = guarded(() => db.pragma('quick_check(1)', { simple: true }))
-  if (found !== 'ok') throw new AppError('database-damaged', `the database is damaged: ${String(found)}`)
+/** Checks structure, not every index entry, of all tables or of one. Throws `database-damaged`. Reads all of it. */
+export function quickCheck(db: Database, table?: string): void {
+  const what = table === undefined ? '1' : `'${table}'`
+  const found = guarded(() => db.pragma(`quick_check(${what})`, { simple: true }))
+  if (found !== 'ok') throw new AppError('database-damaged', `the database is damaged: ${inOneLine(String(found))}`)
+}
+
+const FINDING_CHARS_MAX = 200
+
+/** "*** in database main ***" and the findings below it, as one line for logs and status. */
+function inOneLine(found: string): string {
+  return found
+    .replace(/\*\*\*.*?\*\*\*/g, '')
+    .replace(/\s+/g, ' ')
+    .trim()
+    .slice(0, FINDING_CHARS_MAX)
+}
+
+const SUFFIXES = ['', '-wal', '-shm', '-journal']
+
+/** The files of a database that are there. */
+export function filesOfDatabase(file: string): string[] {
+  return SUFFIXES.map((suffix) => file + suffix).filter((one) => fs.existsSync(one))
 }
 
 /** Removes a database with all its side files: for databases that can be built again. */
 export function removeDatabase(file: string): void {
-  for (const suffix of ['', '-wal', '-shm', '-journal']) fs.rmSync(file + suffix, { force: true })
+  for (const suffix of SUFFIXES) fs.rmSync(file + suffix, { force: true })
 }
 
 function makeFile(file: string): void {

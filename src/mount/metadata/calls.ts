@@ -3,6 +3,8 @@ import { AppError } from '../../base/errors.js'
 import type { Head } from '../../model/chain.js'
 import type { SegmentId } from '../../model/ids.js'
 import type { SegmentInfo } from '../../model/segment.js'
+import * as care from './care.js'
+import type { CarryPlan } from './carried.js'
 import * as chain from './chain.js'
 import { check } from './check.js'
 import { copyRange } from './copies.js'
@@ -25,6 +27,7 @@ import {
   unpackBytes,
 } from './packing.js'
 import * as queries from './queries.js'
+import { repair } from './repair.js'
 import { directoryOf, nodeOf } from './rules.js'
 import type { LedgerService } from './service.js'
 import type { FileTime, SavedRecord, SnapshotMark, StagedMapping } from './types.js'
@@ -177,7 +180,18 @@ const rest: Record<string, Answer> = {
   check: (s) => s.run('read', (t) => check(t)),
 }
 
-export const CALLS: Readonly<Record<string, Answer>> = { ...tree, ...segments, ...log, ...rest }
+const upkeep: Record<string, Answer> = {
+  repair: (s) => s.run('epoch', (t) => repair(t)),
+  lookAtStaged: (s, _t, after: number) => s.run('read', (t) => care.lookAtStaged(t, after)),
+  filesAtRisk: (s, _t, wanted: { segments: SegmentId[]; staged: number[] }) =>
+    s.run('read', (t) => care.filesAtRisk(t, wanted)),
+  logFrames: (s) => s.run('read', (t) => t.database.logFrames().all),
+  noteDamage: (s, _t, what: string) => s.noteDamage(what),
+  lookAtOld: (s, _t, file: string) => s.run('read', (t) => care.lookAtOld(t, file)),
+  carryOver: (s, _t, file: string, plan: CarryPlan) => s.run('epoch', (t) => care.carryFrom(t, file, plan)),
+}
+
+export const CALLS: Readonly<Record<string, Answer>> = { ...tree, ...segments, ...log, ...rest, ...upkeep }
 
 /** Buffers arrive as Uint8Array: the driver and the codecs want Buffers. */
 function segmentInfo(info: SegmentInfo): SegmentInfo {

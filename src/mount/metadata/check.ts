@@ -98,6 +98,11 @@ const QUERIES: [code: string, message: string, sql: string][] = [
      WHERE g.live != coalesce(e.n, 0)`,
   ],
   [
+    'segment-dead',
+    'segment % is in use and counts as given up in epoch %',
+    'SELECT id, died FROM segment WHERE live > 0 AND died IS NOT NULL',
+  ],
+  [
     'xattr-without-inode',
     'an attribute belongs to inode %, which does not exist',
     'SELECT DISTINCT x.ino FROM xattr x LEFT JOIN inode i ON i.ino = x.ino WHERE i.ino IS NULL',

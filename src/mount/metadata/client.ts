@@ -3,6 +3,7 @@ import type { Head } from '../../model/chain.js'
 import type { SegmentId } from '../../model/ids.js'
 import type { SegmentInfo } from '../../model/segment.js'
 import type { BatchChanges } from './batch-changes.js'
+import { LedgerCare } from './care-client.js'
 import { LedgerChannel, type LedgerOptions } from './channel.js'
 import type { LedgerRoom } from './disk-room.js'
 import type { AttributeParts, CopyParts, Ledger, MakeParts, RangeParts, WriteParts } from './ledger.js'
@@ -17,11 +18,14 @@ export async function openLedger(options: LedgerOptions): Promise<LedgerClient> 
 }
 
 export class LedgerClient implements Ledger {
+  /** For fsck and healing. */
+  readonly care: LedgerCare
   private readonly channel: LedgerChannel
   private flushStaged: (() => void) | null = null
 
   constructor(channel: LedgerChannel) {
     this.channel = channel
+    this.care = new LedgerCare(channel)
   }
 
   /** `flush` runs before every call but write(): what a writer still gathers comes before what is asked next. */

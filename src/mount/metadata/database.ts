@@ -253,8 +253,9 @@ export class LedgerDatabase {
   }
 }
 
+/** The way out of a damaged ledger: the start does it by itself. */
+export const HEAL_HINT = 'shardrive unmount, then shardrive mount: the start heals the drive from the network'
+
 export function damaged(message: string): AppError {
-  return new AppError('database-damaged', `the local ledger is damaged: ${message}`, {
-    hint: 'recover the drive from the network: shardrive recover',
-  })
+  return new AppError('database-damaged', `the local ledger is damaged: ${message}`, { hint: HEAL_HINT })
 }

@@ -57,30 +57,44 @@ export function rowsOfCut(t: Tables, epoch: number): StagedRow[] {
 export function cut(t: Tables, tentative: boolean): Cut | null {
   t.database.commit()
   failpoint('mount.cut.begun')
+  const epoch = t.database.alone(() => putCut(t, tentative), false)
+  if (epoch === null) return null
+  const row = epochRow(t, epoch)
+  freezeCut(t, row)
+  return cutOf(t, row)
+}
+
+/** The same inside a transaction that others opened, when everything in memory is in tables. */
+export function cutInside(t: Tables): void {
+  const epoch = putCut(t, false)
+  if (epoch !== null) freezeCut(t, epochRow(t, epoch))
+}
+
+/** Its number; null when nothing happened since the last one. */
+function putCut(t: Tables, tentative: boolean): number | null {
   const before = lastEpoch(t)
   const from = before?.log_to ?? 0
   const to = t.counters.peek('log') - 1
   if (to <= from) return null
   const operationBytes = t.log.openBytes
   const firstMs = t.log.openSinceMs ?? t.nowMs()
-  const epoch = t.database.alone(() => {
-    const number = t.counters.take('epoch')
-    const stagedTo = t.counters.peek('staged') - 1
-    const freeze = `INSERT INTO cut_extent (epoch, file, offset, length, staged, source)
-      SELECT ?, i.file, e.offset, e.length, e.staged, e.source FROM extent e JOIN inode i ON i.ino = e.ino
-      WHERE e.staged > ? AND e.staged <= ?`
-    t.database.sql(freeze).run(number, before?.staged_to ?? 0, stagedTo)
-    const bytes = rowsOfCut(t, number).reduce((sum, row) => sum + row.length, 0)
-    const put = `INSERT INTO epoch (epoch, log_from, log_to, staged_to, operation_bytes, staged_bytes, first_ms, time_ms,
-      stage) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'cut')`
-    t.database.sql(put).run(number, from, to, stagedTo, operationBytes, bytes, firstMs, t.nowMs())
-    if (tentative) t.database.sql('INSERT INTO snapshot (epoch, sequence) VALUES (?, NULL)').run(number)
-    return number
-  }, false)
-  const row = epochRow(t, epoch)
+  const number = t.counters.take('epoch')
+  const stagedTo = t.counters.peek('staged') - 1
+  const freeze = `INSERT INTO cut_extent (epoch, file, offset, length, staged, source)
+    SELECT ?, i.file, e.offset, e.length, e.staged, e.source FROM extent e JOIN inode i ON i.ino = e.ino
+    WHERE e.staged > ? AND e.staged <= ?`
+  t.database.sql(freeze).run(number, before?.staged_to ?? 0, stagedTo)
+  const bytes = rowsOfCut(t, number).reduce((sum, row) => sum + row.length, 0)
+  const put = `INSERT INTO epoch (epoch, log_from, log_to, staged_to, operation_bytes, staged_bytes, first_ms, time_ms,
+    stage) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'cut')`
+  t.database.sql(put).run(number, from, to, stagedTo, operationBytes, bytes, firstMs, t.nowMs())
+  if (tentative) t.database.sql('INSERT INTO snapshot (epoch, sequence) VALUES (?, NULL)').run(number)
+  return number
+}
+
+function freezeCut(t: Tables, row: EpochRow): void {
   t.staged.freeze(row.staged_to)
   t.log.closed()
-  return cutOf(t, row)
 }
 
 function cutOf(t: Tables, row: EpochRow): Cut {

@@ -5,6 +5,7 @@
  */
 import { AppError, type Retry } from '../../base/errors.js'
 import type { FileId } from '../../model/ids.js'
+import { HEAL_HINT } from './database.js'
 import type { Changed, DirectoryPage, Inode, Piece, Plan, Progress } from './types.js'
 
 export type PackedInode = readonly (number | string)[]
@@ -17,7 +18,6 @@ export interface ReplyBatch {
   readonly readOnly: string | null
 }
 
-const RECOVER_HINT = 'recover the drive from the network: shardrive recover'
 /** Smaller buffers are cheaper to copy than to hand over. */
 const TRANSFER_BYTES_MIN = 16_384
 
@@ -136,7 +136,7 @@ interface PackedError {
 export function packError(error: unknown): PackedError {
   if (error instanceof AppError) {
     const { code, message, retry, details } = error
-    const hint = error.hint ?? (code === 'database-damaged' ? RECOVER_HINT : undefined)
+    const hint = error.hint ?? (code === 'database-damaged' ? HEAL_HINT : undefined)
     return { code, message, retry, hint, details, stack: undefined }
   }
   const { message, stack } = error instanceof Error ? error : new Error(String(error))

@@ -1,12 +1,10 @@
-/** Why nothing may be changed now, as one line that passes through answers and status, and what a caller is told of it. */
-import { AppError, codeOf, isCode } from '../../base/errors.js'
+/** Why nothing may be changed now, as one line that passes through answers and status (it ends with its code), and what a caller is told of it. */
+import { AppError, codeOf } from '../../base/errors.js'
 
 const FULL = '(no-space)'
-const WAY_OUT = 'bring the drive into a new state directory: shardrive recover --state DIRECTORY'
 
 export function reasonOf(error: unknown): string {
-  const reason = `${error instanceof Error ? error.message : String(error)} (${codeOf(error)})`
-  return isCode(error, 'database-damaged') ? `${reason}; ${WAY_OUT}` : reason
+  return `${error instanceof Error ? error.message : String(error)} (${codeOf(error)})`
 }
 
 /** A full disk is told as that: it passes, and programs know what to do about it. */

@@ -5,6 +5,7 @@
 import { AppError, isCode } from '../../base/errors.js'
 import type { Head } from '../../model/chain.js'
 import { sqliteFailure } from '../../sqlite/failures.js'
+import { damaged } from './database.js'
 import { DiskRoom, type LedgerRoom } from './disk-room.js'
 import { cut, pendingRows } from './epochs.js'
 import { LogKeeper } from './log-keeper.js'
@@ -211,6 +212,11 @@ export class LedgerService {
       this.failure = null
       this.changedReason(this.readOnlyReason)
     }
+  }
+
+  /** Found by somebody else: nothing is changed any more. */
+  noteDamage(what: string): void {
+    this.noteFailure(damaged(what))
   }
 
   private damagedForGood = false

@@ -103,6 +103,16 @@ export class StagedRows implements WriteBack {
     return copy
   }
 
+  /** Whether the row that is in the table opens: `database-damaged`. */
+  proof(id: number): void {
+    this.releaseBytes(this.open(id))
+  }
+
+  /** For rows of another ledger of this device; stays ours. */
+  get sealKey(): SecretBytes {
+    return this.key
+  }
+
   /** A cut has said whose bytes these are: nobody else can name them before they are published. */
   isFrozen(id: number): boolean {
     return id <= this.frozenTo

@@ -1,0 +1,34 @@
+/** What is carried over from a ledger that was set aside, and what of it was lost. */
+
+export interface LostFile {
+  readonly path: string
+  /** Bytes that only the damaged ledger had. */
+  readonly bytes: number
+  /** stored: shows its last stored bytes; damaged: was new, and has zeros where bytes are lost. */
+  readonly now: 'stored' | 'damaged'
+}
+
+export interface CarriedOver {
+  readonly operations: number
+  readonly bytes: number
+  /** Operations that could not be read or done; null: nobody knows how many there were. */
+  readonly lostOperations: number | null
+  readonly lostBytes: number
+  readonly lostFiles: readonly LostFile[]
+  /** Of how many files bytes are lost; `lostFiles` names the first. */
+  readonly lostFileCount: number
+}
+
+export interface CarryPlan {
+  /** The position up to which the chain has everything. */
+  readonly from: number
+  /** Of the last operation; null: cannot be read. */
+  readonly last: number | null
+  /** Positions behind which an epoch was cut. */
+  readonly cuts: readonly number[]
+  /** Names the ledger that was set aside. */
+  readonly mark: string
+}
+
+/** Under this key the new ledger remembers what it took over, so that it is done once. */
+export const CARRIED_KEY = 'carried-over'

@@ -1,0 +1,65 @@
+/** A drive with files on hosts and changes that are only here, whose ledger is damaged in many ways, each on a copy of its folder. */
+import fs from 'node:fs'
+import path from 'node:path'
+import type { Test } from 'tap'
+import type { BoxDevice } from './box-device.js'
+import { DriveNet } from './drive-net.js'
+import { rampBytes } from './ramp.js'
+
+export interface DamagedDrive {
+  net: DriveNet
+  device: BoxDevice
+  /** What is on hosts. */
+  stored: Map<string, Buffer | null>
+  /** What the drive shows, with what is only here. */
+  whole: Map<string, Buffer | null>
+  /** Of a drive that was unmounted, and of one that was killed. */
+  closed: string
+  killed: string
+}
+
+const SMALL = 40
+
+/** Ends as a drive that nobody runs. */
+export async function damagedDrive(t: Test, files = SMALL): Promise<DamagedDrive> {
+  const net = await DriveNet.start(t, { standing: true })
+  const device = await net.newAccount()
+  await device.open()
+  const { hand } = device
+  await hand.makeFolder('folder')
+  for (let n = 0; n < files; n++) await hand.write(`folder/file ${n}`, rampBytes(n, 500 + n * 331))
+  await hand.write('large', rampBytes(1_000, 2_500_000))
+  await hand.write('doomed', rampBytes(1_001, 5_000))
+  await hand.symlink('link', Buffer.from('folder/file 3'))
+  await device.sync()
+  const stored = await hand.tree()
+  await hand.write('new', rampBytes(2_000, 700_000))
+  await hand.write('folder/file 5', rampBytes(2_001, 9_000))
+  await hand.setXattr('large', Buffer.from('user.colour'), Buffer.from('blue'))
+  await hand.rename('folder/file 7', 'folder/moved')
+  await hand.remove('doomed')
+  await hand.makeFolder('folder/inner')
+  for (let n = 0; n < files; n++) await hand.write(`folder/inner/late ${n}`, rampBytes(3_000 + n, 300 + n * 100))
+  const whole = await hand.tree()
+  await device.drive?.storage.ledger.sync()
+  const killed = path.join(net.dir, 'killed')
+  fs.cpSync(device.dir, killed, { recursive: true, filter: (from) => !from.endsWith('.sock') })
+  await device.drop()
+  const closed = path.join(net.dir, 'closed')
+  fs.cpSync(device.dir, closed, { recursive: true })
+  return { net, device, stored, whole, closed, killed }
+}
+
+/** The device's folder is this one now. */
+export function putBack(device: BoxDevice, from: string): void {
+  fs.rmSync(device.dir, { recursive: true, force: true })
+  fs.cpSync(from, device.dir, { recursive: true })
+}
+
+export function sameTree(a: Map<string, Buffer | null>, b: Map<string, Buffer | null>): string[] {
+  const names = [...new Set([...a.keys(), ...b.keys()])].sort()
+  return names.filter((name) => {
+    const [one, other] = [a.get(name), b.get(name)]
+    return !(one === other || (one && other && one.equals(other)))
+  })
+}
