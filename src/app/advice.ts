@@ -195,3 +195,15 @@ export function adviceFor(code: string): string | undefined {
 export function advisedCodes(): string[] {
   return [...adviceOfCode.keys()]
 }
+
+/** Reasons for being read-only that nobody chose end with the code of what happened. */
+const REASON_CODE = /[([]([a-z][a-z-]+)[)\]]$/
+
+export function codeOfReason(reason: string): string | undefined {
+  return REASON_CODE.exec(reason)?.[1]
+}
+
+export function adviceForReason(reason: string): string | undefined {
+  const code = codeOfReason(reason)
+  return code === undefined ? undefined : adviceFor(code)
+}

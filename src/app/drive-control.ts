@@ -1,6 +1,7 @@
 /** What the control socket of a mounted drive can be asked. */
 import { AppError } from '../base/errors.js'
 import type { ControlCall, ControlMethods } from '../mount/control/server.js'
+import { checkDrive, type FsckReport } from './drive-fsck.js'
 import type { DriveStatus, StatusParts } from './drive-status.js'
 import { storedOf } from './drive-status.js'
 
@@ -8,6 +9,7 @@ const PROGRESS_EVERY_MS = 500
 const COMPLETE_EVERY_MS = 500
 
 export interface ControlParts extends StatusParts {
+  stateDir: string
   status: DriveStatus
   /** False: programs have files of it open. */
   unmountIfIdle(): Promise<boolean>
@@ -20,7 +22,7 @@ export function controlMethods(parts: ControlParts): ControlMethods {
     status: () => parts.status.describe(),
     'status-of': (call) => fileStatus(parts, call),
     sync: (call) => syncDrive(parts, call),
-    fsck: async () => ({ findings: await parts.storage.ledger.check() }),
+    fsck: (call) => fsck(parts, call),
     unmount: async (call) => {
       if (call.params.force !== true && !(await parts.unmountIfIdle())) {
         throw new AppError('mountpoint-busy', `programs have files or folders of ${parts.mountPoint} open`, {
@@ -31,6 +33,23 @@ export function controlMethods(parts: ControlParts): ControlMethods {
       return { localBytes: await parts.endDrive() }
     },
   }
+}
+
+/** {dryRun, read}: see drive-fsck.ts. */
+async function fsck(parts: ControlParts, { params, signal, progress }: ControlCall): Promise<FsckReport> {
+  const { storage, network, identity, stateDir } = parts
+  let toldAtMs = Number.NEGATIVE_INFINITY
+  return checkDrive(
+    { storage, network, drive: identity.facts.drive, stateDir },
+    { dryRun: params.dryRun === true, read: params.read === true },
+    (step, done, total) => {
+      const nowMs = performance.now()
+      if (nowMs - toldAtMs < PROGRESS_EVERY_MS) return
+      toldAtMs = nowMs
+      progress({ step, done, total })
+    },
+    signal,
+  )
 }
 
 /** {ino}: state of one file and how many shards of its segments are stored. */

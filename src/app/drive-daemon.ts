@@ -94,6 +94,7 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
     socket,
     controlMethods({
       ...statusParts,
+      stateDir,
       status,
       unmountIfIdle: () => {
         unmounting = door.unmountIfIdle()

@@ -1,10 +1,7 @@
 /** What the file at the root of a drive says that cannot be written: what happened, since when, what to do. */
 import type { Clock } from '../base/clock.js'
 import type { NoticeSource } from '../mount/vfs/notice.js'
-import { adviceFor } from './advice.js'
-
-/** Reasons that nobody chose end with the code of what happened. */
-const CODE = /[([]([a-z][a-z-]+)[)\]]$/
+import { adviceFor, codeOfReason } from './advice.js'
 
 export class DriveNotice implements NoticeSource {
   private readonly clock: Pick<Clock, 'nowMs'>
@@ -17,7 +14,7 @@ export class DriveNotice implements NoticeSource {
   /** Whether what it says is another than before. */
   changed(reason: string | null): boolean {
     const before = this.notice
-    const code = reason === null ? undefined : CODE.exec(reason)?.[1]
+    const code = reason === null ? undefined : codeOfReason(reason)
     this.notice = reason === null || code === undefined ? null : this.told(reason, code)
     return before?.text !== this.notice?.text
   }

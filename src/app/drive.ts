@@ -203,7 +203,7 @@ function rebuiltLine({ chain, upkeep }: DriveSync, { ledger }: DriveStorage): st
   return `${tree}; the newest witness on hosts agrees (record ${witnessed.sequence}, ${time} UTC)`
 }
 
-function lockState(stateDir: string): () => void {
+export function lockState(stateDir: string): () => void {
   try {
     return lockFolder(path.join(stateDir, 'state.lock'))
   } catch (error) {

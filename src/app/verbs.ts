@@ -60,7 +60,7 @@ export const verbGroups: readonly VerbGroup[] = [
         summary: 'check this machine and the bridge; says what to do',
         load: () => import('./commands/doctor.js'),
       },
-      { usage: 'fsck', summary: 'check the drive against itself', load: () => import('./commands/fsck.js') },
+      { usage: 'fsck', summary: 'check a drive, repair what loses nothing', load: () => import('./commands/fsck.js') },
     ],
   },
   {

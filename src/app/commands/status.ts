@@ -3,6 +3,7 @@ import { statSync } from 'node:fs'
 import type { Argv } from 'yargs'
 import { systemClock } from '../../base/clock.js'
 import { AppError } from '../../base/errors.js'
+import { adviceForReason } from '../advice.js'
 import type { Arguments, Command } from '../command.js'
 import { formatBytes, formatDuration } from '../numbers.js'
 import { findRunningDrive } from '../running-drives.js'
@@ -132,9 +133,15 @@ function describe(facts: StatusFacts): string[] {
       `         ${hosts.refused} connections refused: their signed descriptions came changed or late, see the log`,
     )
   if (facts.retelling !== null) lines.push(`retelling ${retellingLine(facts.retelling)}`)
-  if (readOnly !== null) lines.push(`READ-ONLY  ${readOnly}`)
+  if (readOnly !== null) lines.push(`READ-ONLY  ${readOnly}`, ...wayOut(readOnly))
   if (trouble !== null) lines.push(`trouble  ${trouble.message} [${trouble.code}]`)
   return lines
+}
+
+/** Of a reason that nobody chose: it ends with its code. */
+function wayOut(reason: string): string[] {
+  const advice = adviceForReason(reason)
+  return advice === undefined ? [] : [`           what to do: ${advice}`]
 }
 
 function relayedWords({ direct, relayed }: { direct: number; relayed: number }): string {

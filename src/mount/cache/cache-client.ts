@@ -10,9 +10,10 @@ import type { Log } from '../../base/log.js'
 import type { SecretBytes } from '../../crypto/secret.js'
 import type { SegmentId } from '../../model/ids.js'
 import { UNIT_BYTES } from '../../model/segment.js'
+import { type CacheLook, NOTHING_LEFT } from './look.js'
 import type { CacheWorkerData, FromCache, ToCache } from './messages.js'
 import { PutQueue } from './put-queue.js'
-import type { StoreStats } from './unit-store.js'
+import type { StoreStats } from './store-types.js'
 
 export interface CacheOptions {
   /** cache.db; its folder is made. Nobody else opens it. */
@@ -108,6 +109,12 @@ export class CacheClient {
   async stats(): Promise<CacheStats> {
     const answer = await this.ask((id) => ({ kind: 'stats', id }))
     return { ...(answer?.kind === 'stats' ? answer.stats : NO_STATS), droppedUnits: this.puts.dropped }
+  }
+
+  /** fsck: units behind `after` are opened; with `drops` those that are spoilt go. */
+  async look(after: number, drops: boolean): Promise<CacheLook> {
+    const answer = await this.ask((id) => ({ kind: 'look', id, after, drops }))
+    return answer?.kind === 'look' ? answer.look : NOTHING_LEFT
   }
 
   async close(): Promise<void> {

@@ -6,7 +6,8 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from '
 import { systemRandom } from '../../base/random.js'
 import { SecretBytes } from '../../crypto/secret.js'
 import type { CacheWorkerData, FromCache, ToCache } from './messages.js'
-import { type FreshUnit, UnitStore } from './unit-store.js'
+import type { FreshUnit } from './store-types.js'
+import { UnitStore } from './unit-store.js'
 
 /** How often budget and floor are looked after while nothing is put. */
 const TIDY_MS = { now: 50, soon: 1_000, later: 10_000 }
@@ -48,6 +49,9 @@ class CacheWorker {
       case 'budget':
         this.store.setBudget(message.bytes)
         this.tidyAfter(0)
+        break
+      case 'look':
+        this.send({ kind: 'look', id: message.id, look: this.store.look(message.after, message.drops) })
         break
       case 'close':
         this.close(message.id)

@@ -1,6 +1,7 @@
 /** What travels between the main thread and the cache's thread. */
 import type { SegmentId } from '../../model/ids.js'
-import type { StoreStats } from './unit-store.js'
+import type { CacheLook } from './look.js'
+import type { StoreStats } from './store-types.js'
 
 export interface CacheWorkerData {
   file: string
@@ -19,6 +20,8 @@ export type ToCache =
   | { kind: 'put'; chunk: ArrayBuffer; entries: readonly ChunkEntry[] }
   | { kind: 'stats'; id: number }
   | { kind: 'budget'; bytes: number }
+  /** Units behind row `after`, some at a time. */
+  | { kind: 'look'; id: number; after: number; drops: boolean }
   | { kind: 'close'; id: number }
 
 export type FromCache =
@@ -26,4 +29,5 @@ export type FromCache =
   | { kind: 'units'; id: number; units: readonly (Uint8Array | null)[] }
   | { kind: 'chunk'; chunk: ArrayBuffer }
   | { kind: 'stats'; id: number; stats: StoreStats }
+  | { kind: 'look'; id: number; look: CacheLook }
   | { kind: 'closed'; id: number }

@@ -7,51 +7,24 @@
 import path from 'node:path'
 import { AppError, codeOf, isCode } from '../../base/errors.js'
 import { failpoint } from '../../base/failpoint.js'
-import type { RandomBytes } from '../../base/random.js'
 import { openCached, SEALED_UNIT_BYTES_MAX, sealCached } from '../../crypto/at-rest.js'
-import type { SecretBytes } from '../../crypto/secret.js'
 import { idBytes, type SegmentId } from '../../model/ids.js'
 import type { Database } from '../../sqlite/driver.js'
 import { sqliteFailure } from '../../sqlite/failures.js'
 import { removeDatabase, transaction } from '../../sqlite/open.js'
-import { loadRuns, openCacheDatabase, prepareStatements, rowOf, runOf, type Statements } from './cache-database.js'
+import {
+  loadRuns,
+  openCacheDatabase,
+  prepareStatements,
+  rowOf,
+  runOf,
+  type Statements,
+  UNITS_PER_RUN,
+} from './cache-database.js'
 import { DiskRoom } from './disk-room.js'
+import { type CacheLook, lookAtUnits, NOTHING_LEFT } from './look.js'
 import { RunList } from './run-list.js'
-
-export interface StoreOptions {
-  file: string
-  key: SecretBytes
-  random: RandomBytes
-  budgetBytes: number
-  /** What others may always use of the disk; null: by its size. */
-  floorBytes: number | null
-  nowMs(): number
-  /** Tests: instead of asking the file system. */
-  freeBytes?: () => number
-}
-
-export interface FreshUnit {
-  segment: SegmentId
-  unit: number
-  bytes: Uint8Array
-}
-
-export interface StoreStats {
-  /** Of the file. */
-  fileBytes: number
-  usedBytes: number
-  budgetBytes: number
-  runs: number
-  hits: number
-  misses: number
-  evictedRuns: number
-  /** Units that did not open. */
-  damaged: number
-  /** Times that the file was begun anew. */
-  restarts: number
-  /** Why nothing is kept at the moment. */
-  trouble: string | null
-}
+import type { FreshUnit, StoreOptions, StoreStats } from './store-types.js'
 
 /** Bounds memory when segments are tiny: some 40 MB of this list. */
 const RUNS_MAX = 262_144
@@ -126,6 +99,19 @@ export class UnitStore {
     const { budgetBytes, trouble } = this
     const sizes = (this.db === null ? null : this.attempt(() => this.sizes())) ?? { fileBytes: 0, usedBytes: 0 }
     return { ...sizes, budgetBytes, runs: this.runs.size, ...this.count, trouble }
+  }
+
+  /** fsck, some units at a time; without `drops` it only looks. */
+  look(after: number, drops: boolean): CacheLook {
+    const { db } = this
+    if (db === null) return NOTHING_LEFT
+    const found = this.attempt(() => {
+      const { look, spoilt } = lookAtUnits(db, this.options.key, after)
+      if (drops)
+        for (const { id, sealed } of spoilt) this.removeDamaged(Math.floor(id / UNITS_PER_RUN), id, sealed.length)
+      return look
+    })
+    return found ?? { ...NOTHING_LEFT, isAnew: true }
   }
 
   close(): void {
