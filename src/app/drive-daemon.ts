@@ -93,9 +93,7 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
   const control = await ControlServer.listen(
     socket,
     controlMethods({
-      ...statusParts,
-      stateDir,
-      status,
+      ...{ ...statusParts, stateDir, status },
       unmountIfIdle: () => {
         unmounting = door.unmountIfIdle()
         return unmounting

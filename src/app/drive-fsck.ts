@@ -109,7 +109,7 @@ async function checkLedger(
     return true
   } catch (error) {
     if (!isCode(error, 'database-damaged')) throw error
-    report.findings.push({ code: 'ledger-damaged', message: (error as AppError).message })
+    report.findings.push(finding('ledger-damaged', (error as AppError).message))
     if (!dryRun) await care.noteDamage((error as AppError).message)
     return false
   }
@@ -131,7 +131,7 @@ async function checkStaged(
     report.ledger.stagedBytes += look.bytes
     for (const { stagedId, bytes } of look.spoilt) {
       spoilt.push(stagedId)
-      report.findings.push({ code: 'staged-spoilt', message: `staged row ${stagedId} (${bytes} bytes) does not open` })
+      report.findings.push(finding('staged-spoilt', `staged row ${stagedId} (${bytes} bytes) does not open`))
     }
     progress('staged', report.ledger.stagedBytes, Math.max(report.ledger.stagedBytes, openBytes + pendingBytes))
     after = look.next
@@ -153,7 +153,7 @@ async function checkCache(
   for (let after: number | null = 0; after !== null; ) {
     signal.throwIfAborted()
     const look: Awaited<ReturnType<typeof storage.cache.look>> = await storage.cache.look(after, !dryRun)
-    if (look.isAnew) report.repaired.push({ code: 'cache-damaged', message: 'the cache was damaged and is begun anew' })
+    if (look.isAnew) report.repaired.push(finding('cache-damaged', 'the cache was damaged and is begun anew'))
     cache.units += look.units
     cache.bytes += look.bytes
     cache.spoilt += look.spoilt
@@ -162,7 +162,7 @@ async function checkCache(
   }
   if (cache.spoilt === 0) return
   const into = dryRun ? report.findings : report.repaired
-  into.push({ code: 'cache-spoilt', message: `${cache.spoilt} units of the cache do not open: they are fetched again` })
+  into.push(finding('cache-spoilt', `${cache.spoilt} units of the cache do not open: they are fetched again`))
 }
 
 function checkLeftovers({ stateDir }: FsckParts, { dryRun }: FsckOptions, report: FsckReport): void {
@@ -170,7 +170,7 @@ function checkLeftovers({ stateDir }: FsckParts, { dryRun }: FsckOptions, report
     if (!LEFTOVER.test(name)) continue
     if (!dryRun) rmSync(path.join(stateDir, name), { force: true, recursive: true })
     const into = dryRun ? report.findings : report.repaired
-    into.push({ code: 'leftover', message: `${name} was left behind by a process that was cut short` })
+    into.push(finding('leftover', `${name} was left behind by a process that was cut short`))
   }
 }
 
@@ -189,13 +189,17 @@ async function checkPlacement(
       const files = await care.filesAtRisk({ segments: lost, staged: [] })
       report.lost = joined(report.lost, files)
       const message = `${files.segments} segments that files need cannot be had from the network now`
-      if (files.segments > 0) report.findings.push({ code: 'segment-lost', message })
+      if (files.segments > 0) report.findings.push(finding('segment-lost', message))
     }
     if (weak.length > 0) report.atRisk = await care.filesAtRisk({ segments: weak, staged: [] })
   } catch (error) {
     if (signal.aborted || !(error instanceof AppError)) throw error
     report.unasked = `${error.message} [${error.code}]`
   }
+}
+
+function finding(code: string, message: string): Finding {
+  return { code, message }
 }
 
 function joined(a: FilesAtRisk, b: FilesAtRisk): FilesAtRisk {

@@ -241,6 +241,9 @@ function linesOf(outcome: HealOutcome, { folder }: Pick<SetAside, 'folder'>): st
     ]
   }
   const { operations, bytes, lostBytes, lostFileCount, lostOperations } = outcome.carried
+  if (operations === 0 && lostOperations === null) {
+    return [`the drive is healed from the network; whether it had changes that were only here cannot be told: ${keep}`]
+  }
   const lines = [
     `the drive is healed: ${operations} changes with ${formatBytes(bytes)} that were only here were carried over`,
   ]

@@ -4,7 +4,7 @@
  */
 
 import path from 'node:path'
-import { AppError } from '../base/errors.js'
+import { AppError, isCode } from '../base/errors.js'
 import { failpoint } from '../base/failpoint.js'
 import type { Log } from '../base/log.js'
 import type { SecretBytes } from '../crypto/secret.js'
@@ -204,9 +204,16 @@ function rebuiltLine({ chain, upkeep }: DriveSync, { ledger }: DriveStorage): st
 }
 
 export function lockState(stateDir: string): () => void {
+  const file = path.join(stateDir, 'state.lock')
   try {
-    return lockFolder(path.join(stateDir, 'state.lock'))
+    return lockFolder(file)
   } catch (error) {
+    if (isCode(error, 'database-damaged')) {
+      throw new AppError('state-damaged', `${file} is damaged`, {
+        cause: error,
+        hint: 'it holds nothing: remove it, when no shardrive mount uses this directory',
+      })
+    }
     if (!(error instanceof AppError) || error.code !== 'folder-locked') throw error
     throw new AppError('drive-busy', `another process has the drive of ${stateDir} mounted`, {
       cause: error,

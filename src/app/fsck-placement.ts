@@ -1,5 +1,6 @@
 /** What the bridge says of the segments of a drive, against what its ledger says; and, when asked for, every one of them read. */
 import { AppError } from '../base/errors.js'
+import { linkSignal } from '../base/linked-signal.js'
 import type { SegmentId } from '../model/ids.js'
 import type { SegmentInfo } from '../model/segment.js'
 import { ownsShards } from '../segment/root.js'
@@ -24,7 +25,7 @@ export interface PlacementLook {
 }
 
 const PAGE = 256
-const ASK_MS = 30_000
+const ASK_MS = 10_000
 /** Of one segment: some MiB from hosts that may be slow. */
 const READ_MS = 60_000
 
@@ -68,12 +69,12 @@ async function ask(
   { look, lost, weak }: PlacementFound,
   signal: AbortSignal,
 ): Promise<void> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(ASK_MS)])
   const totalShards = Math.max(...infos.map((one) => one.totalShards))
   const ids = infos.map((one) => one.segment)
-  const located = new Map(
-    (await network.client.locate(drive, ids, { totalShards, signal: limit })).map((one) => [one.segment, one]),
-  )
+  const late = new AppError('timed-out', 'the bridge does not say where segments lie', { retry: 'later' })
+  const limit = linkSignal(signal, { ms: ASK_MS, reason: () => late })
+  const answer = network.client.locate(drive, ids, { totalShards, signal: limit.signal }).finally(limit.release)
+  const located = new Map((await answer).map((one) => [one.segment, one]))
   for (const info of infos) {
     look.segments++
     const shards = [...(located.get(info.segment)?.shards ?? [])].sort((a, b) => a.index - b.index)
@@ -100,15 +101,18 @@ async function readWhole(
   signal: AbortSignal,
 ): Promise<void> {
   const { look } = found
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(READ_MS)])
+  const late = new AppError('timed-out', 'a segment takes too long', { retry: 'later' })
+  const limit = linkSignal(signal, { ms: READ_MS, reason: () => late })
   try {
-    look.readBytes += (await storage.reader.fetchSegmentRange(info, 0, info.plainLength, limit)).length
+    look.readBytes += (await storage.reader.fetchSegmentRange(info, 0, info.plainLength, limit.signal)).length
     look.read++
     found.lost = found.lost.filter((one) => one !== info.segment)
   } catch (error) {
     signal.throwIfAborted()
-    if (!(error instanceof AppError) && (error as Error).name !== 'TimeoutError') throw error
+    if (!(error instanceof AppError)) throw error
     look.unreadable++
     if (!found.lost.includes(info.segment)) found.lost.push(info.segment)
+  } finally {
+    limit.release()
   }
 }

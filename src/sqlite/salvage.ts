@@ -23,21 +23,32 @@ const HEADER_BYTES = 100
  * trees begin on the same pages. Removed with removeDatabase(). Takes as much room as the database, where the file system cannot share it.
  */
 export function copyWithFreshHeader(file: string, copy: string, options: DatabaseOptions): void {
-  const template = `${copy}.template`
-  for (const one of [copy, template]) removeDatabase(one)
+  removeDatabase(copy)
+  const header = Buffer.from(freshHeader(`${copy}.template`, options))
+  fs.copyFileSync(file, copy, fs.constants.COPYFILE_FICLONE)
+  if (fs.existsSync(`${file}-wal`)) fs.copyFileSync(`${file}-wal`, `${copy}-wal`, fs.constants.COPYFILE_FICLONE)
+  header.writeUInt32BE(Math.floor(fs.statSync(file).size / header.length), PAGE_COUNT_AT)
+  header.writeUInt32BE(header.readUInt32BE(CHANGE_COUNTER_AT), VALID_FOR_AT)
+  const fd = fs.openSync(copy, 'r+')
+  try {
+    fs.writeSync(fd, header, 0, header.length, 0)
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+/** Of a database of these migrations that holds nothing. */
+const headers = new WeakMap<DatabaseOptions, Buffer>()
+
+function freshHeader(template: string, options: DatabaseOptions): Buffer {
+  const known = headers.get(options)
+  if (known !== undefined) return known
+  removeDatabase(template)
   try {
     openDatabase(template, options).close()
     const header = fs.readFileSync(template).subarray(0, pageBytesOf(template))
-    fs.copyFileSync(file, copy, fs.constants.COPYFILE_FICLONE)
-    if (fs.existsSync(`${file}-wal`)) fs.copyFileSync(`${file}-wal`, `${copy}-wal`, fs.constants.COPYFILE_FICLONE)
-    header.writeUInt32BE(Math.floor(fs.statSync(file).size / header.length), PAGE_COUNT_AT)
-    header.writeUInt32BE(header.readUInt32BE(CHANGE_COUNTER_AT), VALID_FOR_AT)
-    const fd = fs.openSync(copy, 'r+')
-    try {
-      fs.writeSync(fd, header, 0, header.length, 0)
-    } finally {
-      fs.closeSync(fd)
-    }
+    headers.set(options, header)
+    return header
   } finally {
     removeDatabase(template)
   }

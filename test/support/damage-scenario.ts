@@ -3,7 +3,9 @@ import fs from 'node:fs'
 import path from 'node:path'
 import type { Test } from 'tap'
 import type { BoxDevice } from './box-device.js'
+import type { Dice } from './dice.js'
 import { DriveNet } from './drive-net.js'
+import type { Damage } from './ledger-damage.js'
 import { rampBytes } from './ramp.js'
 
 export interface DamagedDrive {
@@ -62,4 +64,51 @@ export function sameTree(a: Map<string, Buffer | null>, b: Map<string, Buffer | 
     const [one, other] = [a.get(name), b.get(name)]
     return !(one === other || (one && other && one.equals(other)))
   })
+}
+
+/** On a copy of the drive's folder: damaged, opened, looked at, closed. What is wrong then. */
+export async function healAfter(
+  drive: DamagedDrive,
+  from: string,
+  [name, inject]: Damage,
+  dice: Dice,
+): Promise<string[]> {
+  const { device, closed } = drive
+  putBack(device, from)
+  inject(device.dir, dice)
+  device.said.length = 0
+  await device.open({ readOnly: true })
+  const found = await device.hand.tree()
+  const wrong = wrongs(found, drive, device.said)
+  if (from === closed && /magic|first page is zeros/.test(name)) wrong.push(...sameTree(found, drive.whole))
+  await device.drop()
+  return wrong
+}
+
+/** What no damage may do: show what never was, or less than it could without a word. Empty: all is well. */
+export function wrongs(
+  found: Map<string, Buffer | null>,
+  { stored, whole }: Pick<DamagedDrive, 'stored' | 'whole'>,
+  said: readonly string[],
+): string[] {
+  const wrong: string[] = []
+  for (const [name, bytes] of found) {
+    const was = / \((damaged|stored)( \d+)?\)$/.exec(name)
+    if (was?.[1] === 'damaged') wrong.push(...madeUp(name, bytes, whole.get(name.slice(0, was.index)) ?? null))
+    else if (was === null && !isOneOf(bytes, stored.get(name), whole.get(name))) wrong.push(`${name} never looked so`)
+  }
+  const isWhole = sameTree(found, whole).length === 0
+  if (!isWhole && !/cannot be read|can be read|cannot be told|may be missing/.test(said.join('\n')))
+    wrong.push('nobody was told')
+  return wrong
+}
+
+function isOneOf(bytes: Buffer | null, ...others: (Buffer | null | undefined)[]): boolean {
+  return others.some((one) => one === bytes || (one && bytes?.equals(one)))
+}
+
+/** Each byte is what it was, or zero. */
+function madeUp(name: string, bytes: Buffer | null, was: Buffer | null): string[] {
+  if (bytes === null || was === null || bytes.length !== was.length) return [`${name} has another length`]
+  return bytes.every((byte, at) => byte === 0 || byte === was[at]) ? [] : [`${name} has bytes that nobody wrote`]
 }

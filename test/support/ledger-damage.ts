@@ -88,6 +88,6 @@ export const LOG_DAMAGES: readonly Damage[] = [
     'the header of the log is noise',
     (state) => change(`${ledgerOf(state)}-wal`, (bytes) => void noiseBytes(5, WAL_HEADER_BYTES).copy(bytes)),
   ],
-  ['the log is gone', (state) => fs.rmSync(`${ledgerOf(state)}-wal`)],
-  ['the database is gone, its log is not', (state) => fs.rmSync(ledgerOf(state))],
 ]
+
+export const DATABASE_GONE: Damage = ['the database is gone, its log is not', (state) => fs.rmSync(ledgerOf(state))]

@@ -135,7 +135,10 @@ export class OldLedger {
   private lastPosition(): number | null {
     const counter = "SELECT value FROM counter WHERE name = 'log'"
     const next = this.attempt(() => this.db.prepare<[], { value: number }>(counter).get()?.value ?? 1)
-    return next === null ? null : next - 1
+    if (next !== null) return next - 1
+    // What was cut, and what was not.
+    const text = `SELECT max((SELECT coalesce(max(log_to), 0) FROM epoch), (SELECT coalesce(max(last), 0) FROM op_log)) AS last`
+    return this.attempt(() => this.db.prepare<[], { last: number }>(text).get()?.last ?? null)
   }
 
   private staged(): { stagedRows: number; stagedBytes: number } {

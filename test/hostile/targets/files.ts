@@ -16,6 +16,7 @@ import { decodeHostKey, encodeHostKey } from '../../../src/host/host-key.js'
 import { readTrafficFile } from '../../../src/host/terms/month-meter.js'
 import { hostId } from '../../../src/model/ids.js'
 import { readDeviceKeys, readDriveFacts } from '../../../src/mount/account/drive-files.js'
+import { setAsides, suspicionOf, unhealed } from '../../../src/mount/account/set-aside.js'
 import type { Dice } from '../../support/dice.js'
 import { mutateJson } from '../../support/mutate-json.js'
 import { noiseBytes } from '../../support/noise.js'
@@ -24,6 +25,7 @@ import { secretOf } from '../../support/secrets.js'
 import { hex, readVectors } from '../../support/vectors.js'
 import { type Opened, spoilBytes, type Target } from '../target.js'
 import { keptDatabase } from './kept.js'
+import { oldLedger } from './old-ledger.js'
 
 interface FileTarget {
   name: string
@@ -138,6 +140,33 @@ const files = [
     read: openProtected,
     codes: ['state-damaged', 'malformed', 'unsupported-version', 'wrong-passphrase'],
     secrets: [hex(deviceKey.seed), hex(deviceKey.labelKey)],
+  }),
+  fileTarget({
+    name: 'about.json',
+    of: ['src/mount/account/set-aside.ts', 'src/base/folders.ts', 'src/wire/check.ts'],
+    file: 'damaged/2027-01-15T080000/about.json',
+    sound: [
+      { version: 1, reason: 'a page is spoilt', timeMs: 1_700_000_000_000, stage: 'moving' },
+      {
+        ...{ version: 1, reason: '', timeMs: 0, stage: 'healed' },
+        outcome: { lines: ['healed'], files: [{ path: 'a/b', bytes: 7, now: 'stored' }] },
+      },
+    ],
+    read: (folder) => {
+      setAsides(folder)
+      unhealed(folder)
+    },
+    codes: [],
+    taken: 'always',
+  }),
+  fileTarget({
+    name: 'ledger.suspect',
+    of: ['src/mount/account/set-aside.ts', 'src/base/folders.ts', 'src/wire/check.ts'],
+    file: 'ledger.suspect',
+    sound: [{ version: 1, reason: 'staged row 7 does not open', isWish: false }],
+    read: (folder) => suspicionOf(folder),
+    codes: [],
+    taken: 'always',
   }),
   fileTarget({
     name: 'host.json',
@@ -264,4 +293,4 @@ const phraseFile = fileTarget({
   secrets: PHRASE_SECRETS,
 })
 
-export const fileTargets: readonly Target[] = [...files, announcedDrive(), phraseFile, keptDatabase()]
+export const fileTargets: readonly Target[] = [...files, announcedDrive(), phraseFile, keptDatabase(), oldLedger()]
