@@ -45,7 +45,10 @@ export async function checkUnmounted(
     undo.push(() => storage.close())
     return await checkDrive({ storage, network, drive: identity.facts.drive, stateDir }, options, progress, signal)
   } catch (error) {
-    throw isCode(error, 'database-damaged') ? unopened(error as AppError) : error
+    if (!isCode(error, 'database-damaged')) throw error
+    const { message } = error as AppError
+    if (!options.dryRun) suspectLedger(stateDir, { reason: message, isWish: false })
+    throw unopened(error as AppError)
   } finally {
     for (const step of undo.reverse()) {
       await Promise.resolve()

@@ -237,7 +237,7 @@ function linesOf(outcome: HealOutcome, { folder }: Pick<SetAside, 'folder'>): st
   if (outcome.kind === 'kept') {
     const many = outcome.operations === null ? 'changes' : `${outcome.operations} changes`
     return [
-      `the drive shows what is stored on the network. ${many} with ${formatBytes(outcome.bytes)} were only here and were not taken over (${outcome.why}): ${keep}`,
+      `the drive shows what is stored on the network. ${many} with ${formatBytes(outcome.bytes)} were only here, as far as that database knows, and were not taken over (${outcome.why}): ${keep}`,
     ]
   }
   const { operations, bytes, lostBytes, lostFileCount, lostOperations } = outcome.carried

@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
 import path from 'node:path'
 import type { Argv } from 'yargs'
 import { AppError, isCode } from '../../base/errors.js'
-import { adviceFor } from '../advice.js'
+import { adviceFor, adviceForReason, codeOfReason } from '../advice.js'
 import type { Arguments, Command } from '../command.js'
 import { exitCodes } from '../exit-codes.js'
 import { formatBytes } from '../numbers.js'
@@ -23,6 +23,8 @@ interface Check {
 }
 
 const SPACE_WANTED_BYTES = 1_073_741_824
+/** No segment counts as stored on fewer than k and two more hosts. */
+const SPARE_RECEIPTS = 2
 /** A daemon that works answers in milliseconds, one that loads a large drive in seconds. */
 const ANSWER_MS = 10_000
 
@@ -35,7 +37,12 @@ export const command: Command<DoctorArguments> = {
   async run(args: Arguments<DoctorArguments>, terminal: Terminal) {
     const stateDir = await knownStateDir(args.state, args.drive)
     const machine = [checkFuse(), await checkAddons(), checkState(stateDir)]
-    const checks: Check[] = [...machine, ...(await checkBridge(stateDir)), ...(await checkDrive(stateDir))]
+    const { checkLocalDatabase, checkStaleMounts } = await import('../doctor-damage.js')
+    const { hasDrive } = await import('../../mount/account/drive-files.js')
+    const here = hasDrive(stateDir) ? [checkLocalDatabase(stateDir)] : []
+    const { checks: bridge, hostsNeeded } = await checkBridge(stateDir)
+    const drive = await checkDrive(stateDir, hostsNeeded)
+    const checks: Check[] = [...machine, ...(await checkStaleMounts()), ...here, ...bridge, ...drive]
     terminal.result(
       { checks },
       checks.flatMap((one) => [
@@ -108,9 +115,10 @@ function checkState(stateDir: string): Check {
   }
 }
 
-async function checkBridge(stateDir: string): Promise<Check[]> {
+/** `hostsNeeded`: with fewer online nothing can be stored. */
+async function checkBridge(stateDir: string): Promise<{ checks: Check[]; hostsNeeded: number }> {
   const { hasDrive, readDriveFacts } = await import('../../mount/account/drive-files.js')
-  if (!hasDrive(stateDir)) return []
+  if (!hasDrive(stateDir)) return { checks: [], hostsNeeded: 1 }
   const name = 'bridge'
   try {
     const { fetchBridgeInfo } = await import('../../bridge-client/bridge-info.js')
@@ -120,11 +128,11 @@ async function checkBridge(stateDir: string): Promise<Check[]> {
       { url: facts.bridgeUrl, bridge: facts.bridge, clock: systemClock },
       { timeoutMs: 5_000 },
     )
-    return [
-      { name, ok: true, detail: `${facts.bridgeUrl}, policy ${info.policy}, scheme ${info.scheme.k}/${info.scheme.n}` },
-    ]
+    const { k, n } = info.scheme
+    const detail = `${facts.bridgeUrl}, policy ${info.policy}, scheme ${k}/${n}`
+    return { checks: [{ name, ok: true, detail }], hostsNeeded: Math.min(n, k + SPARE_RECEIPTS) }
   } catch (error) {
-    return [{ name, ok: false, ...explain(error) }]
+    return { checks: [{ name, ok: false, ...explain(error) }], hostsNeeded: 1 }
   }
 }
 
@@ -136,7 +144,7 @@ interface DriveFacts {
 }
 
 /** What the daemon of this state directory says of itself; that none runs is nothing wrong. */
-async function checkDrive(stateDir: string): Promise<Check[]> {
+async function checkDrive(stateDir: string, hostsNeeded: number): Promise<Check[]> {
   const name = 'drive'
   if (!existsSync(stateDir)) return []
   const { callDaemon } = await import('../../mount/control/client.js')
@@ -144,7 +152,7 @@ async function checkDrive(stateDir: string): Promise<Check[]> {
   const late = AbortSignal.timeout(ANSWER_MS)
   try {
     const facts = await callDaemon(controlSocketOf(stateDir), 'status', {}, { signal: late })
-    return driveChecks(facts as unknown as DriveFacts)
+    return driveChecks(facts as unknown as DriveFacts, hostsNeeded)
   } catch (error) {
     if (isCode(error, 'daemon-not-running')) return [{ name, ok: true, detail: 'not mounted' }]
     if (!late.aborted) return [{ name, ok: false, ...explain(error) }]
@@ -153,22 +161,24 @@ async function checkDrive(stateDir: string): Promise<Check[]> {
   }
 }
 
-function driveChecks({ mount, readOnly, trouble, hosts }: DriveFacts): Check[] {
+function driveChecks({ mount, readOnly, trouble, hosts }: DriveFacts, hostsNeeded: number): Check[] {
   const place = `at ${mount}${readOnly === null ? '' : `, READ-ONLY: ${readOnly}`}`
-  const hint = trouble === null ? undefined : adviceFor(trouble.code)
-  const drive =
-    trouble === null
-      ? { ok: true, detail: place }
-      : { ok: false, detail: `${place}; ${trouble.message} [${trouble.code}]` }
+  // Reasons that somebody chose are nothing wrong.
+  const wayOut = trouble === null ? adviceForReason(readOnly ?? '') : adviceFor(trouble.code)
+  const more = trouble === null ? '' : `; ${trouble.message} [${trouble.code}]`
+  const isWell = trouble === null && (readOnly === null || codeOfReason(readOnly) === undefined)
+  const drive = { name: 'drive', ok: isWell, detail: `${place}${more}` }
   const online = hosts.online === null ? 'unknown how many are online' : `${hosts.online} of ${hosts.total} online`
   const relayed = hosts.relayed === 0 ? '' : ` (${hosts.relayed} through a relay)`
   const refused = hosts.refused === 0 ? '' : `, ${hosts.refused} connections refused`
+  const areFew = hosts.online !== null && hosts.online < hostsNeeded
+  const few = areFew ? `; ${hostsNeeded} are needed to store anything` : ''
   return [
-    { name: 'drive', ...drive, ...(hint === undefined ? {} : { hint }) },
+    wayOut === undefined ? drive : { ...drive, hint: wayOut },
     {
       name: 'hosts',
-      ok: hosts.online !== 0 && hosts.refused === 0,
-      detail: `${online}, ${hosts.connected} connected here${relayed}${refused}`,
+      ok: !areFew && hosts.refused === 0,
+      detail: `${online}, ${hosts.connected} connected here${relayed}${refused}${few}`,
       hint:
         hosts.refused === 0
           ? 'start hosts, or wait until they return; what you write stays on this machine until then'
