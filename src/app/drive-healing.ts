@@ -193,7 +193,9 @@ async function carry(ledger: LedgerClient, file: string, device: DeviceId, mark:
   const plan = await carryFrom(facts, recordsOf(ledger), device)
   const head = await ledger.head()
   const isRolledBack = facts.headSequence !== null && head !== null && facts.headSequence > head.sequence
-  if ('conflict' in plan) return kept(facts, facts.published?.logTo ?? 0, plan.conflict, isRolledBack)
+  const storedTo = facts.published?.logTo ?? 0
+  if (!isRolledBack && facts.lastPosition !== null && facts.lastPosition <= storedTo) return { kind: 'nothing' }
+  if ('conflict' in plan) return kept(facts, storedTo, plan.conflict, isRolledBack)
   const { from, cuts } = plan
   if (facts.lastPosition !== null && facts.lastPosition <= from) return { kind: 'nothing' }
   try {

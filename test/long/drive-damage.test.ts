@@ -88,6 +88,10 @@ t.test(
     t.same(report.lost.files.map((one) => one.path).sort(), ['a/f3', 'fresh'])
     t.equal(await met.stop(), 0)
     await lab.daemon(['bridge', 'run', '--dir', network.bridgeDir])
+    for (const point of ['mount.start.opened', 'mount.recover.kept', 'mount.carry.written', 'mount.start.online']) {
+      const env = { SHARDRIVE_FAILPOINT: `${point}:1` }
+      await t.rejects(lab.mount({ mount, state, env }), /ended at its start/, `cut short at ${point}`)
+    }
     const healed = await lab.mount({ mount, state })
     t.equal(fs.readFileSync(path.join(mount, 'a/f3')).length, 6_000, 'the stored bytes')
     t.equal(fs.readFileSync(path.join(mount, 'whole'), 'utf8'), 'whole')
