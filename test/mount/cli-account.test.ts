@@ -141,7 +141,6 @@ t.test('damaged files of a state directory are named, and left as they are', asy
   for (const [name, code] of [
     ['drive.json', 'state-damaged'],
     ['device.key', 'state-damaged'],
-    ['ledger.db', 'database-damaged'],
   ] as const) {
     const copy = lab.path(`damaged-${name}`)
     await lab.facts(...recover(phraseFile, copy))
@@ -152,6 +151,17 @@ t.test('damaged files of a state directory are named, and left as they are', asy
     t.match(found.message, name, 'says which file')
     t.ok(fs.readFileSync(path.join(copy, name)).equals(noise), 'not a byte of it was changed')
   }
+})
+
+t.test('S-20 a ledger that is noise is kept as it is, and the mount heals the drive without the words', async (t) => {
+  const state = lab.path('damaged-ledger')
+  await lab.facts(...recover(phraseFile, state))
+  const noise = Buffer.alloc(5_000, 'noise ')
+  fs.writeFileSync(path.join(state, 'ledger.db'), noise, { mode: 0o600 })
+  const healed = await lab.mount({ mount: lab.made('healed-mnt'), state, words: ['--read-only'] })
+  const [folder] = fs.readdirSync(path.join(state, 'damaged'))
+  t.ok(fs.readFileSync(path.join(state, 'damaged', folder as string, 'ledger.db')).equals(noise))
+  t.equal(await healed.stop(), 0)
 })
 
 t.test('more drives of one account', async (t) => {
