@@ -7,13 +7,18 @@ import { check } from '../../src/mount/metadata/check.js'
 import type { Node } from '../../src/mount/metadata/inodes.js'
 import { reap } from '../../src/mount/metadata/mutations.js'
 import { plan } from '../../src/mount/metadata/mutations-io.js'
+import { packPage, unpackPage } from '../../src/mount/metadata/packing.js'
+import { list } from '../../src/mount/metadata/queries.js'
 import { openTables, type Tables } from '../../src/mount/metadata/tables.js'
+import type { DirectoryRow } from '../../src/mount/metadata/types.js'
 import { hashOf, type Shown, showFile, showXattrs } from './crash-model.js'
 
 const ROOT = 1
 const TYPE = 0o170000
 const FOLDER = 0o040000
 const LINK = 0o120000
+/** What one page holds. */
+const NAMES_MAX = 1_000
 const PLAN_BYTES = 8 * 1_048_576
 
 export interface Looked {
@@ -35,8 +40,7 @@ export function lookAtLedger(state: string, key: Uint8Array): Looked {
   try {
     reap(tables, tables.inodes.orphans())
     const findings = check(tables).map(({ code, message }) => `${code}: ${message}`)
-    for (const { name, ino } of tables.dentries.after(ROOT, 0, 1_000))
-      folders.set(name.toString(), showFolder(tables, ino))
+    for (const { name, ino } of namesOf(tables, ROOT)) folders.set(name.toString(), showFolder(tables, ino))
     return { folders, findings }
   } catch (error) {
     if (!isCode(error, 'database-damaged') && !/SQLITE/.test(String((error as { code?: unknown }).code))) throw error
@@ -46,10 +50,16 @@ export function lookAtLedger(state: string, key: Uint8Array): Looked {
   }
 }
 
+function namesOf(t: Tables, folder: number): readonly DirectoryRow[] {
+  const page = unpackPage(packPage(list(t, folder, 0, NAMES_MAX, false), []))
+  if (!page.end) throw new Error('more names than a test makes')
+  return page.entries
+}
+
 function showFolder(t: Tables, folder: number): Shown {
   const found: { name: string; node: Node }[] = []
   const walk = (ino: number, place: string) => {
-    for (const entry of t.dentries.after(ino, 0, 10_000)) {
+    for (const entry of namesOf(t, ino)) {
       const name = path.join(place, entry.name.toString())
       const node = t.inodes.get(entry.ino) as Node
       found.push({ name, node })

@@ -50,8 +50,8 @@ const tree: Record<string, Answer> = {
       if (target === null) throw new AppError('invalid-argument', 'not a symbolic link')
       return packBytes(target)
     }),
-  list: (s, _t, ino: number, cookie: number, limit: number, withAttributes: boolean) =>
-    s.run('read', (t) => packPage(queries.list(t, ino, cookie, limit, withAttributes))),
+  list: (s, transfer, ino: number, cookie: number, limit: number, withAttributes: boolean) =>
+    s.run('read', (t) => packPage(queries.list(t, ino, cookie, limit, withAttributes), transfer)),
   getXattr: (s, transfer, ino: number, name: string) =>
     s.run('read', (t) => {
       const value = t.xattrs.get(nodeOf(t, ino).ino, unpackBytes(name))

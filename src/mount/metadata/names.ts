@@ -9,8 +9,24 @@ export interface Dentry {
   readonly cookie: number
 }
 
-export interface NamedDentry extends Dentry {
-  readonly name: Buffer
+/** Names of one directory in the order of their cookies, in four columns: what a listing has to say of them in one row of SQL. */
+export interface DentryColumns {
+  readonly count: number
+  /** Joined by '/', which no name holds. */
+  readonly names: Buffer
+  /** JSON: arrays of numbers. */
+  readonly inos: string
+  readonly types: string
+  readonly cookies: string
+}
+
+/** SQLite steps through rows four times as fast as objects are made of them. Its order is the subquery's; unpacking asserts that. */
+const COLUMNS = `SELECT count(*) AS count, CAST(group_concat(name, '/') AS BLOB) AS names, json_group_array(ino) AS inos,
+  json_group_array(type) AS types, json_group_array(cookie) AS cookies
+  FROM (SELECT name, ino, type, cookie FROM dentry WHERE parent = ? AND cookie > ? ORDER BY cookie LIMIT ?)`
+
+export function numbersOf(column: string): readonly number[] {
+  return JSON.parse(column) as number[]
 }
 
 export class Dentries {
@@ -46,9 +62,10 @@ export class Dentries {
     return this.database.sql('SELECT 1 FROM dentry WHERE parent = ? LIMIT 1').get(directory) === undefined
   }
 
-  after(directory: number, cookie: number, limit: number): NamedDentry[] {
-    const text = 'SELECT name, ino, type, cookie FROM dentry WHERE parent = ? AND cookie > ? ORDER BY cookie LIMIT ?'
-    return this.database.sql<[number, number, number], NamedDentry>(text).all(directory, cookie, limit)
+  /** Names behind `cookie`; null when there are none. */
+  after(directory: number, cookie: number, limit: number): DentryColumns | null {
+    const row = this.database.sql<[number, number, number], DentryColumns>(COLUMNS).get(directory, cookie, limit)
+    return row === undefined || row.count === 0 ? null : row
   }
 }
 

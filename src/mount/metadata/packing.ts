@@ -3,10 +3,13 @@
  * objects and pooled buffers (a slice clones its whole pool): so inodes are flat arrays, names are strings of bytes
  * (latin1), and bytes are arrays of their own, transferred when they are large.
  */
+import { assert } from '../../base/assert.js'
 import { AppError, type Retry } from '../../base/errors.js'
 import type { FileId } from '../../model/ids.js'
 import { HEAL_HINT } from './database.js'
-import type { Changed, DirectoryPage, Inode, Piece, Plan, Progress } from './types.js'
+import { type DentryColumns, numbersOf } from './names.js'
+import type { PackablePage } from './queries.js'
+import type { Changed, DirectoryPage, DirectoryRow, Inode, Piece, Plan, Progress } from './types.js'
 
 export type PackedInode = readonly (number | string)[]
 export type Call = [id: number, method: string, ...args: unknown[]]
@@ -20,6 +23,7 @@ export interface ReplyBatch {
 
 /** Smaller buffers are cheaper to copy than to hand over. */
 const TRANSFER_BYTES_MIN = 16_384
+const SLASH = 0x2f
 
 export function packBytes(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
@@ -88,21 +92,45 @@ export function unpackInodeOrNull(value: unknown): Inode | null {
   return value === null ? null : unpackInode(value as PackedInode)
 }
 
-type PackedEntry = [name: string, ino: number, type: number, cookie: number, inode: PackedInode | null]
+/** Columns of a directory's names, what their inodes are (null: not asked), whether it ends here, its parent. */
+type PackedPage = [columns: DentryColumns | null, inodes: (PackedInode | null)[] | null, end: boolean, parent: number]
 
-export function packPage(page: DirectoryPage): unknown {
-  const entries = page.entries.map((e): PackedEntry => {
-    return [packBytes(e.name), e.ino, e.type, e.cookie, e.inode === undefined ? null : packInode(e.inode)]
-  })
-  return [entries, page.end, page.parent]
+export function packPage(page: PackablePage, transfer: ArrayBuffer[]): PackedPage {
+  const { columns, inodes, end, parent } = page
+  const packed = columns && { ...columns, names: ownBytes(columns.names, transfer) as Buffer }
+  return [packed, inodes?.map((one) => one && packInode(one)) ?? null, end, parent]
 }
 
 export function unpackPage(value: unknown): DirectoryPage {
-  const [packed, end, parent] = value as [PackedEntry[], boolean, number]
-  const entries = packed.map(([name, ino, type, cookie, inode]) => {
-    return { name: unpackBytes(name), ino, type, cookie, inode: inode === null ? undefined : unpackInode(inode) }
-  })
-  return { entries, end, parent }
+  const [columns, inodes, end, parent] = value as PackedPage
+  return { entries: columns === null ? [] : unpackEntries(columns, inodes), end, parent }
+}
+
+function unpackEntries(columns: DentryColumns, inodes: PackedPage[1]): DirectoryRow[] {
+  const names = bufferOf(columns.names)
+  const [inos, modes] = [numbersOf(columns.inos), numbersOf(columns.types)]
+  const cookies = numbersOf(columns.cookies)
+  const entries: DirectoryRow[] = []
+  let last = 0
+  for (let at = 0, start = 0; start < names.length; at++) {
+    let end = start
+    while (end < names.length && names[end] !== SLASH) end++
+    const cookie = cookies[at] as number
+    assert(cookie > last, 'a directory is listed in its order')
+    last = cookie
+    const packed = inodes?.[at]
+    const inode = packed ? unpackInode(packed) : undefined
+    entries.push({
+      name: names.subarray(start, end),
+      ino: inos[at] as number,
+      mode: modes[at] as number,
+      cookie,
+      inode,
+    })
+    start = end + 1
+  }
+  assert(entries.length === columns.count, 'names hold no slash')
+  return entries
 }
 
 export function packPlan(plan: Plan, transfer: ArrayBuffer[]): unknown {

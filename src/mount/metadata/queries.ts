@@ -4,9 +4,10 @@ import { idBytes, type SegmentId } from '../../model/ids.js'
 import type { SegmentInfo } from '../../model/segment.js'
 import { lastPublished } from './epochs.js'
 import { inodeOf } from './inodes.js'
+import { type DentryColumns, numbersOf } from './names.js'
 import { directoryOf, nodeOf } from './rules.js'
 import type { Tables } from './tables.js'
-import type { DirectoryPage, FileState, SegmentPage, SnapshotMark } from './types.js'
+import type { FileState, Inode, SegmentPage, SnapshotMark } from './types.js'
 
 const LIST_MAX = 1_000
 const STATE_SEGMENTS_MAX = 1_000
@@ -14,15 +15,26 @@ const PLACEMENT_BYTES_MAX = 65_536
 /** Snapshots kept. Of the chain's records all are: a bridge may lose them (docs/adr/0012-a-bridge-that-lost-its-books.md). */
 const SNAPSHOTS_KEPT = 2
 
-export function list(t: Tables, ino: number, cookie: number, limit: number, withAttributes: boolean): DirectoryPage {
+/** As it travels: see packing.ts. */
+export interface PackablePage {
+  readonly columns: DentryColumns | null
+  /** In the order of the names, when they were asked for. */
+  readonly inodes: readonly (Inode | null)[] | null
+  readonly end: boolean
+  readonly parent: number
+}
+
+export function list(t: Tables, ino: number, cookie: number, limit: number, withAttributes: boolean): PackablePage {
   const directory = directoryOf(t, ino)
   const wanted = Math.max(1, Math.min(limit, LIST_MAX))
-  const rows = t.dentries.after(directory.ino, cookie, wanted)
-  const entries = rows.map((row) => {
-    const node = withAttributes ? t.inodes.get(row.ino) : null
-    return { ...row, inode: node === null ? undefined : inodeOf(node, t.inodes.version) }
-  })
-  return { entries, end: rows.length < wanted, parent: directory.parent }
+  const columns = t.dentries.after(directory.ino, cookie, wanted)
+  const inodes = withAttributes && columns !== null ? numbersOf(columns.inos).map(attributesOf) : null
+  return { columns, inodes, end: (columns?.count ?? 0) < wanted, parent: directory.parent }
+
+  function attributesOf(one: number): Inode | null {
+    const node = t.inodes.get(one)
+    return node && inodeOf(node, t.inodes.version)
+  }
 }
 
 export function stateOf(t: Tables, ino: number): FileState {

@@ -36,7 +36,7 @@ export interface DirectoryRow {
   readonly name: Buffer
   readonly ino: number
   /** Type bits (S_IFMT part). */
-  readonly type: number
+  readonly mode: number
   /** > 2, rising in the order of creation of the names, never reused; 1 and 2 are free for '.' and '..'. */
   readonly cookie: number
   /** With `attributes` only. */

@@ -58,6 +58,7 @@ export class Vfs implements fs.FileSystem {
   changedBehind(changes: BatchChanges): Outdated {
     const { fresh, table } = this.state
     fresh.forgetAll()
+    this.directories.changedBehind()
     const inodes = [...changes.inodes].filter((ino) => table.get(ino) !== undefined)
     for (const ino of inodes) table.stale(ino, changes.asOf)
     // Without the directory it cannot know a name in it, nor that there is none.
@@ -189,7 +190,7 @@ export class Vfs implements fs.FileSystem {
     return this.directories.read(ino, fh, offset, limit, plus)
   }
   releaseDirectory(_ino: number, fh: number): void {
-    this.state.close(fh)
+    this.directories.close(fh)
   }
   fsyncDirectory(ino: number, fh: number, _dataOnly: boolean, ctx: Ctx): Promise<void> {
     this.state.handle(fh, ino)

@@ -25,7 +25,7 @@ t.test('a file that was made is found, listed and counted in its directory', asy
   t.equal((await ledger.attributes(ROOT)).nlink, 3)
   const page = await ledger.list(ROOT, 0, 10, true)
   t.same(
-    page.entries.map((e) => [e.name.toString(), e.type]),
+    page.entries.map((e) => [e.name.toString(), e.mode]),
     [
       ['a', 0o100000],
       ['d', 0o040000],
