@@ -57,6 +57,30 @@ print(n, os.listdir('.'))"`,
   t.equal(out, '3000\n3000 []\n')
 })
 
+t.test('S-45 a file has no inode flags, and is given none: whoever asks for one is told', async (t) => {
+  const { mount } = await driveOf(t)
+  const out = await shell(
+    mount,
+    `mkdir d; touch f; python3 - <<'END'
+import errno, fcntl, os, struct
+def ask(name, number, given):
+    fd = os.open(name, os.O_RDONLY)
+    try: return fcntl.ioctl(fd, number, given).hex()
+    except OSError as error: return errno.errorcode[error.errno]
+    finally: os.close(fd)
+IMMUTABLE, GET, SET, GETX, SETX, VERSION = 0x10, 0x80086601, 0x40086602, 0x801c581f, 0x401c5820, 0x80087601
+for name in 'f', 'd':
+    print(ask(name, GET, bytes(8)), ask(name, SET, bytes(8)), ask(name, SET, struct.pack('Q', IMMUTABLE)))
+    print(ask(name, GETX, bytes(28)), ask(name, SETX, bytes(28)), ask(name, SETX, struct.pack('I24x', 8)), ask(name, VERSION, bytes(8)))
+END
+     echo still > f && rm f && rmdir d && echo free`,
+  )
+  const zeros = (bytes: number) => '00'.repeat(bytes)
+  const flags = `${zeros(8)} ${zeros(8)} ENOTSUP\n`
+  const each = `${flags}${zeros(28)} ${zeros(28)} ENOTSUP ENOTTY\n`
+  t.equal(out, `${each}${each}free\n`)
+})
+
 t.test('S-11 everything is the same after an unmount and a mount', async (t) => {
   const drive = await driveOf(t)
   const list = `find . -printf '%P %y %m %n %s %T@ %C@ %b %l\\n' | LC_ALL=C sort; find . -type f ! -name sparse -print0 | LC_ALL=C sort -z | xargs -0 md5sum`

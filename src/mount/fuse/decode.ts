@@ -3,6 +3,7 @@
  * outside of what was received. Names, values and targets are copied, the data of WRITE is not.
  */
 import type { AttributeChanges, OpenFlags, Timestamp } from './filesystem.js'
+import { decodeIoctl } from './inode-flags.js'
 import * as at from './offsets.js'
 import {
   ALLOCATE_BIT,
@@ -68,8 +69,9 @@ export function decodeRequest(from: RequestBytes, opcode: number, ino: number): 
     case OP.DESTROY:
     case OP.SYNCFS:
     case OP.ACCESS:
-    case OP.IOCTL:
       return { op: opcode, ino }
+    case OP.IOCTL:
+      return decodeIoctl(from, ino)
     case OP.READ:
     case OP.READDIR:
     case OP.READDIRPLUS:

@@ -112,6 +112,9 @@ export const INIT_OUT = {
   flags2: 32,
   size: 64,
 }
+export const IOCTL_IN = { fh: 0, flags: 8, command: 12, argument: 16, inSize: 24, outSize: 28, size: 32 }
+/** Result and flags, the counts of a conversation that this door does not hold; the bytes asked for follow. */
+export const IOCTL_OUT = { result: 0, flags: 4, inCount: 8, outCount: 12, size: 16 }
 export const DIRENT = { ino: 0, offset: 8, nameLength: 16, type: 20, name: 24 }
 /** A readdirplus entry is an ENTRY_OUT followed by a DIRENT; both kinds are padded to 8 bytes. */
 export const DIRENT_ALIGN = 8

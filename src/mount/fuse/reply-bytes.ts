@@ -126,6 +126,11 @@ export class ReplyBytes {
     return at.LSEEK_OUT.size
   }
 
+  zerosBody(size: number): number {
+    this.bytes.fill(0, BODY, BODY + size)
+    return size
+  }
+
   statisticsBody(s: FileSystemStatistics): number {
     this.bytes.fill(0, BODY, BODY + at.STATFS_OUT.size)
     this.u64(BODY + at.STATFS_OUT.blocks, s.blocks)

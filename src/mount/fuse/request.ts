@@ -85,7 +85,15 @@ export type Request =
       readonly toOffset: number
       readonly length: number
     })
-  | { readonly op: Op['ACCESS'] | Op['IOCTL']; readonly ino: number }
+  | (At & {
+      readonly op: Op['IOCTL']
+      readonly command: number
+      /** Bytes that the answer has. */
+      readonly outSize: number
+      /** What is handed in, if anything, says nothing. */
+      readonly allZero: boolean
+    })
+  | { readonly op: Op['ACCESS']; readonly ino: number }
   /** A request that this program does not know. */
   | { readonly op: 0; readonly ino: number }
 

@@ -2,6 +2,8 @@
 import type { Call } from './call.js'
 import { ERRNO } from './errno.js'
 import type { Attributes, FileSystem } from './filesystem.js'
+import { flagsOutcome } from './inode-flags.js'
+import { IOCTL_OUT } from './offsets.js'
 import { OP, RENAME_BIT } from './opcodes.js'
 import type { Replies } from './replies.js'
 import type { Request, RequestOf } from './request.js'
@@ -98,7 +100,11 @@ export const NAME_SERVICES = {
   },
   // Permissions are the kernel's to check: it then stops asking.
   [OP.ACCESS]: (_fs, to, call) => to.error(call, ERRNO.ENOSYS),
-  [OP.IOCTL]: (_fs, to, call) => to.error(call, ERRNO.ENOTTY),
+  [OP.IOCTL]: (_fs, to, call, r) => {
+    const errno = flagsOutcome(r)
+    if (errno === 0) to.body(call, to.out.zerosBody(IOCTL_OUT.size + r.outSize))
+    else to.error(call, errno)
+  },
   [OP.DESTROY]: (_fs, to, call) => {
     to.empty(call)
   },

@@ -124,7 +124,12 @@ export const SAMPLES: readonly Sample[] = [
   }),
   sample(OP.INTERRUPT, body(u32(8), u32(1)), { uniqueLow: 8, uniqueHigh: 1 }),
   sample(OP.DESTROY, body(), {}),
-  sample(OP.IOCTL, body(u64(5), u32(0), u32(1), u64(0), u32(0), u32(0)), {}),
+  sample(OP.IOCTL, body(u64(5), u32(0), u32(0x80086601), u64(99), u32(0), u32(4)), {
+    ...{ command: 0x80086601, outSize: 4, allZero: true },
+  }),
+  sample(OP.IOCTL, body(u64(5), u32(0), u32(0x40086602), u64(99), u32(4), u32(0), u32(16)), {
+    ...{ command: 0x40086602, outSize: 0, allZero: false },
+  }),
   sample(OP.FALLOCATE, body(u64(5), u64(4096), u64(8192), u32(3), u32(0)), {
     fh: 5,
     offset: 4096,

@@ -12,6 +12,8 @@ const ERANGE = 34
 const ENOSYS = 38
 const ENODATA = 61
 const EOPNOTSUPP = 95
+const EINVAL = 22
+const ENOTTY = 25
 
 const FILE: Attributes = {
   ino: 2 ** 40 + 5,
@@ -185,6 +187,18 @@ t.test('extended attributes are sized first, and told apart when missing or when
   t.equal(ask({ opcode: OP.GETXATTR, body: get(64, 'system.posix_acl_access') }).errno, EOPNOTSUPP)
   t.strictSame(ask({ opcode: OP.LISTXATTR, body: u64(0) }).body, u64(14))
   t.strictSame(ask({ opcode: OP.LISTXATTR, body: u64(64) }).body, Buffer.from('user.a\0user.b\0'))
+})
+
+t.test('S-45 of inode flags there are none: to be told, to be left so, and not to be set', async (t) => {
+  const { ask } = openCounter(new MemoryFileSystem())
+  const ioctl = (command: number, outSize: number, given: Buffer = Buffer.alloc(0)): Buffer =>
+    body(u64(1), u32(0), u32(command), u64(0), u32(given.length), u32(outSize), given)
+  const flags = [0x80086601, 4] as const
+  t.strictSame(ask({ opcode: OP.IOCTL, body: ioctl(...flags) }).body, Buffer.alloc(20))
+  t.equal(ask({ opcode: OP.IOCTL, body: ioctl(flags[0], 29) }).errno, EINVAL, 'more than any answer has')
+  t.strictSame(ask({ opcode: OP.IOCTL, body: ioctl(0x401c5820, 0, Buffer.alloc(28)) }).body, Buffer.alloc(16))
+  t.equal(ask({ opcode: OP.IOCTL, body: ioctl(0x40086602, 0, u32(0x10)) }).errno, EOPNOTSUPP)
+  t.equal(ask({ opcode: OP.IOCTL, body: ioctl(1, 0) }).errno, ENOTTY)
 })
 
 t.test('every lookup that the kernel forgets is forgotten, one by one or in batches', async (t) => {
