@@ -243,6 +243,7 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
   busy: [
     'busy',
     'cancelled',
+    'daemon-silent',
     'daemon-stopped',
     'database-busy',
     'drive-busy',

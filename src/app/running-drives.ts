@@ -1,7 +1,7 @@
 /**
  * Which drives are mounted here, and where their control sockets are: one small file each in the runtime directory, so that
- * `shardrive sync` in a second terminal needs no options. A file of a daemon that died is recognised by its dead socket; of one that
- * was killed and hangs in the kernel by its process: its socket is open, and nobody will ever answer.
+ * `shardrive sync` in a second terminal needs no options. A file of a daemon that died is recognised by its dead socket, and kept as long
+ * as its mount is left behind; of one that was killed and hangs in the kernel by its process: its socket is open, and nobody will ever answer.
  */
 import { createHash } from 'node:crypto'
 import { lstatSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,6 +12,9 @@ import { AppError } from '../base/errors.js'
 import { explained, makeFolder, readSmall } from '../base/folders.js'
 import { isDying } from '../base/process-state.js'
 import { SOCKET_PATH_MAX } from '../mount/control/server.js'
+import { pidOf } from '../mount/fuse/mount-daemon.js'
+import { MOUNT_TYPE } from '../mount/fuse/mount-point.js'
+import { topMountAt } from '../mount/fuse/mount-table.js'
 import { decodeJson } from '../wire/check.js'
 import { type Static, Type } from '../wire/schema.js'
 import { standardPaths } from './paths.js'
@@ -76,41 +79,56 @@ export async function listRunningDrives(): Promise<RunningDrive[]> {
   return (await lookAround()).running
 }
 
-async function lookAround(): Promise<{ running: RunningDrive[]; killed: RunningDrive[] }> {
+/** Those whose daemon died and has left its mount behind, which answers nothing. */
+export async function listDeadDrives(): Promise<RunningDrive[]> {
+  return (await lookAround()).dead
+}
+
+async function lookAround(): Promise<{ running: RunningDrive[]; dead: RunningDrive[] }> {
   const dir = path.join(runtimeDir(), 'drives')
   const running: RunningDrive[] = []
-  const killed: RunningDrive[] = []
+  const dead: RunningDrive[] = []
   for (const name of namesIn(dir)) {
     const drive = parse(path.join(dir, name))
-    if (drive !== null && isDying(drive.pid)) killed.push(drive)
+    if (drive !== null && isDying(drive.pid)) dead.push(drive)
     else if (drive !== null && (await answers(drive.control))) running.push(drive)
+    else if (drive !== null && (await leftMount(drive))) dead.push(drive)
     else forget(path.join(dir, name))
   }
-  return { running, killed }
+  return { running, dead }
+}
+
+/** The mount that this very daemon made is still in the tree. It is not looked at. */
+async function leftMount({ mountPoint, pid }: RunningDrive): Promise<boolean> {
+  if (mountPoint === null) return false
+  // Where there is no such table, there is none of these mounts either.
+  const mount = await topMountAt(mountPoint).catch(() => undefined)
+  return mount?.type === MOUNT_TYPE && pidOf(mount) === pid
 }
 
 /** The drive of --state, or the one that `target` lies in, or the only one there is. */
 export async function findRunningDrive(stateDir: string | undefined, target?: string): Promise<RunningDrive> {
-  const { running, killed } = await lookAround()
+  const { running, dead } = await lookAround()
   if (stateDir !== undefined) {
     const state = path.resolve(stateDir)
-    expectAlive(killed.find((one) => one.state === state))
+    expectAlive(dead.find((one) => one.state === state))
     return (
       running.find((one) => one.state === state) ?? { state, mountPoint: null, control: controlSocketOf(state), pid: 0 }
     )
   }
   if (target !== undefined) {
     // Before anything is looked at: what lies there does not answer.
-    expectAlive(holderOf(killed, path.resolve(target)))
+    expectAlive(holderOf(dead, path.resolve(target)))
     const holder = holderOf(running, realPlace(target))
     if (holder) return holder
     throw new AppError('not-on-drive', `${target} does not lie on a mounted drive`, { hint: hintOf(running) })
   }
   const here = holderOf(running, process.cwd())
   if (here) return here
+  expectAlive(holderOf(dead, process.cwd()))
   const [only, ...others] = running
   if (only === undefined) {
-    expectAlive(killed[0])
+    expectAlive(dead[0])
     throw new AppError('daemon-not-running', 'no drive is mounted here', {
       hint: 'shardrive mount MOUNTPOINT, or shardrive up, starts one',
     })
@@ -120,11 +138,15 @@ export async function findRunningDrive(stateDir: string | undefined, target?: st
   return only
 }
 
-function expectAlive(killed: RunningDrive | undefined): void {
-  if (killed === undefined) return
-  const { mountPoint, state } = killed
-  throw new AppError('daemon-not-running', `the daemon of ${mountPoint ?? state} was killed`, {
-    hint: `shardrive mount ${mountPoint ?? 'MOUNTPOINT'} brings the drive back; shardrive unmount takes away what is left`,
+function expectAlive(dead: RunningDrive | undefined): void {
+  if (dead !== undefined) throw diedError(dead)
+}
+
+/** `daemon-not-running`, of one that has left its mount behind. */
+export function diedError({ mountPoint, state }: RunningDrive): AppError {
+  const place = mountPoint ?? 'MOUNTPOINT'
+  return new AppError('daemon-not-running', `the daemon of ${mountPoint ?? state} has died`, {
+    hint: `shardrive mount ${place} --state ${state} brings the drive back; shardrive unmount ${place} takes away what is left`,
   })
 }
 

@@ -3,6 +3,7 @@
  * the daemon, so it never ends, its connection stays open, and every question to the mount waits for ever.
  */
 import fs from 'node:fs'
+import path from 'node:path'
 import t from 'tap'
 import { clearStaleMount } from '../../src/mount/fuse/mount-point.js'
 import { Lab } from '../support/drive-process.js'
@@ -87,6 +88,13 @@ t.test('up comes back after everything was killed, also over a mount that hangs'
   await first.exited
   await until('all are dead', async () => (await lab.processes()).length === 0)
   t.same(lab.mounts(), [mount], 'its mount is left behind')
+  const died = {
+    status: 6,
+    stderr: new RegExp(`the daemon of ${mount} has died [^]*shardrive mount ${mount} --state `),
+  }
+  for (const words of [['status'], ['status', path.join(mount, 'a')], ['sync']])
+    t.match(await lab.shardrive(words), died)
+  t.match((await lab.shardrive(['doctor'])).stdout, `BAD  drive: the daemon of ${mount} has died`)
   await hangMount(t, mount)
   t.same(lab.mounts(), [mount], 'and one that hangs took its place')
   const again = await lab.up({ mount })

@@ -25,8 +25,6 @@ interface Check {
 const SPACE_WANTED_BYTES = 1_073_741_824
 /** No segment counts as stored on fewer than k and two more hosts. */
 const SPARE_RECEIPTS = 2
-/** A daemon that works answers in milliseconds, one that loads a large drive in seconds. */
-const ANSWER_MS = 10_000
 
 export const command: Command<DoctorArguments> = {
   declare: (yargs: Argv) =>
@@ -37,12 +35,12 @@ export const command: Command<DoctorArguments> = {
   async run(args: Arguments<DoctorArguments>, terminal: Terminal) {
     const stateDir = await knownStateDir(args.state, args.drive)
     const machine = [checkFuse(), await checkAddons(), checkState(stateDir)]
-    const { checkLocalDatabase, checkStaleMounts } = await import('../doctor-damage.js')
+    const { checkLocalDatabase } = await import('../doctor-damage.js')
     const { hasDrive } = await import('../../mount/account/drive-files.js')
     const here = hasDrive(stateDir) ? [checkLocalDatabase(stateDir)] : []
     const { checks: bridge, hostsNeeded } = await checkBridge(stateDir)
     const drive = await checkDrive(stateDir, hostsNeeded)
-    const checks: Check[] = [...machine, ...(await checkStaleMounts()), ...here, ...bridge, ...drive]
+    const checks: Check[] = [...machine, ...here, ...bridge, ...drive, ...(await checkDead(stateDir))]
     terminal.result(
       { checks },
       checks.flatMap((one) => [
@@ -147,18 +145,28 @@ interface DriveFacts {
 async function checkDrive(stateDir: string, hostsNeeded: number): Promise<Check[]> {
   const name = 'drive'
   if (!existsSync(stateDir)) return []
-  const { callDaemon } = await import('../../mount/control/client.js')
-  const { controlSocketOf } = await import('../running-drives.js')
-  const late = AbortSignal.timeout(ANSWER_MS)
+  const { askDaemon } = await import('../daemon-answers.js')
+  const { findRunningDrive } = await import('../running-drives.js')
   try {
-    const facts = await callDaemon(controlSocketOf(stateDir), 'status', {}, { signal: late })
+    const facts = await askDaemon(await findRunningDrive(stateDir), 'status')
     return driveChecks(facts as unknown as DriveFacts, hostsNeeded)
   } catch (error) {
-    if (isCode(error, 'daemon-not-running')) return [{ name, ok: true, detail: 'not mounted' }]
-    if (!late.aborted) return [{ name, ok: false, ...explain(error) }]
-    const hint = 'shardrive unmount --force takes it away; shardrive mount brings it back'
-    return [{ name, ok: false, detail: `its daemon does not answer in ${ANSWER_MS / 1_000} s`, hint }]
+    const died = (await deadDrives()).some((one) => one.state === path.resolve(stateDir))
+    if (isCode(error, 'daemon-not-running') && !died) return [{ name, ok: true, detail: 'not mounted' }]
+    return [{ name, ok: false, ...explain(error) }]
   }
+}
+
+/** Drives of other state directories whose daemon died. */
+async function checkDead(stateDir: string): Promise<Check[]> {
+  const { diedError } = await import('../running-drives.js')
+  return (await deadDrives())
+    .filter((one) => one.state !== path.resolve(stateDir))
+    .map((one) => ({ name: 'drive', ok: false, ...explain(diedError(one)) }))
+}
+
+async function deadDrives() {
+  return (await import('../running-drives.js')).listDeadDrives()
 }
 
 function driveChecks({ mount, readOnly, trouble, hosts }: DriveFacts, hostsNeeded: number): Check[] {

@@ -29,15 +29,15 @@ export const command: Command<StatusArguments> = {
       .example('shardrive status --watch', 'see how what was written goes to hosts')
       .example('shardrive status ~/shardrive/thesis.pdf', 'is this file stored?') as unknown as Argv<StatusArguments>,
   async run(args: Arguments<StatusArguments>, terminal: Terminal) {
-    const { callDaemon } = await import('../../mount/control/client.js')
+    const { askDaemon } = await import('../daemon-answers.js')
     const drive = await findRunningDrive(args.state, args.path)
-    const look = async () => (await callDaemon(drive.control, 'status')) as unknown as StatusFacts
+    const look = async () => (await askDaemon(drive, 'status')) as unknown as StatusFacts
     if (args.watch) {
       if (args.path !== undefined) throw new AppError('usage', '--watch looks at the whole drive: leave the path out')
       return watch(look, terminal)
     }
     if (args.path !== undefined) {
-      const facts = await callDaemon(drive.control, 'status-of', { ino: inodeOf(args.path) })
+      const facts = await askDaemon(drive, 'status-of', { ino: inodeOf(args.path) })
       terminal.result({ path: args.path, ...facts }, fileLine(args.path, facts))
       return undefined
     }

@@ -2,9 +2,10 @@
 import path from 'node:path'
 import type { Argv } from 'yargs'
 import { AppError, isCode } from '../../base/errors.js'
+import { isDying } from '../../base/process-state.js'
 import type { Arguments, Command } from '../command.js'
 import { formatBytes } from '../numbers.js'
-import { listRunningDrives } from '../running-drives.js'
+import { listRunningDrives, type RunningDrive } from '../running-drives.js'
 import type { Terminal } from '../terminal.js'
 
 interface UnmountArguments {
@@ -25,6 +26,7 @@ export const command: Command<UnmountArguments> = {
     const mountPoint = await placeOf(args.mountpoint)
     const drive = (await listRunningDrives()).find((one) => one.mountPoint === mountPoint)
     if (drive === undefined) return clearDead(mountPoint, terminal)
+    if (!(await answers(drive, args.force))) return endSilent(drive, mountPoint, terminal)
     const { callDaemon } = await import('../../mount/control/client.js')
     const { localBytes } = (await callDaemon(drive.control, 'unmount', { force: args.force })) as { localBytes: number }
     await untilGone(drive.pid)
@@ -43,6 +45,31 @@ async function placeOf(given: string): Promise<string> {
   })
 }
 
+/** False: it stands still, and that is to be ended. Throws `daemon-silent` when it is not. */
+async function answers(drive: RunningDrive, force: boolean): Promise<boolean> {
+  const { askDaemon } = await import('../daemon-answers.js')
+  try {
+    await askDaemon(drive, 'status')
+    return true
+  } catch (error) {
+    if (force && isCode(error, 'daemon-silent')) return false
+    throw error
+  }
+}
+
+/** What it had synced, and all but its last second, is on the disk, and the next mount goes on from there. */
+async function endSilent(drive: RunningDrive, mountPoint: string, terminal: Terminal): Promise<void> {
+  const { topMountAt } = await import('../../mount/fuse/mount-table.js')
+  const { pidOf } = await import('../../mount/fuse/mount-daemon.js')
+  const mount = await topMountAt(mountPoint)
+  // Nobody else's process has this number: its mount names it.
+  if (mount !== undefined && pidOf(mount) === drive.pid) {
+    process.kill(drive.pid, 'SIGKILL')
+    await untilGone(drive.pid)
+  }
+  await clearDead(mountPoint, terminal)
+}
+
 /** Nobody serves this place: what a daemon that was killed left there is taken away. */
 async function clearDead(mountPoint: string, terminal: Terminal): Promise<void> {
   const { preparePlace } = await import('../../mount/fuse/mount-point.js')
@@ -51,13 +78,18 @@ async function clearDead(mountPoint: string, terminal: Terminal): Promise<void> 
   terminal.result({ mount: mountPoint, cleared }, `${mountPoint}: the daemon was dead; its mount is cleared`)
 }
 
+function isGone(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return isDying(pid)
+  } catch {
+    return true
+  }
+}
+
 async function untilGone(pid: number): Promise<void> {
   for (let waitedMs = 0; waitedMs < ENDS_WITHIN_MS; waitedMs += 50) {
-    try {
-      process.kill(pid, 0)
-    } catch {
-      return
-    }
+    if (isGone(pid)) return
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   throw new AppError('busy', `the daemon (pid ${pid}) is still ending`, {

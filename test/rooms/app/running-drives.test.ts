@@ -32,7 +32,7 @@ t.test('a killed daemon is not taken for a running one, though its socket takes 
   announceDrive(drive)
 
   t.same(await listRunningDrives(), [])
-  const killed = { code: 'daemon-not-running', message: /was killed/, hint: /shardrive mount .*mnt/ }
+  const killed = { code: 'daemon-not-running', message: /has died/, hint: /shardrive mount .*mnt/ }
   await t.rejects(findRunningDrive(drive.state), killed)
   await t.rejects(findRunningDrive(undefined, path.join(drive.mountPoint, 'a')), killed)
   await t.rejects(findRunningDrive(undefined), killed)
