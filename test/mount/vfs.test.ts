@@ -81,6 +81,25 @@ END
   t.equal(out, `${each}${each}free\n`)
 })
 
+t.test('S-27 S-14 one write of an appending descriptor goes elsewhere, and everybody reads it there', async (t) => {
+  const { mount } = await driveOf(t)
+  const out = await shell(
+    mount,
+    `python3 - <<'END'
+import errno, os
+NOAPPEND = 0x20
+with open('f', 'w') as f: f.write('abcdef')
+print(open('f').read())
+fd = os.open('f', os.O_RDWR | os.O_APPEND)
+try: print(os.pwritev(fd, [b'XY'], 1, NOAPPEND))
+except OSError as error: print(os.pwrite(os.open('f', os.O_WRONLY), b'XY', 1) if error.errno == errno.EOPNOTSUPP else error)
+print(open('f').read(), os.write(fd, b'!'), open('f').read())
+END
+     sync; [ $(id -u) != 0 ] || echo 3 > /proc/sys/vm/drop_caches; cat f`,
+  )
+  t.equal(out, 'abcdef\n2\naXYdef 1 aXYdef!\naXYdef!')
+})
+
 t.test('S-11 everything is the same after an unmount and a mount', async (t) => {
   const drive = await driveOf(t)
   const list = `find . -printf '%P %y %m %n %s %T@ %C@ %b %l\\n' | LC_ALL=C sort; find . -type f ! -name sparse -print0 | LC_ALL=C sort -z | xargs -0 md5sum`

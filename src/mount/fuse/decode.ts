@@ -190,15 +190,14 @@ function decodeWrite(from: RequestBytes, ino: number): Request {
   const start = BODY + at.WRITE_IN.size
   from.need(start, size)
   const writeFlags = from.u32(BODY + at.WRITE_IN.writeFlags)
-  const fromCache = (writeFlags & WRITE_BIT.CACHE) !== 0
   return {
     op: OP.WRITE,
     ino,
     fh: from.u64(BODY + at.WRITE_IN.fh),
     offset: from.u64Clamped(BODY + at.WRITE_IN.offset),
     data: from.bytes.subarray(start, start + size),
-    // Pages of a shared mapping go where they belong, whichever descriptor carries them.
-    append: !fromCache && (from.u32(BODY + at.WRITE_IN.flags) & O.APPEND) !== 0,
+    // Not O_APPEND of the descriptor: the kernel, which locks the inode, has chosen the end already, unless it was told otherwise
+    // for this write (RWF_NOAPPEND), or it writes back pages of a mapping; and where it says it keeps the bytes itself.
     killSuidGid: (writeFlags & WRITE_BIT.KILL_SUIDGID) !== 0,
   }
 }

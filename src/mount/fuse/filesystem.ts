@@ -225,7 +225,7 @@ export interface FileSystem {
   /**
    * `data` is a view of the door's request buffer and becomes invalid when the method returns (also when it returns a
    * promise): copy what is kept before the first await. At most 1 MiB. Answers the bytes taken, normally all.
-   * `append`: write at the present end instead of `offset`. `killSuidGid`: clear setuid, and setgid
+   * `append`: write at the present end instead of `offset` (the doors never ask: their kernels choose the end). `killSuidGid`: clear setuid, and setgid
    * if the group may execute (the caller lacks CAP_FSETID). security.capability goes with every write and truncation.
    */
   write(

@@ -91,7 +91,7 @@ export const SETATTR_BIT = {
 
 export const GETATTR_FH = 1 << 0
 export const FSYNC_DATA_ONLY = 1 << 0
-export const WRITE_BIT = { CACHE: 1 << 0, KILL_SUIDGID: 1 << 2 } as const
+export const WRITE_BIT = { KILL_SUIDGID: 1 << 2 } as const
 export const OPEN_KILL_SUIDGID = 1 << 0
 export const OPEN_REPLY_BIT = { DIRECT_IO: 1 << 0, KEEP_CACHE: 1 << 1, NOFLUSH: 1 << 5 } as const
 export const RENAME_BIT = { NOREPLACE: 1 << 0, EXCHANGE: 1 << 1 } as const

@@ -54,7 +54,6 @@ export type Request =
       readonly offset: number
       /** A view of the request buffer. */
       readonly data: Buffer
-      readonly append: boolean
       readonly killSuidGid: boolean
     })
   | (Handle & { readonly op: Op['RELEASE'] | Op['RELEASEDIR'] | Op['FLUSH'] })

@@ -74,7 +74,7 @@ export const FILE_SERVICES = {
     })
   },
   [OP.WRITE]: (fs, to, call, r) => {
-    const written = fs.write(r.ino, r.fh, r.offset, r.data, { append: r.append, killSuidGid: r.killSuidGid }, call)
+    const written = fs.write(r.ino, r.fh, r.offset, r.data, { append: false, killSuidGid: r.killSuidGid }, call)
     to.settle(call, written, (count) => {
       if (r.killSuidGid) to.dropClearedMode(r.ino)
       to.body(call, to.out.u32Body(count))

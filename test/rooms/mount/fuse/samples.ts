@@ -88,7 +88,6 @@ export const SAMPLES: readonly Sample[] = [
     fh: 5,
     offset: 2 ** 40,
     data: Buffer.from('data'),
-    append: true,
     killSuidGid: true,
   }),
   sample(OP.STATFS, body(), {}),
