@@ -145,6 +145,31 @@ for (const [who, uid] of [
     t.notOk(isMounted(place))
   })
 
+  t.test(`S-47 of two mounts of ${who} one is killed, and the other goes on`, { skip: not }, async (t) => {
+    openDevice(t)
+    const places = [mountPlace(t, uid), mountPlace(t, uid)] as const
+    const doors = places.map((place) => startDoor(t, [place], { uid }))
+    for (const [at, door] of doors.entries()) t.match(await door.next(), { ready: places[at] })
+    for (const place of places)
+      t.equal((await run('touch', [path.join(place, path.basename(place))], { uid })).status, 0)
+    const [killed, living] = doors as [(typeof doors)[0], (typeof doors)[0]]
+    killed.child.kill('SIGKILL')
+    await killed.exited
+    t.equal(
+      (await run('ls', [places[1]], { uid })).stdout.toString().trim(),
+      path.basename(places[1]),
+      'it has its own names',
+    )
+    t.match((await run('touch', [path.join(places[0], 'x')], { uid })).stderr, /not connected/)
+    living.child.kill('SIGTERM')
+    t.match(await living.next(), { ended: 'unmounted' })
+    t.ok(isMounted(places[0]), 'the other is left as it is')
+    const next = startDoor(t, [places[0]], { uid })
+    t.match(await next.next(), { ready: places[0] })
+    next.child.kill('SIGTERM')
+    t.match(await next.next(), { ended: 'unmounted' })
+  })
+
   t.test(`process.exit of ${who} with a living mount leaves nothing`, { skip: not }, async (t) => {
     openDevice(t)
     const place = mountPlace(t, uid)
