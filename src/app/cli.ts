@@ -125,8 +125,8 @@ function refuseTwice(args: Record<string, unknown>): void {
   }
 }
 
-/** Options that take several values. */
-const LISTS = new Set(['ice', 'worker'])
+/** What takes several values. */
+const LISTS = new Set(['ice', 'paths', 'worker'])
 
 /** A command line that a command refused: where to read how it is written. */
 function withHelp(error: unknown, words: readonly string[]): unknown {

@@ -1,7 +1,9 @@
 /** What the control socket of a mounted drive can be asked. */
 import { AppError } from '../base/errors.js'
 import type { ControlCall, ControlMethods } from '../mount/control/server.js'
+import type { Pins } from '../mount/pins/pins.js'
 import { checkDrive, type FsckReport } from './drive-fsck.js'
+import { pinMethods } from './drive-pins.js'
 import type { DriveStatus, StatusParts } from './drive-status.js'
 import { storedOf } from './drive-status.js'
 
@@ -11,6 +13,7 @@ const COMPLETE_EVERY_MS = 500
 export interface ControlParts extends StatusParts {
   stateDir: string
   status: DriveStatus
+  pins: Pins
   /** False: programs have files of it open. */
   unmountIfIdle(): Promise<boolean>
   /** Begins the end of the daemon; resolves with what was not stored when the drive was closed. */
@@ -21,6 +24,7 @@ export function controlMethods(parts: ControlParts): ControlMethods {
   return {
     status: () => parts.status.describe(),
     'status-of': (call) => fileStatus(parts, call),
+    ...pinMethods(parts.pins),
     sync: (call) => syncDrive(parts, call),
     fsck: (call) => fsck(parts, call),
     unmount: async (call) => {
@@ -53,7 +57,7 @@ async function fsck(parts: ControlParts, { params, signal, progress }: ControlCa
 }
 
 /** {ino}: state of one file and how many shards of its segments are stored. */
-async function fileStatus(parts: StatusParts & { status: DriveStatus }, call: ControlCall): Promise<object> {
+async function fileStatus(parts: ControlParts, call: ControlCall): Promise<object> {
   const ino = call.params.ino
   if (typeof ino !== 'number' || !Number.isSafeInteger(ino) || ino < 1)
     throw new AppError('usage', 'status-of needs an inode number')
@@ -65,8 +69,12 @@ async function fileStatus(parts: StatusParts & { status: DriveStatus }, call: Co
     const one = short.get(segment)
     if (one && (worst === null || one.stored < worst.stored)) worst = { stored: one.stored, of: one.n }
   }
+  const { bytes, of } = await parts.pins.here(ino, call.signal)
   return {
     state,
+    pinned: parts.pins.isPinned(ino),
+    hereBytes: bytes,
+    dataBytes: of,
     segments: segments.length,
     health: health === null ? 'unknown' : worst === null ? 'full' : 'short',
     worst,

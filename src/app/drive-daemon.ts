@@ -76,7 +76,7 @@ async function openDoor(
 }
 
 async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log: Log): Promise<RunningMount> {
-  const { identity, network, storage, sync, files } = drive
+  const { identity, network, storage, sync, files, pins } = drive
   const { mountPoint } = door
   const stateDir = path.resolve(options.stateDir)
   const statusParts = { identity, network, storage, sync, mountPoint, clock: REAL_SURROUNDINGS.clock }
@@ -93,7 +93,7 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
   const control = await ControlServer.listen(
     socket,
     controlMethods({
-      ...{ ...statusParts, stateDir, status },
+      ...{ ...statusParts, stateDir, status, pins },
       unmountIfIdle: () => {
         unmounting = door.unmountIfIdle()
         return unmounting

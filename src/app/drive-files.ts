@@ -7,6 +7,7 @@ import { KernelNews } from '../mount/fuse/kernel-news.js'
 import type { BatchChanges } from '../mount/metadata/batch-changes.js'
 import { ROOT_INO } from '../mount/vfs/inode-table.js'
 import { NOTICE_NAME, type NoticeSource } from '../mount/vfs/notice.js'
+import type { Pins } from '../mount/vfs/ports.js'
 import { Vfs } from '../mount/vfs/vfs.js'
 import { Staging } from '../mount/writer/staging.js'
 import { StagingSpace } from '../mount/writer/staging-space.js'
@@ -15,6 +16,7 @@ import type { DriveStorage } from './drive-storage.js'
 import { KnownHealth } from './known-health.js'
 
 export interface FileSystemOptions {
+  pins: Pins
   clock: Clock
   log: Log
   fsyncStored: boolean
@@ -59,6 +61,8 @@ export async function openFileSystem(
   const start = async () => {
     await refreshSpace()
     const owner = { uid: options.uid ?? process.getuid?.() ?? 0, gid: options.gid ?? process.getgid?.() ?? 0 }
+    const health = new KnownHealth({ ask: () => network.health(), clock })
+    health.refresh()
     vfs = await Vfs.start(
       {
         ledger,
@@ -68,7 +72,8 @@ export async function openFileSystem(
         log,
         space: { space: () => offered },
         notice: options.notice,
-        health: new KnownHealth({ ask: () => network.health(), clock }),
+        pins: options.pins,
+        health,
         ...(options.fsyncStored ? { durability: { stored: (signal: AbortSignal) => storeAll(signal) } } : {}),
       },
       owner,

@@ -23,6 +23,8 @@ export interface DriveStorage {
   tokens: GetTokens
   terms: DeviceTerms
   placements: Placements
+  /** Units from hosts, past memory and cache. */
+  segments: SegmentReader
   units: UnitSource
   reader: FileReader
   close(): Promise<void>
@@ -86,7 +88,7 @@ export async function openStorage(
     await ledger.close()
     terms.wipe()
   }
-  return { ledger, cache, tokens, terms, placements, units, reader, close }
+  return { ledger, cache, tokens, terms, placements, segments, units, reader, close }
 }
 
 /** To the bridge, in the background: what a host did wrong. The log keeps it in any case. */

@@ -11,6 +11,7 @@ import type { SecretBytes } from '../crypto/secret.js'
 import { prepareStateDir } from '../mount/account/drive-files.js'
 import { suspectLedger } from '../mount/account/set-aside.js'
 import type { MountedDoor } from '../mount/fuse/door.js'
+import { Pins } from '../mount/pins/pins.js'
 import type { Vfs } from '../mount/vfs/vfs.js'
 import { lockFolder } from '../sqlite/lock.js'
 import { type DriveFileSystem, openFileSystem } from './drive-files.js'
@@ -50,6 +51,7 @@ export interface Drive {
   storage: DriveStorage
   sync: DriveSync
   files: DriveFileSystem
+  pins: Pins
   vfs: Vfs
   /** Who is told when another device's epochs change the tree. */
   showOn(door: MountedDoor): void
@@ -83,25 +85,11 @@ export async function openDrive(options: DriveOptions, parts: DriveParts): Promi
 
 async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promise<Drive> {
   const { clock, random, log } = parts
-  const { identity, network, storage, fileSystem, state, isRebuilt, isRolledBack } = await openGround(
-    options,
-    parts,
-    undo,
-  )
-  const sync = composeSync(
-    state,
-    {
-      identity,
-      network,
-      storage,
-      clock,
-      random,
-      log,
-      onChanges: (changes) => fileSystem.changed(changes),
-      onPublished: () => undefined,
-    },
-    { ...options, isRebuilt },
-  )
+  const ground = await openGround(options, parts, undo)
+  const { identity, network, storage, pins, fileSystem, state, isRebuilt, isRolledBack } = ground
+  const told = { onChanges: tellChanges(pins, fileSystem), onPublished: () => pins.treeChanged() }
+  const syncParts = { identity, network, storage, clock, random, log, ...told }
+  const sync = composeSync(state, syncParts, { ...options, isRebuilt })
   const storeAll = (signal: AbortSignal) => storeEverything(storage, sync, signal)
   fileSystem.useDurability(storeAll)
   if (isRolledBack) sync.upkeep.distrustBridge(rolledBack())
@@ -110,6 +98,8 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
   failpoint('mount.start.online')
   network.peers.warm(await loadHosts(storage.ledger))
   if (isRebuilt) options.say(rebuiltLine(sync, storage))
+  await pins.start()
+  undo.push(() => pins.stop())
   const vfs = await fileSystem.start()
   const close = async () => {
     await undoAll(undo, log)
@@ -120,6 +110,7 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
     storage,
     sync,
     files: fileSystem,
+    pins,
     vfs,
     showOn: fileSystem.showOn,
     storeAll,
@@ -158,10 +149,19 @@ async function openGround(options: DriveOptions, parts: DriveParts, undo: Undo) 
   failpoint('mount.start.chain')
   const healed = aside === null ? null : await finishHealing(healing, storage, aside)
   watchSweep(sweep, storage.ledger, log)
-  const fileSystem = await openFileSystem(storage, network, { ...options, clock, log, notice })
+  const pins = new Pins({ ...storage, network: storage.segments, clock, log })
+  const fileSystem = await openFileSystem(storage, network, { ...options, clock, log, notice, pins })
   files = fileSystem
   const isRolledBack = healed?.kind === 'kept' && healed.isRolledBack
-  return { identity, network, storage, fileSystem, state, isRebuilt, isRolledBack }
+  return { identity, network, storage, pins, fileSystem, state, isRebuilt, isRolledBack }
+}
+
+/** What comes from another device concerns pinned folders, and whoever has seen the tree. */
+function tellChanges(pins: Pins, files: DriveFileSystem): DriveFileSystem['changed'] {
+  return (changes) => {
+    pins.treeChanged()
+    return files.changed(changes)
+  }
 }
 
 async function undoAll(undo: Undo, log: Log): Promise<void> {

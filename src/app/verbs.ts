@@ -48,6 +48,17 @@ export const verbGroups: readonly VerbGroup[] = [
         summary: 'wait until everything so far is stored on hosts',
         load: () => import('./commands/sync.js'),
       },
+      {
+        usage: 'pin <paths..>',
+        summary: 'keep files or folders on this machine, to be read offline',
+        load: () => import('./commands/pin.js'),
+      },
+      { usage: 'unpin <paths..>', summary: 'keep them no longer', load: () => import('./commands/unpin.js') },
+      {
+        usage: 'evict <paths..>',
+        summary: 'free the room that their read bytes take on this disk',
+        load: () => import('./commands/evict.js'),
+      },
       { usage: 'drive', summary: 'list and create drives', load: () => import('./commands/drive.js') },
       { usage: 'device', summary: 'list and revoke devices', load: () => import('./commands/device.js') },
     ],

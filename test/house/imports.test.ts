@@ -34,6 +34,7 @@ const mountArrows: Record<string, readonly string[]> = {
   writer: ['metadata', 'cache'],
   reader: ['metadata', 'cache'],
   sync: ['writer', 'metadata'],
+  pins: ['metadata', 'cache'],
   metadata: [],
   cache: [],
   control: [],

@@ -24,6 +24,9 @@ t.test('a drive without its bridge', { skip, timeout: 270_000 }, async (t) => {
     const read = await new OutsideReader(inMount(name), bytes).ended
     t.match(read, { status: 0, wrongAt: -1, bytes: bytes.length }, `${name} reads in ${read.tookMs} ms`)
   }
+  const dropCache = async () => {
+    for (const name of ['cache.db', 'cache.db-journal']) await fs.rm(path.join(state, name), { force: true })
+  }
   await fs.mkdir(inMount('folder'))
   await writeFile(inMount('stored'), stored)
   await writeFile(inMount('kept'), stored.subarray(0, 2 * MIB))
@@ -31,7 +34,7 @@ t.test('a drive without its bridge', { skip, timeout: 270_000 }, async (t) => {
 
   // Cold: nothing in the kernel, nothing in the cache; tokens and placements are what the ledger remembers.
   await network.stopMount()
-  for (const name of ['cache.db', 'cache.db-wal', 'cache.db-shm']) await fs.rm(path.join(state, name), { force: true })
+  await dropCache()
   await network.startMount()
   await reads(t, 'kept', stored.subarray(0, 2 * MIB))
   await network.killBridge()
@@ -96,5 +99,60 @@ t.test('a drive without its bridge', { skip, timeout: 270_000 }, async (t) => {
       bytes: late.length,
     })
     t.ok((await fs.stat(path.join(cold.mount, 'renamed'))).isDirectory())
+  })
+
+  await t.test('S-36 S-37 S-38: what is pinned is here when nobody else is', async (t) => {
+    const asJson = async (...words: string[]): Promise<Record<string, unknown>> => {
+      const { status, stdout, stderr } = await network.command([...words, '--json'])
+      return { status, ...(JSON.parse(stdout === '' ? stderr : stdout) as Record<string, unknown>) }
+    }
+    const pinnedOf = async (name: string) =>
+      (await network.outside('getfattr', '--only-values', '-n', 'user.shardrive.pinned', inMount(name))).stdout
+    await network.stopMount()
+    await dropCache()
+    await network.startMount('--cache', '32MiB')
+
+    t.match(await asJson('pin', inMount('stored')), { status: 0, bytes: 24 * MIB })
+    t.match(await asJson('status', inMount('stored')), { pinned: true, hereBytes: 24 * MIB, dataBytes: 24 * MIB })
+    t.match(await asJson('pin', inMount('late')), { status: 5, error: { code: 'no-space' } }, 'there is no room for it')
+    t.equal(await pinnedOf('late'), 'no')
+    t.match(await asJson('evict', inMount('stored')), { status: 4, error: { code: 'pinned' } })
+    await fs.writeFile(inMount('fresh'), 'not stored yet')
+    t.match(await asJson('evict', inMount('fresh')), { status: 4, error: { code: 'only-local' } })
+    await reads(t, 'late', late)
+    t.match(await asJson('status', inMount('stored')), { hereBytes: 24 * MIB }, 'reading others evicts nothing of it')
+    t.match(await asJson('evict', inMount('late')), { status: 0, files: 1 })
+    t.match(await asJson('status', inMount('late')), { pinned: false, hereBytes: 0, dataBytes: 12 * MIB })
+
+    t.equal(
+      (await network.outside('setfattr', '-n', 'user.shardrive.pinned', '-v', 'yes', inMount('renamed'))).status,
+      0,
+    )
+    await fs.rename(inMount('kept'), inMount('renamed/kept'))
+    await fs.writeFile(inMount('renamed/later'), late.subarray(0, 100_000))
+    t.equal((await network.command(['sync'])).status, 0)
+    await until(async () => (await pinnedOf('renamed/later')) === 'yes', 10_000)
+    t.match(await asJson('unpin', inMount('renamed/kept')), { status: 2, error: { code: 'not-permitted' } })
+    t.match(await asJson('evict', mount), { status: 0, pinnedFiles: 3 })
+
+    // The cache is lost: what is pinned comes back by itself, and then nobody is needed.
+    await network.stopMount()
+    await dropCache()
+    await network.startMount('--cache', '32MiB')
+    const kept = 26 * MIB + 100_000
+    const hereBytes = async () =>
+      ((await asJson('status', inMount('stored'))).hereBytes as number) +
+      ((await asJson('status', inMount('renamed'))).hereBytes as number)
+    await until(async () => (await hereBytes()) === kept, 30_000)
+    await network.killBridge()
+    for (const at of [0, 1, 2, 3]) await network.killHost(at)
+    await reads(t, 'stored', stored)
+    await reads(t, 'renamed/kept', stored.subarray(0, 2 * MIB))
+    await reads(t, 'renamed/later', late.subarray(0, 100_000))
+    t.equal((await network.outside('setfattr', '-x', 'user.shardrive.pinned', inMount('stored'))).status, 0)
+    t.equal(await pinnedOf('stored'), 'no')
+    t.match(await asJson('unpin', inMount('renamed')), { status: 0 })
+    await until(async () => (await pinnedOf('renamed/kept')) === 'no', 5_000)
+    t.match(await network.command(['fsck', '--json']), { status: 0, stdout: /"findings":\[\]/ })
   })
 })

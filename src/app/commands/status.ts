@@ -1,11 +1,11 @@
 /** `shardrive status [PATH]`: what is only here, what is stored, how healthy it is. */
-import { statSync } from 'node:fs'
 import type { Argv } from 'yargs'
 import { systemClock } from '../../base/clock.js'
 import { AppError } from '../../base/errors.js'
 import { adviceForReason } from '../advice.js'
 import type { Arguments, Command } from '../command.js'
 import { formatBytes, formatDuration } from '../numbers.js'
+import { inodeOf } from '../pin-paths.js'
 import { findRunningDrive } from '../running-drives.js'
 import { listenForStop } from '../stop.js'
 import type { Terminal } from '../terminal.js'
@@ -73,19 +73,14 @@ function storingLine(before: Amount | null, now: Amount): string[] {
   return [`storing  ${formatBytes(Math.round((gone * 1_000) / (now.atMs - before.atMs)))} a second`]
 }
 
-function inodeOf(file: string): number {
-  try {
-    return statSync(file).ino
-  } catch (cause) {
-    throw new AppError('not-found', `${file} cannot be looked at`, { cause })
-  }
-}
-
 function fileLine(file: string, facts: Record<string, unknown>): string {
   const worst = facts.worst as { stored: number; of: number } | null
   const health =
     worst === null ? (facts.health === 'unknown' ? '' : ', on all its hosts') : `, ${worst.stored} of ${worst.of}`
-  return facts.state === 'stored' ? `${file}: stored${health}` : `${file}: only on this machine so far`
+  const stored = facts.state === 'stored' ? `stored${health}` : 'only on this machine so far'
+  const { pinned, hereBytes, dataBytes } = facts as { pinned: boolean; hereBytes: number; dataBytes: number }
+  const here = dataBytes === 0 ? '' : `; ${formatBytes(hereBytes)} of ${formatBytes(dataBytes)} are here`
+  return `${file}: ${stored}${here}${pinned ? ', pinned' : ''}`
 }
 
 export interface StoredFacts {

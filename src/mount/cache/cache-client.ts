@@ -38,6 +38,7 @@ const NO_STATS: StoreStats = {
     fileBytes: 0,
     usedBytes: 0,
     budgetBytes: 0,
+    allowedBytes: 0,
     runs: 0,
     hits: 0,
     misses: 0,
@@ -100,6 +101,34 @@ export class CacheClient {
     for (const { unit, bytes } of units) {
       if (bytes.length > 0 && bytes.length <= UNIT_BYTES) this.puts.add(segment, unit, bytes)
     }
+  }
+
+  /** Pins units until the end of a round that does not name them. Those that are not here; null when there is no cache. */
+  keep(segment: SegmentId, units: readonly number[]): Promise<readonly number[] | null> {
+    return this.units('keep', segment, units)
+  }
+
+  /** Those that are not here; null when there is no cache. */
+  missing(segment: SegmentId, units: readonly number[]): Promise<readonly number[] | null> {
+    return this.units('missing', segment, units)
+  }
+
+  /** Drops what nothing pins; answers the bytes. */
+  async drop(segment: SegmentId, units: readonly number[]): Promise<number> {
+    this.puts.flush()
+    const answer = await this.ask((id) => ({ kind: 'drop', id, segment, units }))
+    return answer?.kind === 'told' ? answer.bytes : 0
+  }
+
+  /** What was not kept since the last end is pinned no more. */
+  async endRound(): Promise<void> {
+    await this.ask((id) => ({ kind: 'end-round', id }))
+  }
+
+  private async units(kind: 'keep' | 'missing', segment: SegmentId, units: readonly number[]) {
+    this.puts.flush()
+    const answer = await this.ask((id) => ({ kind, id, segment, units }))
+    return answer?.kind === 'told' ? answer.units : null
   }
 
   setBudget(bytes: number): void {

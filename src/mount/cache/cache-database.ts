@@ -7,11 +7,12 @@ import type { Database, Statement } from '../../sqlite/driver.js'
 import { openDatabase, removeDatabase } from '../../sqlite/open.js'
 import type { Run } from './run-list.js'
 
-export const CACHE_KIND = 'SDCD'
+/** Drawn anew where the tables change: an older cache is foreign then, and begins anew (a migration would copy gigabytes first). */
+export const CACHE_KIND = 'SDCE'
 
 /**
  * A run is 16 neighbouring units (1 MiB) of a segment: what is evicted together. Its id x 16 is where the ids of its units
- * begin, so they stand side by side and an eviction is one range.
+ * begin, so they stand side by side and an eviction is one range. `pinned`: bit i is set when unit i of the run stays.
  */
 const TABLES = `
   CREATE TABLE runs (
@@ -20,6 +21,7 @@ const TABLES = `
     number INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
     used INTEGER NOT NULL,
+    pinned INTEGER NOT NULL,
     UNIQUE (segment, number)
   ) STRICT;
   CREATE TABLE units (id INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
@@ -72,28 +74,30 @@ function open(file: string): Database {
 export interface Statements {
   findRun: Statement<[Buffer, number], number>
   addRun: Statement<[Buffer, number]>
-  saveRun: Statement<[number, number, number]>
+  saveRun: Statement<[number, number, number, number]>
   dropRun: Statement<[number]>
   unit: Statement<[number], Buffer>
   putUnit: Statement<[number, Buffer]>
   dropUnits: Statement<[number, number]>
+  sizesOf: Statement<[number, number], { id: number; bytes: number }>
 }
 
 export function prepareStatements(db: Database): Statements {
   return {
     findRun: db.prepare<[Buffer, number], number>('SELECT id FROM runs WHERE segment = ? AND number = ?').pluck(),
-    addRun: db.prepare('INSERT INTO runs (segment, number, bytes, used) VALUES (?, ?, 0, 0)'),
-    saveRun: db.prepare('UPDATE runs SET bytes = ?, used = ? WHERE id = ?'),
+    addRun: db.prepare('INSERT INTO runs (segment, number, bytes, used, pinned) VALUES (?, ?, 0, 0, 0)'),
+    saveRun: db.prepare('UPDATE runs SET bytes = ?, used = ?, pinned = ? WHERE id = ?'),
     dropRun: db.prepare('DELETE FROM runs WHERE id = ?'),
     unit: db.prepare<[number], Buffer>('SELECT sealed FROM units WHERE id = ?').pluck(),
     putUnit: db.prepare('INSERT INTO units (id, sealed) VALUES (?, ?) ON CONFLICT DO NOTHING'),
     dropUnits: db.prepare('DELETE FROM units WHERE id >= ? AND id < ?'),
+    sizesOf: db.prepare('SELECT id, length(sealed) AS bytes FROM units WHERE id >= ? AND id < ?'),
   }
 }
 
 /** In the order of their last use. */
 export function loadRuns(db: Database): Iterable<Run> {
-  return db.prepare('SELECT id, bytes, used FROM runs ORDER BY used, id').iterate() as Iterable<Run>
+  return db.prepare('SELECT id, bytes, used, pinned FROM runs ORDER BY used, id').iterate() as Iterable<Run>
 }
 
 export const UNITS_PER_RUN = 16

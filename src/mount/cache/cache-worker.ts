@@ -5,7 +5,8 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { systemRandom } from '../../base/random.js'
 import { SecretBytes } from '../../crypto/secret.js'
-import type { CacheWorkerData, FromCache, ToCache } from './messages.js'
+import type { CacheWorkerData, FromCache, ToCache, UnitsAsked } from './messages.js'
+import * as shelf from './shelf.js'
 import type { FreshUnit } from './store-types.js'
 import { UnitStore } from './unit-store.js'
 
@@ -53,6 +54,16 @@ class CacheWorker {
       case 'look':
         this.send({ kind: 'look', id: message.id, look: this.store.look(message.after, message.drops) })
         break
+      case 'keep':
+      case 'missing':
+      case 'drop':
+        if (this.puts.length > 0) this.later.push(message)
+        else this.answerUnits(message)
+        break
+      case 'end-round':
+        if (this.puts.length > 0) this.later.push(message)
+        else this.answerEnd(message.id)
+        break
       case 'close':
         this.close(message.id)
     }
@@ -68,6 +79,20 @@ class CacheWorker {
       return own
     })
     this.send({ kind: 'units', id, units: found }, transfer)
+  }
+
+  private answerUnits({ kind, id, segment, units }: UnitsAsked): void {
+    const answer = this.store.use((open) => {
+      if (kind === 'drop') return { units: [], bytes: shelf.drop(open, segment, units) }
+      if (kind === 'keep') shelf.keep(open, segment, units)
+      return { units: shelf.missing(open, segment, units), bytes: 0 }
+    })
+    this.send({ kind: 'told', id, ...(answer ?? { units: null, bytes: 0 }) })
+  }
+
+  private answerEnd(id: number): void {
+    this.store.use((open) => shelf.endRound(open))
+    this.send({ kind: 'told', id, units: null, bytes: 0 })
   }
 
   private schedule(): void {

@@ -19,10 +19,20 @@ export type ToCache =
   /** The memory comes back with `chunk`. */
   | { kind: 'put'; chunk: ArrayBuffer; entries: readonly ChunkEntry[] }
   | { kind: 'stats'; id: number }
+  /** What comes after the puts that were sent before it. See shelf.ts. */
+  | UnitsAsked
+  | { kind: 'end-round'; id: number }
   | { kind: 'budget'; bytes: number }
   /** Units behind row `after`, some at a time. */
   | { kind: 'look'; id: number; after: number; drops: boolean }
   | { kind: 'close'; id: number }
+
+export interface UnitsAsked {
+  kind: 'keep' | 'missing' | 'drop'
+  id: number
+  segment: SegmentId
+  units: readonly number[]
+}
 
 export type FromCache =
   | { kind: 'open' }
@@ -30,4 +40,6 @@ export type FromCache =
   | { kind: 'chunk'; chunk: ArrayBuffer }
   | { kind: 'stats'; id: number; stats: StoreStats }
   | { kind: 'look'; id: number; look: CacheLook }
+  /** `units`: those that are missing. Null when there is no file. */
+  | { kind: 'told'; id: number; units: readonly number[] | null; bytes: number }
   | { kind: 'closed'; id: number }

@@ -5,11 +5,15 @@ export interface Run {
   bytes: number
   /** Rises with every use, of any run. */
   used: number
+  /** Bit i: unit i of the run stays, whether it is here already or not. */
+  pinned: number
 }
 
 export class RunList {
   /** In the order of use, the longest unused first. */
   private readonly runs = new Map<number, Run>()
+  /** Those of which nothing but pinned units is here: there is nothing to evict. */
+  private readonly bare = new Map<number, Run>()
   private readonly unsaved = new Set<number>()
   private lastUsed = 0
   bytes = 0
@@ -24,11 +28,16 @@ export class RunList {
   }
 
   get size(): number {
+    return this.runs.size + this.bare.size
+  }
+
+  /** Runs of which something may be evicted, as far as is known. */
+  get evictable(): number {
     return this.runs.size
   }
 
   get(id: number): Run | undefined {
-    return this.runs.get(id)
+    return this.runs.get(id) ?? this.bare.get(id)
   }
 
   touch(id: number): void {
@@ -41,7 +50,7 @@ export class RunList {
   }
 
   add(id: number): Run {
-    const run: Run = { id, bytes: 0, used: ++this.lastUsed }
+    const run: Run = { id, bytes: 0, used: ++this.lastUsed, pinned: 0 }
     this.runs.set(id, run)
     this.unsaved.add(id)
     return run
@@ -50,19 +59,36 @@ export class RunList {
   grow(run: Run, bytes: number): void {
     run.bytes += bytes
     this.bytes += bytes
-    this.unsaved.add(run.id)
+    this.reconsider(run)
+  }
+
+  pin(run: Run, pinned: number): void {
+    if (run.pinned === pinned) return
+    run.pinned = pinned
+    this.reconsider(run)
+  }
+
+  /** All of it that is here is pinned: it is passed over until it changes. */
+  setBare(run: Run): void {
+    this.runs.delete(run.id)
+    this.bare.set(run.id, run)
   }
 
   drop(id: number): void {
-    const run = this.runs.get(id)
+    const run = this.get(id)
     if (run === undefined) return
     this.bytes -= run.bytes
     this.runs.delete(id)
+    this.bare.delete(id)
     this.unsaved.delete(id)
   }
 
   oldest(): Run | undefined {
     return this.runs.values().next().value
+  }
+
+  *pinned(): Iterable<Run> {
+    for (const runs of [this.runs, this.bare]) for (const run of runs.values()) if (run.pinned !== 0) yield run
   }
 
   /** Up to `countMax` runs of which the disk does not know the newest; they count as known now. */
@@ -71,7 +97,7 @@ export class RunList {
     for (const id of this.unsaved) {
       if (taken.length >= countMax) break
       this.unsaved.delete(id)
-      const run = this.runs.get(id)
+      const run = this.get(id)
       if (run) taken.push(run)
     }
     return taken
@@ -79,7 +105,13 @@ export class RunList {
 
   clear(): void {
     this.runs.clear()
+    this.bare.clear()
     this.unsaved.clear()
     this.bytes = 0
+  }
+
+  private reconsider(run: Run): void {
+    this.unsaved.add(run.id)
+    if (this.bare.delete(run.id)) this.runs.set(run.id, run)
   }
 }

@@ -26,6 +26,8 @@ export interface StoreStats {
   fileBytes: number
   usedBytes: number
   budgetBytes: number
+  /** What the budget and the disk allow at the moment. */
+  allowedBytes: number
   runs: number
   hits: number
   misses: number

@@ -24,14 +24,13 @@ import {
 import { DiskRoom } from './disk-room.js'
 import { type CacheLook, lookAtUnits, NOTHING_LEFT } from './look.js'
 import { RunList } from './run-list.js'
+import { evict, type Shelf, save } from './shelf.js'
 import type { FreshUnit, StoreOptions, StoreStats } from './store-types.js'
 
 /** Bounds memory when segments are tiny: some 40 MB of this list. */
 const RUNS_MAX = 262_144
 /** Evicted at once beyond what is needed, so that a full cache does not evict for every unit. */
 const SLACK_BYTES = 4 * 1_048_576
-/** Evicted in one transaction: about 20 ms. */
-const EVICT_RUNS_MAX = 256
 const SAVE_RUNS_MAX = 512
 /** Given back to the disk in one step. */
 const SHRINK_BYTES = 16 * 1_048_576
@@ -41,6 +40,8 @@ const PAUSE_MS = 30_000
 export class UnitStore {
   private readonly options: StoreOptions
   private readonly runs = new RunList()
+  /** Pinned bits of the round that is under way. */
+  private readonly confirmed = new Map<number, number>()
   private readonly room: DiskRoom
   private db: Database | null = null
   private sql!: Statements
@@ -98,7 +99,19 @@ export class UnitStore {
   stats(): StoreStats {
     const { budgetBytes, trouble } = this
     const sizes = (this.db === null ? null : this.attempt(() => this.sizes())) ?? { fileBytes: 0, usedBytes: 0 }
-    return { ...sizes, budgetBytes, runs: this.runs.size, ...this.count, trouble }
+    const allowedBytes = (this.db === null ? undefined : this.attempt(() => this.allowedBytes())) ?? 0
+    return { ...sizes, allowedBytes, budgetBytes, runs: this.runs.size, ...this.count, trouble }
+  }
+
+  /** Other work on what is here; undefined when there is no file at the moment, or it failed. */
+  use<T>(work: (shelf: Shelf) => T): T | undefined {
+    if (this.db === null && this.options.nowMs() >= this.pausedUntilMs) this.open()
+    return this.db === null ? undefined : this.attempt(() => work(this.shelf()))
+  }
+
+  private shelf(): Shelf {
+    const { db, sql, runs, confirmed } = this
+    return { db: db as Database, sql, runs, confirmed }
   }
 
   /** fsck, some units at a time; without `drops` it only looks. */
@@ -117,7 +130,7 @@ export class UnitStore {
   close(): void {
     const { db } = this
     if (db === null) return
-    this.attempt(() => transaction(db, () => this.saveRuns(Number.POSITIVE_INFINITY)))
+    this.attempt(() => transaction(db, () => save(this.shelf())))
     this.db?.close()
     this.db = null
   }
@@ -174,7 +187,7 @@ export class UnitStore {
           between()
           if (this.failedBetween !== null) throw this.failedBetween
         }
-        this.saveRuns(SAVE_RUNS_MAX)
+        save(this.shelf(), SAVE_RUNS_MAX)
       })
     } finally {
       this.isPutting = false
@@ -190,10 +203,6 @@ export class UnitStore {
     if (this.sql.putUnit.run(rowOf(id, unit), sealed).changes > 0) this.runs.grow(run, sealed.length)
   }
 
-  private saveRuns(countMax: number): void {
-    for (const { id, bytes, used } of this.runs.takeUnsaved(countMax)) this.sql.saveRun.run(bytes, used, id)
-  }
-
   /** Evicts until so many bytes more fit. False when they cannot. */
   private makeRoom(bytes: number): boolean {
     for (;;) {
@@ -201,32 +210,12 @@ export class UnitStore {
       if (excess === undefined) return false
       const tooMany = this.runs.size - RUNS_MAX
       if (excess <= 0 && tooMany <= 0) return true
-      if (this.runs.size === 0) return false
+      if (this.runs.evictable === 0) return false
       const slack = Math.min(SLACK_BYTES, this.budgetBytes / 16)
-      if (this.evict(excess + slack, tooMany) === undefined) return false
+      const evicted = this.attempt(() => evict(this.shelf(), excess + slack, tooMany))
+      if (evicted === undefined) return false
+      this.count.evictedRuns += evicted
     }
-  }
-
-  private evict(bytes: number, count: number): true | undefined {
-    return this.attempt(() => {
-      let freed = 0
-      let dropped = 0
-      transaction(this.db as Database, () => {
-        while ((freed < bytes || dropped < count) && dropped < EVICT_RUNS_MAX) {
-          const oldest = this.runs.oldest()
-          if (oldest === undefined) break
-          this.sql.dropUnits.run(rowOf(oldest.id, 0), rowOf(oldest.id + 1, 0))
-          this.sql.dropRun.run(oldest.id)
-          this.runs.drop(oldest.id)
-          failpoint('mount.cache.dropped')
-          freed += oldest.bytes
-          dropped++
-        }
-      })
-      failpoint('mount.cache.evicted')
-      this.count.evictedRuns += dropped
-      return true as const
-    })
   }
 
   private sizes(): { fileBytes: number; usedBytes: number } {
@@ -271,6 +260,7 @@ export class UnitStore {
     this.trouble = codeOf(failure)
     this.pausedUntilMs = this.options.nowMs() + PAUSE_MS
     this.runs.clear()
+    this.confirmed.clear()
     this.count.restarts++
     try {
       this.db?.close()

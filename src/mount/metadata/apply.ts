@@ -8,6 +8,7 @@ import { applyRename, isBelow } from './apply-rename.js'
 import { isDirectory, isRegular, type Node, ROOT_INO } from './inodes.js'
 import { isMode, PERMISSIONS, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, typeOf } from './modes.js'
 import * as o from './operations.js'
+import { removePin } from './pins.js'
 import type { Tables } from './tables.js'
 import { dropName, expectDirectory, expectNode, mismatch, touch, touchParent } from './tree-steps.js'
 import type { FileTime } from './types.js'
@@ -176,6 +177,7 @@ function applyReap(t: Tables, op: o.Reap): void {
   if (node.nlink !== 0 || node.ino === ROOT_INO) throw mismatch('a file with a name ends')
   t.extents.clearFrom(node, 0)
   t.xattrs.removeAll(node.ino)
+  removePin(t, node.ino)
   t.inodes.remove(node)
 }
 

@@ -26,11 +26,12 @@ import {
   packPlan,
   unpackBytes,
 } from './packing.js'
+import * as pins from './pins.js'
 import * as queries from './queries.js'
 import { repair } from './repair.js'
 import { directoryOf, nodeOf } from './rules.js'
 import type { LedgerService } from './service.js'
-import type { FileTime, SavedRecord, SnapshotMark, StagedMapping } from './types.js'
+import type { FileTime, PiecesFrom, SavedRecord, SnapshotMark, StagedMapping } from './types.js'
 
 type Answer = (s: LedgerService, transfer: ArrayBuffer[], ...args: never[]) => unknown
 
@@ -175,6 +176,9 @@ const rest: Record<string, Answer> = {
         for (const [key, value] of entries) facts.putMeta(t, key, value === null ? null : bufferOf(value))
       }, durable),
     ),
+  pins: (s) => s.run('read', (t) => pins.pins(t)),
+  setPin: (s, _t, ino: number, isPinned: boolean) => s.run('epoch', (t) => pins.setPin(t, ino, isPinned)),
+  piecesOf: (s, _t, inos: number[], from: PiecesFrom) => s.run('read', (t) => pins.piecesOf(t, inos, from)),
   room: (s) => s.room(),
   setReadOnly: (s, _t, reason: string | null) => s.setReadOnly(reason),
   check: (s) => s.run('read', (t) => check(t)),

@@ -128,7 +128,7 @@ export class LedgerClient implements Ledger {
   }
   async segment(segment: SegmentId): Promise<SegmentInfo | null> {
     const info = await this.call<SegmentInfo | null>('segment', [segment])
-    return info === null ? null : { ...info, root: pack.bufferOf(info.root) }
+    return info && withRoot(info)
   }
   async placement(segment: SegmentId): Promise<Buffer | null> {
     return orNull(await this.call<Uint8Array | null>('placement', [segment]))
@@ -217,10 +217,7 @@ export class LedgerClient implements Ledger {
   }
   async segmentsAfter(row: number, limit: number): Promise<rows.SegmentPage> {
     const { segments, left } = await this.call<rows.SegmentPage>('segmentsAfter', [row, limit])
-    return {
-      left,
-      segments: segments.map((one) => ({ ...one, info: { ...one.info, root: pack.bufferOf(one.info.root) } })),
-    }
+    return { left, segments: segments.map((one) => ({ ...one, info: withRoot(one.info) })) }
   }
 
   async getMeta(key: string): Promise<Buffer | null> {
@@ -229,6 +226,16 @@ export class LedgerClient implements Ledger {
   putMeta(entries: Readonly<Record<string, Buffer | null>>, durable = false): Promise<void> {
     const packed = Object.entries(entries).map(([key, value]) => [key, value && own(value)])
     return this.call('putMeta', [packed, durable])
+  }
+  pins(): Promise<number[]> {
+    return this.call('pins', [])
+  }
+  setPin(ino: number, isPinned: boolean): Promise<void> {
+    return this.call('setPin', [ino, isPinned])
+  }
+  async piecesOf(inos: readonly number[], from: rows.PiecesFrom): Promise<rows.FilePieces> {
+    const { pieces, ...rest } = await this.call<rows.FilePieces>('piecesOf', [inos, from])
+    return { ...rest, pieces: pieces.map((one) => ({ ...one, segment: withRoot(one.segment) })) }
   }
   /** Does not flush: what is not handed over is the asker's to count. */
   room(): Promise<LedgerRoom> {
@@ -268,6 +275,10 @@ function own(bytes: Uint8Array): Uint8Array {
 
 function orNull(bytes: Uint8Array | null): Buffer | null {
   return bytes && pack.bufferOf(bytes)
+}
+
+function withRoot(info: SegmentInfo): SegmentInfo {
+  return { ...info, root: pack.bufferOf(info.root) }
 }
 
 function plainInfo(info: SegmentInfo): SegmentInfo {

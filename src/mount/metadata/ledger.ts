@@ -24,12 +24,14 @@ import type {
   Copied,
   Cut,
   DirectoryPage,
+  FilePieces,
   FileState,
   FileTime,
   Finding,
   Inode,
   Materialised,
   PendingEpoch,
+  PiecesFrom,
   Plan,
   Progress,
   SavedRecord,
@@ -207,7 +209,17 @@ export interface LedgerChain {
   segmentsAfter(row: number, limit: number): Promise<SegmentPage>
 }
 
-export interface Ledger extends LedgerTree, LedgerReading, LedgerEpochs, LedgerChain {
+/** What this device keeps here. In no operation: pins are not part of the drive. */
+export interface LedgerPins {
+  /** Inodes pinned by themselves, in the order in which they were. What a file is pinned by goes with it. */
+  pins(): Promise<number[]>
+  /** Durable. `not-supported`: neither file nor folder; `no-space`: too many. Works on a read-only drive. */
+  setPin(ino: number, isPinned: boolean): Promise<void>
+  /** Where the data of these inodes lie, a step at a time; begin with { at: 0, offset: 0 }. */
+  piecesOf(inos: readonly number[], from: PiecesFrom): Promise<FilePieces>
+}
+
+export interface Ledger extends LedgerTree, LedgerReading, LedgerEpochs, LedgerChain, LedgerPins {
   /** Small facts of sync and app (drive id, wraps, chain state...): opaque bytes, at most 1 MiB, durable with `durable`. */
   getMeta(key: string): Promise<Buffer | null>
   putMeta(entries: Readonly<Record<string, Buffer | null>>, durable?: boolean): Promise<void>

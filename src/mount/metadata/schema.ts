@@ -103,4 +103,7 @@ DROP INDEX segment_short;
 ALTER TABLE segment DROP COLUMN stored;
 `
 
-export const LEDGER_MIGRATIONS: readonly Migration[] = [FIRST, NO_STORED_COUNT]
+/** What this device keeps here (docs/semantics.md, S-36): a fact of the machine, like inode numbers, and in no operation. */
+const PINS = 'CREATE TABLE pin (number INTEGER PRIMARY KEY, ino INTEGER NOT NULL UNIQUE) STRICT;'
+
+export const LEDGER_MIGRATIONS: readonly Migration[] = [FIRST, NO_STORED_COUNT, PINS]

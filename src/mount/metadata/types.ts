@@ -88,6 +88,20 @@ export interface FileState {
   readonly segments: readonly SegmentId[]
 }
 
+/** Where a walk over the data of several files stands: the file's place in the list, and an offset of it. */
+export interface PiecesFrom {
+  readonly at: number
+  readonly offset: number
+}
+
+export interface FilePieces {
+  /** Of all files, in their order. */
+  readonly pieces: readonly Omit<Extract<Piece, { kind: 'segment' }>, 'kind'>[]
+  /** Bytes that are only here so far. */
+  readonly localBytes: number
+  readonly next: PiecesFrom | null
+}
+
 export interface StagedRow {
   readonly stagedId: number
   /** Plain bytes. */

@@ -22,8 +22,18 @@ export interface Durability {
 }
 
 export interface Health {
-  /** One line for user.shardrive.health. */
-  describe(segments: readonly SegmentId[]): string | Promise<string>
+  /** One line for user.shardrive.health, at once. */
+  describe(segments: readonly SegmentId[]): string
+}
+
+/** What this device keeps here. */
+export interface Pins {
+  /** By itself or by a folder above it. Answers at once. */
+  isPinned(ino: number): boolean
+  /** `no-space`, `not-supported`. Waits for no network. */
+  pin(ino: number): Promise<void>
+  /** `not-permitted`: a folder above it is pinned. */
+  unpin(ino: number): Promise<void>
 }
 
 /** What a kernel may remember that is not so any more. */

@@ -10,7 +10,7 @@ import type { Staging } from '../writer/staging.js'
 import { FreshDirectories } from './fresh-directories.js'
 import { type Entry, InodeTable } from './inode-table.js'
 import type { NoticeSource } from './notice.js'
-import type { Durability, Health, Reader, SpaceSource } from './ports.js'
+import type { Durability, Health, Pins, Reader, SpaceSource } from './ports.js'
 
 export interface VfsLedger extends LedgerTree {
   progress(): Progress
@@ -27,6 +27,7 @@ export interface VfsParts {
   /** fsync means stored on hosts. */
   readonly durability?: Durability | undefined
   readonly health?: Health | undefined
+  readonly pins?: Pins | undefined
   /** Why the drive cannot be written, for a file at its root. */
   readonly notice?: NoticeSource | undefined
 }

@@ -1,6 +1,7 @@
 /**
- * Extended attributes: user.*, trusted.* (root) and security.* as bytes; system.* (ACLs) are not supported. Two virtual ones:
- * user.shardrive.state and user.shardrive.health can be read but are not listed, so that `cp -a` does not carry them along.
+ * Extended attributes: user.*, trusted.* (root) and security.* as bytes; system.* (ACLs) are not supported. Three virtual ones,
+ * user.shardrive.state, .health and .pinned, can be read but are not listed, so that `cp -a` does not carry them along. The last
+ * can be set: who may do so (who may write the file) is the kernel's to judge, as with every user.* attribute.
  */
 import { AppError } from '../../base/errors.js'
 import type { MaybePromise, RequestContext } from '../fuse/filesystem.js'
@@ -9,6 +10,7 @@ import type { VfsState } from './state.js'
 
 const STATE = 'user.shardrive.state'
 const HEALTH = 'user.shardrive.health'
+const PINNED = 'user.shardrive.pinned'
 const VIRTUAL_PREFIX = 'user.shardrive.'
 
 type Access = 'stored' | 'hidden' | 'virtual'
@@ -26,6 +28,8 @@ export function getXattr(s: VfsState, ino: number, name: Buffer, ctx: RequestCon
   const text = name.toString('latin1')
   const access = accessOf(text, ctx)
   if (access === 'hidden') return null
+  // File managers ask this of every file: from memory.
+  if (text === PINNED) return s.parts.pins === undefined ? null : Buffer.from(s.parts.pins.isPinned(ino) ? 'yes' : 'no')
   if (access === 'virtual') return virtual(s, ino, text)
   const known = s.table.get(ino)?.xattrs
   return known && !known.has(text) ? null : fetchXattr(s, ino, name, text)
@@ -40,7 +44,7 @@ async function virtual(s: VfsState, ino: number, name: string): Promise<Buffer |
   if (name !== STATE && name !== HEALTH) return null
   const { state, segments } = await s.parts.ledger.stateOf(ino)
   if (name === STATE) return Buffer.from(state)
-  const text = await s.parts.health?.describe(segments)
+  const text = s.parts.health?.describe(segments)
   return text === undefined ? null : Buffer.from(text)
 }
 
@@ -68,6 +72,7 @@ export async function setXattr(
   flags: { readonly create: boolean; readonly replace: boolean },
   ctx: RequestContext,
 ): Promise<void> {
+  if (name.toString('latin1') === PINNED) return setPinned(s, ino, value, flags.create)
   expectStored(name, ctx)
   s.expectWritable()
   if (flags.create && flags.replace) return refuseBoth(s, ino, name)
@@ -84,10 +89,24 @@ async function refuseBoth(s: VfsState, ino: number, name: Buffer): Promise<never
 }
 
 export async function removeXattr(s: VfsState, ino: number, name: Buffer, ctx: RequestContext): Promise<void> {
+  if (name.toString('latin1') === PINNED) return setPinned(s, ino, NO, false)
   expectStored(name, ctx)
   s.expectWritable()
   s.learn(await s.parts.ledger.removeXattr(ino, name, s.time()))
   forgetNames(s, ino)
+}
+
+const YES = Buffer.from('yes')
+const NO = Buffer.from('no')
+
+/** Also on a read-only drive: it changes this device, and nothing of the drive. */
+async function setPinned(s: VfsState, ino: number, value: Buffer, create: boolean): Promise<void> {
+  const { pins } = s.parts
+  if (pins === undefined) throw new AppError('not-permitted', 'nothing is pinned here')
+  if (create) throw new AppError('exists', 'the attribute exists')
+  if (value.equals(YES)) await pins.pin(ino)
+  else if (value.equals(NO)) await pins.unpin(ino)
+  else throw new AppError('invalid-argument', 'yes or no')
 }
 
 function expectStored(name: Buffer, ctx: RequestContext): void {

@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { systemRandom } from '../../../../src/base/random.js'
 import { type SegmentId, segmentId } from '../../../../src/model/ids.js'
 import { UNIT_BYTES } from '../../../../src/model/segment.js'
+import { drop, endRound, keep, missing } from '../../../../src/mount/cache/shelf.js'
 import type { StoreOptions } from '../../../../src/mount/cache/store-types.js'
 import { UnitStore } from '../../../../src/mount/cache/unit-store.js'
 import { noiseBytes } from '../../../support/noise.js'
@@ -232,5 +233,69 @@ t.test('reads are served between two units of a put', async (t) => {
     served += holds(store, 1, [0])[0] ? 1 : 0
   })
   t.equal(served, 16)
+  store.close()
+})
+
+t.test('pinned units stay when everything else is evicted, also after another start', async (t) => {
+  const dir = folderOf(t)
+  const small = { budgetBytes: 8 * MIB }
+  let store = open(dir, small)
+  store.put(unitsOf(1, 16))
+  t.same(
+    store.use((shelf) => missing(shelf, segmentOf(1), [0, 5, 40])),
+    [40],
+  )
+  // A unit that comes later is pinned as well as one that is here.
+  store.use((shelf) => keep(shelf, segmentOf(1), [3, 5, 40]))
+  store.put(unitsOf(1, 1, 40))
+  const flood = () => {
+    for (let seed = 10; seed < 30; seed++) store.put(unitsOf(seed, 16))
+  }
+  flood()
+  t.same(holds(store, 1, [3, 5, 40, 4, 41]), [true, true, true, false, false])
+  t.ok(store.stats().usedBytes <= 8 * MIB)
+  store.close()
+  store = open(dir, small)
+  flood()
+  t.same(holds(store, 1, [3, 5, 40]), [true, true, true])
+  t.equal(
+    store.use((shelf) => drop(shelf, segmentOf(1), [3, 5, 40])),
+    0,
+    'nor can they be dropped',
+  )
+  store.use((shelf) => keep(shelf, segmentOf(1), [40]))
+  store.use(endRound)
+  flood()
+  t.same(holds(store, 1, [3, 5, 40]), [false, false, true], 'a round that does not name them lets them go')
+  store.use(endRound)
+  t.ok((store.use((shelf) => drop(shelf, segmentOf(1), [40])) as number) > UNIT_BYTES)
+  t.same(holds(store, 1, [40]), [false])
+  store.close()
+})
+
+t.test('a cache that is full of pinned units takes no more, and serves them', async (t) => {
+  const store = open(folderOf(t), { budgetBytes: 4 * MIB })
+  store.use((shelf) =>
+    keep(
+      shelf,
+      segmentOf(1),
+      Array.from({ length: 100 }, (_, unit) => unit),
+    ),
+  )
+  for (let at = 0; at < 100; at += 10) store.put(unitsOf(1, 10, at))
+  const kept =
+    100 -
+    (store.use((shelf) =>
+      missing(
+        shelf,
+        segmentOf(1),
+        Array.from({ length: 100 }, (_, u) => u),
+      ),
+    )?.length ?? 0)
+  t.ok(kept > 45 && kept < 64, `${kept} units`)
+  store.put(unitsOf(2, 16))
+  t.same(holds(store, 2, [0]), [false])
+  t.same(holds(store, 1, [0]), [true])
+  t.equal(store.stats().trouble, null)
   store.close()
 })

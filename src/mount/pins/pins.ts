@@ -1,0 +1,271 @@
+/**
+ * Pinned files and folders of this device: their bytes are in the cache, stay there, and come there by themselves (docs/semantics.md,
+ * S-36). The ledger knows which inodes are pinned; everything else is found out in rounds:
+ *
+ *   walk    each pin, the oldest first, down to units; the cache is told to keep them and says which are missing
+ *   fetch   what is missing, the newest pin first, until the next round is due
+ *
+ * A round begins when a pin is set, when the tree was published or changed by others, and after a while in any case: so
+ * what comes into a pinned folder, what moves, and what a lost cache had, are all the same case. Bounds: the cache's budget
+ * less a share for everybody else, inodes, and time (a walk takes at most 5 % of it).
+ *
+ * May import: metadata, cache. The network is handed in.
+ */
+import type { Clock } from '../../base/clock.js'
+import { AppError } from '../../base/errors.js'
+import { linkSignal } from '../../base/linked-signal.js'
+import type { Log } from '../../base/log.js'
+import { Nap } from '../../base/nap.js'
+import type { SegmentId } from '../../model/ids.js'
+import type { LedgerPins } from '../metadata/ledger.js'
+import { below, bytesIn, type WalkLedger, type Wanted, wantedOf } from './data-walk.js'
+import { type Evicted, evict } from './evict.js'
+import { type FetchTask, fetchPinned, type PinCache, type PinNetwork } from './pin-fetcher.js'
+import { PinState, roomFor, unitCost } from './pin-state.js'
+
+export interface PinsCache extends PinCache {
+  keep(segment: SegmentId, units: readonly number[]): Promise<readonly number[] | null>
+  endRound(): Promise<void>
+  drop(segment: SegmentId, units: readonly number[]): Promise<number>
+  stats(): Promise<{ readonly allowedBytes: number }>
+}
+
+export interface PinsParts {
+  ledger: WalkLedger & LedgerPins
+  cache: PinsCache
+  network: PinNetwork
+  clock: Clock
+  log: Log
+}
+
+/** After news: an editor that saves ten files makes one round. */
+const LINGER_MS = 1_000
+/** A walk takes one part in so many of the time. */
+const WALK_SHARE = 20
+/** Something is missing: hosts may be back. */
+const AGAIN_MS = 30_000
+/** For what nobody told: a cache that lost units. */
+const ANYWAY_MS = 300_000
+
+export class Pins {
+  private readonly parts: PinsParts
+  private readonly nap: Nap
+  private readonly ending = new AbortController()
+  private pinned = new Set<number>()
+  private state = new PinState()
+  /** Walks begun, and the last that has ended. */
+  private begun = 0
+  private walked = 0
+  private fetching: () => void = () => {}
+  private running: Promise<void> = Promise.resolve()
+
+  constructor(parts: PinsParts) {
+    this.parts = parts
+    this.nap = new Nap(parts.clock)
+  }
+
+  async start(): Promise<void> {
+    this.pinned = new Set(await this.parts.ledger.pins())
+    this.running = this.run()
+  }
+
+  async stop(): Promise<void> {
+    this.ending.abort(new AppError('stopped', 'the drive is being unmounted'))
+    this.fetching()
+    await this.running
+  }
+
+  /** By itself, or by a folder above it as of the last walk. Answers at once. */
+  isPinned(ino: number): boolean {
+    return this.pinned.has(ino) || this.state.has(ino)
+  }
+
+  /** The tree has changed: pinned folders may have something new. */
+  treeChanged(): void {
+    if (this.pinned.size > 0) this.nap.wake()
+  }
+
+  /** Recorded, durably; the bytes come by themselves. `no-space`: the cache has no room for all of it. */
+  async pin(ino: number): Promise<void> {
+    if (this.pinned.has(ino)) return
+    if (!this.state.has(ino)) await this.expectRoom(ino)
+    await this.parts.ledger.setPin(ino, true)
+    this.pinned.add(ino)
+    this.hurry()
+  }
+
+  /** Nothing to do when it is not pinned. `not-permitted`: a folder above it is. */
+  async unpin(ino: number): Promise<void> {
+    if (!this.pinned.has(ino)) {
+      if (!this.state.has(ino)) return
+      throw new AppError('not-permitted', 'it lies in a folder that is pinned', { hint: 'unpin that folder' })
+    }
+    await this.parts.ledger.setPin(ino, false)
+    this.pinned.delete(ino)
+    this.state.forget(ino)
+    this.hurry()
+  }
+
+  /** Resolves when all bytes of these pins are here. `no-space` when there is no room for them; else it waits. */
+  async whenHere(
+    inos: readonly number[],
+    options: { signal: AbortSignal; progress(value: object): void; everyMs: number },
+  ): Promise<{ bytes: number }> {
+    // A walk that is under way may have passed them.
+    const asked = this.begun
+    this.hurry()
+    for (;;) {
+      if (this.walked > asked) {
+        const { wantedBytes, missingBytes, leftOutBytes } = this.state.of(inos)
+        const trouble = this.state.trouble
+        options.progress({ total: wantedBytes, left: missingBytes, trouble: trouble && troubleOf(trouble) })
+        if (missingBytes === 0 && leftOutBytes === 0) return { bytes: wantedBytes }
+        if (missingBytes === 0) throw noRoom(leftOutBytes, await this.roomBytes())
+      }
+      if (!(await this.parts.clock.sleep(options.everyMs, options.signal))) options.signal.throwIfAborted()
+    }
+  }
+
+  /** How many bytes of a file or folder are here, of how many. */
+  async here(ino: number, signal: AbortSignal): Promise<{ bytes: number; of: number }> {
+    let bytes = 0
+    let of = 0
+    for await (const { files } of below(this.parts.ledger, ino, signal)) {
+      for await (const { wanted, localBytes } of wantedOf(this.parts.ledger, files, signal)) {
+        bytes += localBytes
+        of += localBytes
+        for (const one of wanted) {
+          const units = [...one.units.keys()]
+          const missing = (await this.parts.cache.missing(one.info.segment, units)) ?? units
+          of += bytesIn(one, units)
+          bytes += bytesIn(one, units) - bytesIn(one, missing)
+        }
+      }
+    }
+    return { bytes, of }
+  }
+
+  /** See evict.ts. */
+  evict(ino: number, signal: AbortSignal): Promise<Evicted> {
+    return evict({ ...this.parts, isPinned: (one) => this.isPinned(one) }, ino, signal)
+  }
+
+  private async run(): Promise<void> {
+    const { clock, log } = this.parts
+    const { signal } = this.ending
+    while (!signal.aborted) {
+      const startedMs = clock.monotonicMs()
+      let walkMs = 0
+      try {
+        const tasks = await this.walk(signal)
+        walkMs = clock.monotonicMs() - startedMs
+        await this.fetch(tasks, signal)
+      } catch (error) {
+        if (signal.aborted) return
+        if (!(error instanceof AppError)) throw error
+        log.warn({ err: error }, 'pinned files were not looked after; again in a while')
+        this.state.trouble = error
+      }
+      const restMs = this.state.trouble === null ? ANYWAY_MS : AGAIN_MS
+      if (!(await this.nap.sleep(restMs, signal))) return
+      if (!this.isHurried) await clock.sleep(Math.max(LINGER_MS, walkMs * WALK_SHARE), signal)
+      this.isHurried = false
+    }
+  }
+
+  private isHurried = false
+
+  private hurry(): void {
+    this.isHurried = true
+    this.fetching()
+    this.nap.wake()
+  }
+
+  /** All pins, down to units. */
+  private async walk(signal: AbortSignal): Promise<FetchTask[]> {
+    const { ledger, cache } = this.parts
+    const number = ++this.begun
+    const state = new PinState()
+    let roomBytes = await this.roomBytes()
+    const byPin: FetchTask[][] = []
+    for (const pin of await ledger.pins()) {
+      const tasks: FetchTask[] = []
+      byPin.push(tasks)
+      for await (const { files, folders } of below(ledger, pin, signal)) {
+        if (!state.add(pin, [...files, ...folders])) continue
+        for await (const { wanted, localBytes } of wantedOf(ledger, files, signal)) {
+          state.want(pin, { wantedBytes: localBytes })
+          for (const one of wanted) {
+            const cost = unitCost(one.units.size)
+            if (cost > roomBytes) state.want(pin, { leftOutBytes: bytesIn(one, one.units.keys()) })
+            else {
+              roomBytes -= cost
+              tasks.push(...(await this.keep(state, pin, one)))
+            }
+          }
+        }
+      }
+    }
+    await cache.endRound()
+    this.state = state
+    this.walked = number
+    return byPin.reverse().flat()
+  }
+
+  private async keep(state: PinState, pin: number, wanted: Wanted): Promise<FetchTask[]> {
+    const { info, units } = wanted
+    const all = [...units.keys()]
+    const missing = (await this.parts.cache.keep(info.segment, all)) ?? all
+    state.want(pin, { wantedBytes: bytesIn(wanted, all), missingBytes: bytesIn(wanted, missing) })
+    state.units += all.length
+    if (missing.length === 0) return []
+    return [{ info, units: missing, arrived: (some) => state.want(pin, { missingBytes: -bytesIn(wanted, some) }) }]
+  }
+
+  private async fetch(tasks: readonly FetchTask[], signal: AbortSignal): Promise<void> {
+    if (tasks.length === 0) return
+    const cut = linkSignal(signal)
+    this.fetching = () => cut.abort(CUT)
+    try {
+      if (!this.isHurried) this.state.trouble = await fetchPinned(this.parts, tasks, cut.signal)
+    } catch (error) {
+      if (error !== CUT) throw error
+    } finally {
+      this.fetching = () => {}
+      cut.release()
+    }
+  }
+
+  private async roomBytes(): Promise<number> {
+    return roomFor((await this.parts.cache.stats()).allowedBytes)
+  }
+
+  private async expectRoom(ino: number): Promise<void> {
+    const signal = this.ending.signal
+    let units = 0
+    for await (const { files } of below(this.parts.ledger, ino, signal)) {
+      for await (const { wanted } of wantedOf(this.parts.ledger, files, signal)) {
+        for (const one of wanted) units += one.units.size
+      }
+    }
+    const room = Math.max(0, (await this.roomBytes()) - unitCost(this.state.units))
+    if (unitCost(units) > room) throw noRoom(unitCost(units), room)
+  }
+}
+
+const CUT = new AppError('interrupted', 'the next round is due')
+
+function noRoom(bytes: number, roomBytes: number): AppError {
+  const mib = (amount: number) => Math.ceil(amount / 1_048_576)
+  return new AppError(
+    'no-space',
+    `pinning needs ${mib(bytes)} MiB of the cache, which has ${mib(roomBytes)} for pins`,
+    {
+      hint: 'mount with a larger --cache, free room on the disk, or unpin something',
+    },
+  )
+}
+
+function troubleOf({ code, message }: AppError): object {
+  return { code, message }
+}
