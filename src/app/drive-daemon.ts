@@ -5,6 +5,7 @@ import { failpoint } from '../base/failpoint.js'
 import { openLog } from '../base/log.js'
 import { ControlServer } from '../mount/control/server.js'
 import { type MountedDoor, mountDoor } from '../mount/fuse/door.js'
+import type { MountLabel } from '../mount/fuse/mount-label.js'
 import { type Drive, type DriveOptions, openDrive } from './drive.js'
 import { controlMethods } from './drive-control.js'
 import { DriveStatus } from './drive-status.js'
@@ -38,6 +39,15 @@ export interface MountLife {
 
 const SPACE_EVERY_MS = 30_000
 
+/** The drive that everybody has first needs no name of its own. */
+const USUAL_NAME = 'main'
+/** Every icon theme has it: a folder that lies elsewhere. */
+const ICON = 'folder-remote'
+
+function labelOf(name: string): MountLabel {
+  return { name: name === USUAL_NAME ? 'Shardrive' : `Shardrive ${name}`, icon: ICON }
+}
+
 type Log = ReturnType<typeof openLog>
 
 export async function mountDrive(options: MountOptions): Promise<RunningMount> {
@@ -48,6 +58,7 @@ export async function mountDrive(options: MountOptions): Promise<RunningMount> {
     const { allowOther } = options
     const named = {
       fsname: `shardrive:${drive.identity.facts.drive}`,
+      label: labelOf(drive.identity.facts.name),
       ...(allowOther === undefined ? {} : { allowOther }),
     }
     door = await openDoor(options, { fs: drive.vfs, log }, named)
@@ -64,7 +75,7 @@ export async function mountDrive(options: MountOptions): Promise<RunningMount> {
 async function openDoor(
   { door, mountPoint, say }: MountOptions,
   parts: { fs: Drive['vfs']; log: Log },
-  named: { fsname: string; allowOther?: boolean },
+  named: { fsname: string; label: MountLabel; allowOther?: boolean },
 ): Promise<MountedDoor> {
   if (door === 'native') return mountDoor(mountPoint, parts, named)
   // Its package, and libfuse, are loaded for those who ask for it.
@@ -105,12 +116,7 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
     }),
     log,
   )
-  try {
-    announceDrive({ state: stateDir, mountPoint, control: socket, pid: process.pid })
-  } catch (error) {
-    // Commands find the drive by --state then.
-    log.warn({ err: error }, 'the drive is not listed among those that are mounted here')
-  }
+  announce({ state: stateDir, mountPoint, control: socket, pid: process.pid }, log)
   const space = setInterval(() => void files.refreshSpace(), SPACE_EVERY_MS)
   log.info({ mount: mountPoint, drive: identity.facts.drive }, 'the drive is mounted')
   let end: string = 'asked'
@@ -142,6 +148,15 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
     readOnlyReason: () => storage.ledger.readOnlyReason(),
     life: () => lifeOf(drive, mountPoint),
     stop,
+  }
+}
+
+/** Commands find a drive that cannot be listed by --state. */
+function announce(drive: Parameters<typeof announceDrive>[0], log: Log): void {
+  try {
+    announceDrive(drive)
+  } catch (error) {
+    log.warn({ err: error }, 'the drive is not listed among those that are mounted here')
   }
 }
 

@@ -1,9 +1,11 @@
 /** How mounts begin and end, with a real kernel. */
 import fs from 'node:fs'
 import fsp from 'node:fs/promises'
+import os from 'node:os'
 import path from 'node:path'
 import t from 'tap'
 import { mountDoor } from '../../src/mount/fuse/door.js'
+import { mountWithFusermount, unmountWithFusermount } from '../../src/mount/fuse/fusermount.js'
 import { clearStaleMount } from '../../src/mount/fuse/mount-point.js'
 import { MemoryFileSystem } from '../support/memory-filesystem.js'
 import { isMounted, mountPlace, noMounts, run, sh, startDoor, USER } from '../support/mounts.js'
@@ -191,6 +193,56 @@ t.test(
     t.notOk(isMounted(place))
   },
 )
+
+const LABEL = { name: 'My drive, 100 %', icon: 'folder-remote' }
+const LABEL_WORDS = 'x-gvfs-show,x-gvfs-name=My%20drive%2C%20100%20%25,x-gvfs-icon=folder-remote'
+
+t.test('the desktop is told name and icon of a mount of root, and forgets them', { skip: asRoot }, async (t) => {
+  const place = mountPlace(t)
+  const noted = () =>
+    fs
+      .readFileSync('/run/mount/utab', 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(place))
+  const door = await mountDoor(place, { fs: new MemoryFileSystem() }, { label: LABEL })
+  t.match(String((await run('findmnt', ['-m', '-n', '-o', 'OPTIONS', place])).stdout), LABEL_WORDS)
+  t.equal(noted().length, 1)
+  await door.unmount()
+  t.same(noted(), [])
+})
+
+for (const [who, refuses] of [
+  ['knows them', false],
+  ['refuses them', true],
+] as const) {
+  t.test(
+    `a fusermount3 that ${who} mounts with options of the desktop`,
+    { skip: skip || !hasFusermount() },
+    async (t) => {
+      const place = mountPlace(t)
+      const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'shardrive-fusermount-'))
+      t.teardown(() => fs.rmSync(folder, { recursive: true, force: true }))
+      // As those before 3.17 say it, and as those after pass the rest on.
+      const known = `set -- "$1" "$(echo "$2" | sed 's/,x-gvfs-show.*//')" "$3" "$4"`
+      const unknown = `case "$2" in *x-*) echo "fusermount3: unknown option 'x-gvfs-show'" >&2; exit 1;; esac`
+      const script = `#!/bin/sh\nPATH=/usr/bin:/bin\ntest "$1" = -o || exec fusermount3 "$@"\necho "$2" >> ${folder}/asked\n${refuses ? unknown : known}\nexec fusermount3 "$@"\n`
+      fs.writeFileSync(path.join(folder, 'fusermount3'), script, { mode: 0o755 })
+      const before = process.env.PATH
+      process.env.PATH = `${folder}:${before}`
+      t.teardown(() => {
+        process.env.PATH = before
+      })
+      const fd = await mountWithFusermount(place, 'rw,fsname=test,subtype=shardrive', false, LABEL)
+      t.ok(isMounted(place))
+      fs.closeSync(fd)
+      await unmountWithFusermount(place, true)
+      const asked = fs.readFileSync(path.join(folder, 'asked'), 'utf8').trim().split('\n')
+      t.match(asked[0], `,${LABEL_WORDS}`)
+      t.equal(asked.length, refuses ? 2 : 1)
+      if (refuses) t.notMatch(asked[1], /x-/)
+    },
+  )
+}
 
 function hasFusermount(): boolean {
   return ['/usr/bin', '/bin'].some((folder) => fs.existsSync(path.join(folder, 'fusermount3')))

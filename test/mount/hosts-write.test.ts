@@ -43,7 +43,7 @@ t.test('hosts that are dead, die and return while the drive writes', { skip, tim
     t.equal(full, 0)
     t.match((await network.command(['status'])).stdout, /6 of 8/)
     t.match((await network.command(['status', inMount('two dead')])).stdout, /stored, 6 of 8/)
-    t.equal(await healthOf(network, inMount('two dead')), 'stored, 6 of 8')
+    await until(async () => (await healthOf(network, inMount('two dead'))) === 'stored, 6 of 8', 10_000)
   })
 
   await t.test('they return while the drive is not mounted: 8 of 8 within 120 s', async (t) => {

@@ -19,6 +19,7 @@ import { closeAtExit, forgetAtExit } from './exit.js'
 import type { FileSystem } from './filesystem.js'
 import { findFusermount, mountWithFusermount } from './fusermount.js'
 import { sourceOf } from './mount-daemon.js'
+import { type MountLabel, noteLabel } from './mount-label.js'
 import { expectDevice, isRoot, MOUNT_TYPE, prepareMountPoint, unmountAt } from './mount-point.js'
 import { topMountAt } from './mount-table.js'
 import { deletion, entryInvalidation, inodeInvalidation } from './notifications.js'
@@ -28,6 +29,8 @@ export interface DoorOptions {
   /** What `mount` and `df` show as the source, before the process id: letters, digits and ._:@/- only. */
   readonly fsname?: string
   readonly readOnly?: boolean
+  /** What the desktop shows of it. */
+  readonly label?: MountLabel
   /** May other users see the mount? Default: yes for root, no for others (who need user_allow_other). */
   readonly allowOther?: boolean
   readonly allowNonEmpty?: boolean
@@ -156,17 +159,21 @@ class Mount implements NativeDoor {
   }
 }
 
-function openConnection(mountPoint: string, options: DoorOptions): Promise<number> {
+async function openConnection(mountPoint: string, options: DoorOptions): Promise<number> {
   const fsname = options.fsname ?? 'shardrive'
   assert(FSNAME.test(fsname), 'fsname needs no escaping')
   const root = isRoot()
   const allowOther = (options.allowOther ?? root) ? ',allow_other' : ''
   const common = `default_permissions,max_read=${MAX_READ}${allowOther}`
   const source = sourceOf(fsname)
-  if (root) return openAsRoot(mountPoint, source, common, options.readOnly === true)
+  if (root) {
+    const fd = await openAsRoot(mountPoint, source, common, options.readOnly === true)
+    if (options.label !== undefined) await noteLabel(mountPoint, source, MOUNT_TYPE, options.label)
+    return fd
+  }
   const access = options.readOnly === true ? 'ro' : 'rw'
   const all = `${access},nosuid,nodev,fsname=${source},subtype=shardrive,${common}`
-  return mountWithFusermount(mountPoint, all, options.allowNonEmpty === true)
+  return mountWithFusermount(mountPoint, all, options.allowNonEmpty === true, options.label)
 }
 
 async function openAsRoot(mountPoint: string, source: string, common: string, readOnly: boolean): Promise<number> {

@@ -7,6 +7,7 @@ import { AppError, isCode } from '../../base/errors.js'
 import { ERRNO, errnoName } from './errno.js'
 import { unmountWithFusermount } from './fusermount.js'
 import { abortConnection, daemonState, pidOf, untilClosed } from './mount-daemon.js'
+import { forgetLabel } from './mount-label.js'
 import { type MountEntry, topMountAt } from './mount-table.js'
 
 export const MOUNT_TYPE = 'fuse.shardrive'
@@ -48,7 +49,10 @@ export async function unmountAt(mountPoint: string, lazy: boolean): Promise<bool
     return false
   }
   const errno = await doorAddon().detach(mountPoint, lazy ? MNT_DETACH : 0)
-  if (errno === 0) return true
+  if (errno === 0) {
+    await forgetLabel(mountPoint)
+    return true
+  }
   if (errno === ERRNO.EBUSY) return false
   throw new AppError('unmount-failed', `${mountPoint} does not unmount: ${errnoName(errno)}`)
 }
