@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs'
 import path from 'node:path'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { DESKTOP_NEEDS, inDesktop } from '../support/desktop-session.js'
 import { Lab } from '../support/drive-process.js'
 
@@ -62,6 +62,8 @@ t.test('the drive in a file manager', { skip: lacking.length > 0 && `install ${l
   )
   t.ok(films < FILM_SHARE_MAX * filmBytes)
 
+  await withEmblems(t, lab, mount)
+
   const gone = path.join(mount, 'Pictures/photo-7.jpg')
   const trashed = `${mount}/.Trash-$(id -u)/files/photo-7.jpg`
   const told = await inDesktop(
@@ -75,3 +77,25 @@ t.test('the drive in a file manager', { skip: lacking.length > 0 && `install ${l
   t.same(await lab.findings(state), [])
   t.equal(await drive.stop(), 0)
 })
+
+/** Beyond the clock, the cursor and where the pointer is. */
+const EMBLEM_PIXELS_MIN = 200
+
+/** Nautilus with the extension of scripts/desktop and without: the icons differ. */
+async function withEmblems(t: Test, lab: Lab, mount: string): Promise<void> {
+  if (!fs.existsSync('/usr/lib/x86_64-linux-gnu/nautilus/extensions-4/libnautilus-python.so')) {
+    t.comment('emblems were not looked at: install nautilus python3-nautilus')
+    return
+  }
+  const look = (name: string) =>
+    `nautilus --new-window ${mount}/Films >/dev/null 2>&1 & window Films; sleep 6; shot ${SHOTS}/desktop-${name}.png; nautilus -q || true`
+  await inDesktop(lab, look('plain'))
+  await lab.sh(`setfattr -n user.shardrive.pinned -v yes ${mount}/Films/film-2.mp4; touch ${mount}/Films/film-3.mp4
+    mkdir -p $HOME/.local/share/nautilus-python/extensions; cp ${path.resolve('scripts/desktop/shardrive.py')} $HOME/.local/share/nautilus-python/extensions`)
+  await inDesktop(lab, look('emblems'))
+  const compared = await lab.sh(
+    `compare -metric AE ${SHOTS}/desktop-plain.png ${SHOTS}/desktop-emblems.png null: 2>&1 || true`,
+  )
+  t.comment(`${compared} pixels differ with emblems`)
+  t.ok(Number.parseFloat(compared) > EMBLEM_PIXELS_MIN)
+}

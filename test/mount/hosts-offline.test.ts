@@ -135,6 +135,20 @@ t.test('a drive without its bridge', { skip, timeout: 270_000 }, async (t) => {
     t.match(await asJson('unpin', inMount('renamed/kept')), { status: 2, error: { code: 'not-permitted' } })
     t.match(await asJson('evict', mount), { status: 0, pinnedFiles: 3 })
 
+    const asked = await desktopFacts(network, [
+      inMount('late'),
+      inMount('stored'),
+      inMount('renamed/later'),
+      network.folder,
+    ])
+    const calm = { state: 'stored', health: 'stored' }
+    t.same(asked, [
+      [{ ...calm, pinned: false }, ['default-symbolic'], ['pin']],
+      [{ ...calm, pinned: true }, ['default-symbolic', 'favorite-symbolic'], ['unpin']],
+      [{ ...calm, pinned: true }, ['default-symbolic', 'favorite-symbolic'], ['unpin']],
+      [null, [], []],
+    ])
+
     // The cache is lost: what is pinned comes back by itself, and then nobody is needed.
     await network.stopMount()
     await dropCache()
@@ -155,3 +169,18 @@ t.test('a drive without its bridge', { skip, timeout: 270_000 }, async (t) => {
     t.match(await network.command(['fsck', '--json']), { status: 0, stdout: /"findings":\[\]/ })
   })
 })
+
+/** What the extension of file managers (scripts/desktop) finds out, shows and offers. */
+async function desktopFacts(network: HostsProcess, files: string[]): Promise<unknown> {
+  const script = `import json, shardrive, shutil, sys
+shutil.which = lambda name: None
+known = [shardrive.facts(one) for one in sys.argv[1:]]
+print(json.dumps([[k, shardrive.emblems(k) if k else [], [what for _, what in shardrive.choices([k])] if k else []] for k in known]))`
+  const words = [
+    `PYTHONPATH=${path.resolve('scripts/desktop')}`,
+    'PYTHONDONTWRITEBYTECODE=1',
+    'SHARDRIVE_WITHOUT_DESKTOP=1',
+  ]
+  const { stdout, stderr } = await network.outside('env', ...words, 'python3', '-c', script, ...files)
+  return stdout === '' ? stderr : JSON.parse(stdout)
+}
