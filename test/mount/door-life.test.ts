@@ -147,7 +147,7 @@ for (const [who, uid] of [
     t.notOk(isMounted(place))
   })
 
-  t.test(`S-47 of two mounts of ${who} one is killed, and the other goes on`, { skip: not }, async (t) => {
+  t.test(`S-41 of two mounts of ${who} one is killed, and the other goes on`, { skip: not }, async (t) => {
     openDevice(t)
     const places = [mountPlace(t, uid), mountPlace(t, uid)] as const
     const doors = places.map((place) => startDoor(t, [place], { uid }))

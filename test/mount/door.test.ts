@@ -205,7 +205,7 @@ t.test('the kernel asks once for a missing name and once for attributes', { skip
   await t.rejects(fsp.stat(drive.path('there')), { code: 'ENOENT' })
 })
 
-t.test('S-46 slow calls in one directory wait side by side, and an interrupted one ends', { skip }, async (t) => {
+t.test('S-40 slow calls in one directory wait side by side, and an interrupted one ends', { skip }, async (t) => {
   let waiting = 0
   let most = 0
   const slow = new MemoryFileSystem()

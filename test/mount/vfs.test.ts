@@ -57,7 +57,7 @@ print(n, os.listdir('.'))"`,
   t.equal(out, '3000\n3000 []\n')
 })
 
-t.test('S-45 a file has no inode flags, and is given none: whoever asks for one is told', async (t) => {
+t.test('S-39 a file has no inode flags, and is given none: whoever asks for one is told', async (t) => {
   const { mount } = await driveOf(t)
   const out = await shell(
     mount,

@@ -189,7 +189,7 @@ t.test('extended attributes are sized first, and told apart when missing or when
   t.strictSame(ask({ opcode: OP.LISTXATTR, body: u64(64) }).body, Buffer.from('user.a\0user.b\0'))
 })
 
-t.test('S-45 of inode flags there are none: to be told, to be left so, and not to be set', async (t) => {
+t.test('S-39 of inode flags there are none: to be told, to be left so, and not to be set', async (t) => {
   const { ask } = openCounter(new MemoryFileSystem())
   const ioctl = (command: number, outSize: number, given: Buffer = Buffer.alloc(0)): Buffer =>
     body(u64(1), u32(0), u32(command), u64(0), u32(given.length), u32(outSize), given)
