@@ -63,7 +63,7 @@ await tell(async () => {
   await setUp({ forTests: true })
   const words = process.argv.slice(2)
   const plan = words.length === 0 ? 'all' : words[0]
-  if (plan === 'long' && words.includes('--hours')) return crashFor(words.slice(1))
+  if (plan === 'long' && words.some((word) => word === '--hours' || word === '--kills')) return crashFor(words.slice(1))
   const folders = plans[plan]?.filter((one) => fs.existsSync(path.join(root, one))) ?? words
   const files = folders.flatMap(compiledTests)
   if (files.length === 0) throw new SetupFailure('no test files found', 'name files or folders under test/')

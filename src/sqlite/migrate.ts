@@ -7,6 +7,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { AppError } from '../base/errors.js'
 import { failpoint } from '../base/failpoint.js'
+import { explained } from '../base/folders.js'
 import type { Database } from './driver.js'
 
 /** SQL text, or code for what SQL cannot say. Never changed once released: a change is another migration. */
@@ -100,17 +101,25 @@ function damaged(file: string, has: string, cause?: unknown): AppError {
   return new AppError('database-damaged', `${file} is damaged: it has ${has}`, { cause })
 }
 
-/** A whole and durable copy, or an error: a half copy never has the final name. */
+/** A whole and durable copy, or an error (`no-space`): a half copy never has the final name, and none stays behind. */
 function copyBefore(db: Database, file: string, version: number): void {
   const copy = `${file}.v${version}.copy`
   const draft = `${copy}.draft`
-  fs.rmSync(draft, { force: true })
-  db.prepare('VACUUM INTO ?').run(draft)
-  fs.chmodSync(draft, 0o600)
-  syncPath(draft)
-  failpoint('sqlite.migrate.copied')
-  fs.renameSync(draft, copy)
-  syncPath(path.dirname(copy))
+  // Of attempts that were cut short: the database is still what it was, and the disk may not hold two copies.
+  for (const name of [draft, copy]) fs.rmSync(name, { force: true })
+  try {
+    db.prepare('VACUUM INTO ?').run(draft)
+    explained(path.dirname(file), () => {
+      fs.chmodSync(draft, 0o600)
+      syncPath(draft)
+      failpoint('sqlite.migrate.copied')
+      fs.renameSync(draft, copy)
+      syncPath(path.dirname(copy))
+    })
+  } catch (error) {
+    fs.rmSync(draft, { force: true })
+    throw error
+  }
 }
 
 function syncPath(name: string): void {

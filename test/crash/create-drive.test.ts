@@ -9,6 +9,8 @@ import { withAccount } from '../../src/app/account-setup.js'
 import { systemRandom } from '../../src/base/random.js'
 import { drawPhrase } from '../../src/crypto/phrase.js'
 import { listDrives } from '../../src/mount/account/account-chain.js'
+import { ACCOUNT_POINTS } from '../support/crash-points.js'
+import { tableOf } from '../support/crash-table.js'
 import { Lab, type Running } from '../support/drive-process.js'
 import { runProgram, until } from '../support/programs.js'
 
@@ -56,8 +58,9 @@ async function bench(t: Test) {
 
 t.test('a process that makes an account with its drive dies at each step', async (t) => {
   const { lab, dir, run, drives } = await bench(t)
-  const points = ['mount.account.created', 'mount.device.written', 'mount.device.settled']
-  for (const point of points) t.equal((await run('account', 'state', 'main', point)).status, -1, point)
+  for (const point of ACCOUNT_POINTS) t.equal((await run('account', 'state', 'main', point)).status, -1, point)
+  const died = ACCOUNT_POINTS.map((point) => ({ point, workload: 'account', isHit: true, losses: [], findings: [] }))
+  for (const line of tableOf(died)) t.comment(line)
   t.same(await drives(), { main: [1] }, 'the last of them had made it')
   const made = await run('account', 'state', 'main')
   t.equal(made.status, 0)

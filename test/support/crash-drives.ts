@@ -5,6 +5,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import type { CrashDrive } from './crash-run.js'
+import { ageLedger, removeCopies } from './old-ledger.js'
 import { sleep } from './programs.js'
 
 const CHILD = path.resolve('dist-test/programs/vfs-child.js')
@@ -14,14 +15,24 @@ export class LocalDrive implements CrashDrive {
   readonly mount: string
   private readonly state: string
   private readonly env: NodeJS.ProcessEnv
+  private readonly door: 'native' | 'fuse-native'
   private child: ChildProcess | null = null
   private ended: Promise<unknown> = Promise.resolve()
 
   /** `mount` must be there; `state` is made. */
-  constructor(places: { state: string; mount: string }, env: NodeJS.ProcessEnv = {}) {
+  constructor(
+    places: { state: string; mount: string },
+    env: NodeJS.ProcessEnv = {},
+    door: 'native' | 'fuse-native' = 'native',
+  ) {
+    this.door = door
     this.state = places.state
     this.mount = places.mount
     this.env = env
+  }
+
+  private get ledger(): string {
+    return path.join(this.state, 'ledger.db')
   }
 
   get isDead(): boolean {
@@ -33,7 +44,7 @@ export class LocalDrive implements CrashDrive {
   }
 
   async start(failpoint: string): Promise<void> {
-    const child = spawn(process.execPath, [CHILD, this.state, this.mount], {
+    const child = spawn(process.execPath, [CHILD, this.state, this.mount, this.door], {
       env: { ...process.env, ...this.env, SHARDRIVE_FAILPOINT: failpoint },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
@@ -47,6 +58,12 @@ export class LocalDrive implements CrashDrive {
       )
       void this.ended.then(() => reject(new Error(`the drive ended at its start: ${said.slice(-20).join('\n')}`)))
     })
+    removeCopies(this.ledger)
+  }
+
+  age(): void {
+    removeCopies(this.ledger)
+    ageLedger(this.ledger)
   }
 
   async kill(): Promise<void> {

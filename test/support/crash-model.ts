@@ -5,12 +5,13 @@
 import { createHash } from 'node:crypto'
 import { rampRange } from './ramp.js'
 
-type NameKind = 'mkdir' | 'rmdir' | 'create' | 'unlink' | 'hold' | 'fsync'
+type NameKind = 'mkdir' | 'rmdir' | 'create' | 'unlink' | 'hold' | 'fsync' | 'rest'
 
 export type Step =
   | { [K in NameKind]: { kind: K; name: string } }[NameKind]
   | { kind: 'write' | 'append'; name: string; key: number; offset: number; length: number }
   | { kind: 'truncate'; name: string; length: number }
+  | { kind: 'copy'; name: string; into: string; offset: number; intoOffset: number; length: number }
   | { kind: 'rename'; name: string; to: string }
   | { kind: 'link'; name: string; to: string }
   | { kind: 'symlink'; name: string; target: string }
@@ -81,6 +82,10 @@ export class Tree {
         return
       case 'fsync':
       case 'hold':
+      case 'rest':
+        return
+      case 'copy':
+        this.copy(step)
         return
     }
     if (node === undefined) throw new Error(`the plan speaks of ${step.name}, which is not there`)
@@ -108,6 +113,15 @@ export class Tree {
     const all = new Map<string, string>()
     for (const [name, node] of this.nodes) all.set(name, show(node, (names.get(node) as string[]).sort()))
     return all
+  }
+
+  private copy({ name, into, offset, intoOffset, length }: Extract<Step, { kind: 'copy' }>): void {
+    const [source, target] = [this.nodes.get(name), this.nodes.get(into)]
+    if (source === undefined || target === undefined) throw new Error(`the plan copies ${name} into ${into}`)
+    const bytes = Buffer.from(source.bytes.subarray(offset, offset + length))
+    if (intoOffset + bytes.length > target.bytes.length) resize(target, intoOffset + bytes.length)
+    bytes.copy(target.bytes, intoOffset)
+    target.hash = ''
   }
 
   private rename(from: string, to: string): void {

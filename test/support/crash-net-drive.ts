@@ -1,6 +1,7 @@
 /** A drive on a network of real processes (`shardrive up`) that crash tests kill: it publishes while programs work on it. */
 import path from 'node:path'
 import type { CrashDriveOptions } from './crash-drive-child.js'
+import { CACHE_SHRUNK } from './crash-points.js'
 import type { CrashDrive } from './crash-run.js'
 import type { Lab, NetworkFacts, Running } from './drive-process.js'
 import type { PowerState } from './power-state.js'
@@ -54,7 +55,8 @@ export class NetDrive implements CrashDrive {
     this.endedBy = ''
     const recorded = this.power?.begin() as Record<string, string> | undefined
     try {
-      const words = [JSON.stringify(this.options)]
+      const cacheBytes = failpoint.startsWith(CACHE_SHRUNK) ? CACHE_BYTES / 4 : CACHE_BYTES
+      const words = [JSON.stringify({ ...this.options, cacheBytes })]
       this.running = await this.lab.daemon(words, { ...recorded, SHARDRIVE_FAILPOINT: failpoint }, CHILD)
       void this.running.exited.then((end) => {
         this.endedBy = end

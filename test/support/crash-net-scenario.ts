@@ -18,7 +18,7 @@ const PACE = { share: 0.5, pauseMs: 8 }
 const HITS_SHARE = 0.75
 
 export interface NetSizes {
-  /** Of NET_POINTS, drawn; the first start and what it meets come besides. */
+  /** Of NET_POINTS; the first start and what it meets come besides. */
   points: number
   recoveries: number
 }
@@ -30,7 +30,7 @@ export function netCrashTest(sizes: NetSizes): void {
     const dice = new Dice(seed)
     const lab = new Lab(t)
     const { facts: network } = await lab.up()
-    const points = [CLAIMED, ...TAKEN, ...dice.shuffle(NET_POINTS).slice(0, sizes.points)]
+    const points = [CLAIMED, ...TAKEN, ...dice.shuffle(shareOf(NET_POINTS, sizes.points, seed))]
     const lives = points.map((point) => lifeOf(point, dice))
     // Each death is a loss of power as well.
     const power = noRecorder() ? null : new PowerState(lab.folder, network.state, seed)
@@ -41,7 +41,7 @@ export function netCrashTest(sizes: NetSizes): void {
       for (const life of lives) await run.live(life)
       await run.look()
       await lab.sync(drive.state)
-      await recoveries(t, { lab, network, drive, run }, dice.shuffle(RECOVERY_POINTS).slice(0, sizes.recoveries))
+      await recoveries(t, { lab, network, drive, run }, dice.shuffle(shareOf(RECOVERY_POINTS, sizes.recoveries, seed)))
       await run.finish()
     } catch (error) {
       t.fail(`${run.describe()}, ${power?.lost} lost: ${(error as Error).stack}`)
@@ -51,6 +51,12 @@ export function netCrashTest(sizes: NetSizes): void {
     const hits = run.outcomes.filter(({ isHit }) => isHit).length
     t.ok(hits >= HITS_SHARE * run.outcomes.length, `${hits} of ${run.outcomes.length} died at their failpoint`)
   })
+}
+
+/** So many of them, others for each seed: consecutive seeds come to all. */
+function shareOf<T>(all: readonly T[], count: number, seed: number): T[] {
+  const first = (seed * count) % all.length
+  return [...all.slice(first), ...all.slice(0, first)].slice(0, count)
 }
 
 function lifeOf(point: Point, dice: Dice): Life {

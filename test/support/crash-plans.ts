@@ -16,7 +16,7 @@ const FOLDERS = 3
 type Steps = Generator<Step>
 
 /** Each begins in an empty folder '.'. */
-const PLANS: Record<string, (dice: Dice) => Steps> = { small, editors, moves, large, appends, links }
+const PLANS: Record<string, (dice: Dice) => Steps> = { small, editors, moves, large, appends, links, copies, flood }
 
 export const STEP_PLANS = Object.keys(PLANS)
 
@@ -161,5 +161,49 @@ function* links(dice: Dice): Steps {
     if (dice.roll(0, 2) === 0) yield { kind: 'fsync', name: '.' }
     if (dice.roll(0, 1) === 0) yield { kind: 'unlink', name }
     if (dice.roll(0, 3) === 0) yield { kind: 'unlink', name: `s${key}` }
+  }
+}
+
+/** Parts of files that are shared with others, which then go their own way; files are written before that or are on this disk already. */
+function* copies(dice: Dice): Steps {
+  const sizes: number[] = []
+  for (let key = 1; ; key++) {
+    const name = `f${key}`
+    yield { kind: 'create', name }
+    const size = dice.roll(1, 120_000)
+    yield* writes(name, key, 0, size)
+    sizes.push(size)
+    if (dice.roll(0, 2) === 0) yield { kind: 'fsync', name }
+    const from = dice.roll(1, key)
+    const offset = dice.roll(0, (sizes[from - 1] as number) - 1)
+    const length = dice.roll(1, (sizes[from - 1] as number) - offset)
+    yield { kind: 'create', name: `c${key}` }
+    yield { kind: 'copy', name: `f${from}`, into: `c${key}`, offset, intoOffset: dice.roll(0, 20_000), length }
+    if (dice.roll(0, 1) === 0) yield* writes(`c${key}`, key + 500, dice.roll(0, 10_000), dice.roll(1, 9_000))
+    if (dice.roll(0, 1) === 0) yield { kind: 'fsync', name: `c${key}` }
+    if (dice.roll(0, 1) === 0) continue
+    sizes[key - 1] = dice.roll(1, size)
+    yield { kind: 'truncate', name, length: sizes[key - 1] as number }
+  }
+}
+
+const FLOOD_FILES = 34
+const FLOOD_FILE_BYTES = 2_097_152
+
+/** More than the ledger keeps of free pages, all of it removed again: what is over is given back while nobody asks for anything. */
+function* flood(dice: Dice): Steps {
+  const names = Array.from({ length: FLOOD_FILES }, (_, at) => `big${at}`)
+  for (const [at, name] of names.entries()) {
+    yield { kind: 'create', name }
+    yield* writes(name, at + 1, 0, FLOOD_FILE_BYTES)
+    yield { kind: 'fsync', name }
+  }
+  for (const name of names) yield { kind: 'unlink', name }
+  for (let key = 100; ; key++) {
+    const name = `f${key}`
+    yield { kind: 'create', name }
+    yield* writes(name, key, 0, dice.roll(1, 9_000))
+    yield { kind: 'fsync', name }
+    yield { kind: 'rest', name }
   }
 }

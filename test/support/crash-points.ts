@@ -8,10 +8,11 @@ export interface Point {
   workloads: readonly string[]
   /** The kill comes at one of the first so many passes. */
   countMax: number
-  when: 'start' | 'work' | 'stop'
+  /** `upgrade`: at a start, from the ledger of an earlier version. `idle`: some seconds after the work. */
+  when: 'start' | 'upgrade' | 'work' | 'idle' | 'stop'
 }
 
-const STEPS = ['small', 'editors', 'moves', 'large', 'appends', 'links']
+const STEPS = ['small', 'editors', 'moves', 'large', 'appends', 'links', 'copies']
 const ALL = [...STEPS, ...PROGRAM_WORKLOADS]
 
 function point(name: string, workloads: readonly string[], countMax: number, when: Point['when'] = 'work'): Point {
@@ -31,6 +32,8 @@ export const LOCAL_POINTS: readonly Point[] = [
   point('mount.call.link', ['links'], 5),
   point('mount.call.setAttributes', ['links'], 8),
   point('mount.call.setXattr', ['links'], 2),
+  point('mount.call.copyRange', ['copies'], 5),
+  point('mount.call.removeXattr', ['links'], 2),
   point('mount.call.reap', ['small', 'editors', 'moves'], 5),
   point('mount.staged.written', STEPS, 12),
   point('mount.log.written', STEPS, 4),
@@ -44,11 +47,23 @@ export const LOCAL_POINTS: readonly Point[] = [
   point('mount.checkpoint.done', ['large'], 1),
   point('mount.checkpointer.begun', ['large'], 1),
   point('mount.checkpointer.done', ['large'], 1),
+  point('mount.vacuum.done', ['flood'], 1),
+  point('sqlite.migrate.copied', ['small'], 1, 'upgrade'),
+  point('sqlite.migrate.written', ['small'], 1, 'upgrade'),
+  point('sqlite.migrate.done', ['small'], 1, 'upgrade'),
   point('sqlite.open.made', ['small'], 1, 'start'),
   point('sqlite.open.prepared', ['small'], 1, 'start'),
   point('mount.call.reapOrphans', ['editors'], 1, 'start'),
   point('mount.start.reaped', ['editors'], 1, 'start'),
   point('mount.close.moved', STEPS, 1, 'stop'),
+]
+
+/** Of the portable door: a file that is open is hidden before another takes its name. */
+export const PORTABLE_POINTS: readonly Point[] = [
+  point('mount.hidden.owed', ['editors'], 3),
+  point('', ['editors'], 1),
+  point('mount.hidden.owed', ['editors'], 6),
+  point('mount.call.rename', ['editors'], 6),
 ]
 
 /** What publishes is small: the failpoints are the same, whatever is published. */
@@ -63,6 +78,9 @@ export const FIRST_POINTS: readonly Point[] = [
   point('sqlite.migrate.done', ['small'], 1, 'start'),
   point('sqlite.migrate.written', ['small'], 1, 'start'),
 ]
+
+/** The cache's file is larger than it may be from now on. */
+export const CACHE_SHRUNK = 'mount.cache.shrunk'
 
 /** Between this disk and the chain: a drive on a network has them. */
 export const NET_POINTS: readonly Point[] = [
@@ -79,6 +97,12 @@ export const NET_POINTS: readonly Point[] = [
   point('mount.alone.done', PUBLISHED, 6),
   point('mount.publish.prepared', PUBLISHED, 2),
   point('mount.publish.recorded', PUBLISHED, 2),
+  point('mount.call.recordPendingSegments', PUBLISHED, 2),
+  point('mount.call.materialise', PUBLISHED, 2),
+  point('mount.call.saveRecord', PUBLISHED, 2),
+  point('mount.call.published', PUBLISHED, 2),
+  point('mount.call.saveRecords', PUBLISHED, 2),
+  point('mount.call.recordSnapshot', ['small'], 1),
   point('mount.chain.signed', PUBLISHED, 2),
   point('mount.publish.appended', PUBLISHED, 1),
   point('mount.publish.turned', PUBLISHED, 2),
@@ -94,6 +118,7 @@ export const NET_POINTS: readonly Point[] = [
   point('mount.cache.put', PUBLISHED, 2),
   point('mount.cache.dropped', ['large'], 1),
   point('mount.cache.evicted', ['large'], 1),
+  point(CACHE_SHRUNK, ['large'], 1, 'idle'),
   point('base.file.drafted', PUBLISHED, 1, 'start'),
   point('base.file.renamed', PUBLISHED, 1, 'start'),
   point('mount.start.locked', PUBLISHED, 1, 'start'),
@@ -116,14 +141,32 @@ export const TAKEN: readonly Point[] = [
   point('mount.chain.advanced', PUBLISHED, 1, 'start'),
 ]
 
+/** Of a process that makes an account and a drive, or joins one: test/crash/create-drive.test.ts. */
+export const ACCOUNT_POINTS: readonly string[] = [
+  'mount.account.created',
+  'mount.device.written',
+  'mount.device.settled',
+]
+
 /** Of a recovery into a new state directory. */
 export const RECOVERY_POINTS: readonly string[] = [
   ...[
     'mount.device.written',
     'mount.device.settled',
+    'mount.spool.written',
     'mount.recover.read',
     'mount.import.piece',
     'mount.import.checked',
   ],
   ...['mount.recover.imported', 'mount.recover.applied', 'mount.recover.kept', 'mount.recover.stated'],
 ]
+
+/** Every name that is killed at by some test. */
+export function allPoints(): string[] {
+  const points = [...LOCAL_POINTS, ...PORTABLE_POINTS, ...FIRST_POINTS, ...NET_POINTS, CLAIMED, ...TAKEN].map(
+    ({ name }) => name,
+  )
+  const names = new Set([...points, ...RECOVERY_POINTS, ...ACCOUNT_POINTS])
+  names.delete(ANY_MOMENT.name)
+  return [...names].sort()
+}

@@ -25,6 +25,8 @@ export interface CrashDrive {
   died(withinMs: number): Promise<void>
   /** What fsck finds, and how many inodes the ledger counts. */
   check(): Promise<{ findings: unknown[]; files?: number }>
+  /** Dead: puts its ledger back to the version before this one. */
+  age?(): void
   /** Runs beside a work: what makes a drive publish, for example. */
   beside?(work: Promise<unknown>): Promise<void>
 }
@@ -55,6 +57,10 @@ export interface Pace {
 const LIVES_KEPT = 1
 /** A second writer beside the first one. */
 const TWO_AT_ONCE = new Set(['small', 'appends'])
+/** A busy machine takes its time to end a process. */
+const DYING_MS = 5_000
+/** What is idle looks after itself every ten seconds. */
+const IDLE_MS = 15_000
 const GONE = /ENOTCONN|ECONNABORTED|EIO|ENODEV/
 
 export class CrashRun {
@@ -94,6 +100,7 @@ export class CrashRun {
   async live(life: Life): Promise<void> {
     this.life++
     const { point, count, workload } = life
+    if (point.when === 'upgrade') this.drive.age?.()
     const hasDied = await this.begin(point.name === '' ? '' : `${point.name}:${count}`)
     const outcome: Outcome = { point: point.name || 'any', workload, isHit: hasDied, losses: [], findings: [] }
     this.outcomes.push(outcome)
@@ -135,7 +142,7 @@ export class CrashRun {
       await this.lookAround()
       return false
     } catch (error) {
-      await this.drive.died(GONE.test((error as Error).message) ? 2_000 : 0)
+      await this.drive.died(GONE.test((error as Error).message) ? DYING_MS : 0)
       if (failpoint === '' || !this.drive.isKilled) throw error
       return true
     }
@@ -187,9 +194,11 @@ export class CrashRun {
     const removing = done.then(() => first.ask({ remove: places })).catch(() => undefined)
     const killing = point.name === '' ? this.killAfter(killAt, delayMs, done) : Promise.resolve()
     await this.drive.beside?.(done)
-    await Promise.all([done, killing])
+    const [ends] = await Promise.all([done, killing])
     await removing
-    if (point.name !== '' && !this.drive.isDead) await this.drive.died(0)
+    // Its connection to the kernel ends a moment before it does.
+    const waitMs = ends.includes(false) ? DYING_MS : point.when === 'idle' ? IDLE_MS : 0
+    if (point.name !== '' && !this.drive.isDead) await this.drive.died(waitMs)
   }
 
   /** At a moment of no failpoint. */
@@ -206,4 +215,4 @@ export class CrashRun {
 }
 
 /** Of one life; those of programs are transactions and commits. */
-const STEPS: Record<string, number> = { sqlite: 40, git: 5, large: 130, small: 90, appends: 90 }
+const STEPS: Record<string, number> = { sqlite: 40, git: 5, large: 130, small: 90, appends: 90, copies: 60, flood: 700 }

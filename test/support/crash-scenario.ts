@@ -4,11 +4,12 @@ import fs from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { LocalDrive } from './crash-drives.js'
-import { ANY_MOMENT, FIRST_POINTS, LOCAL_POINTS, type Point } from './crash-points.js'
+import { ANY_MOMENT, FIRST_POINTS, LOCAL_POINTS, PORTABLE_POINTS, type Point } from './crash-points.js'
 import { CrashRun, type Life, type Outcome } from './crash-run.js'
 import { tableOf } from './crash-table.js'
 import { Dice, testSeed } from './dice.js'
 import { noMounts } from './mounts.js'
+import { noPortableDoor } from './portable.js'
 import { scratchFolder } from './scratch-folder.js'
 import { mountSmallDisk, noSmallDisks } from './small-disk.js'
 
@@ -37,9 +38,15 @@ export function crashTest({ kills, runs }: CrashSizes): void {
       const parts = Array.from({ length: runs }, (_, at) => lives.filter((_life, number) => number % runs === at))
       parts[0]?.unshift(...first)
       const outcomes = await Promise.all(parts.map((part, at) => localRun(t, part, seed + at)))
+      if ((await noPortableDoor()) === false) {
+        const dice = new Dice(seed)
+        const portable = PORTABLE_POINTS.map((point) => lifeOf(point, dice))
+        outcomes.push(await localRun(t, portable, seed, 'fuse-native'))
+      }
       for (const line of tableOf(outcomes.flat())) t.comment(line)
       const hits = outcomes.flat().filter(({ isHit }) => isHit).length
-      t.ok(hits >= HITS_SHARE * kills, `${hits} of ${kills} died at their failpoint`)
+      const all = outcomes.flat().length
+      t.ok(hits >= HITS_SHARE * all, `${hits} of ${all} died at their failpoint`)
     },
   )
 }
@@ -52,17 +59,26 @@ export function livesOf(points: readonly Point[], count: number, seed: number): 
   while (lives.length < count) {
     if (order.length === 0) order = dice.shuffle(points)
     const point = lives.length % ANY_SHARE === ANY_SHARE - 1 ? ANY_MOMENT : (order.shift() as Point)
-    lives.push({ point, workload: dice.pick(point.workloads), count: dice.roll(1, point.countMax) })
+    lives.push(lifeOf(point, dice))
   }
   return lives
 }
 
-async function localRun(t: Test, lives: readonly Life[], seed: number): Promise<Outcome[]> {
+function lifeOf(point: Point, dice: Dice): Life {
+  return { point, workload: dice.pick(point.workloads), count: dice.roll(1, point.countMax) }
+}
+
+async function localRun(
+  t: Test,
+  lives: readonly Life[],
+  seed: number,
+  door: 'native' | 'fuse-native' = 'native',
+): Promise<Outcome[]> {
   const { folder, remove } = scratchFolder()
   const places = { state: path.join(folder, 'disk', 'state'), mount: path.join(folder, 'mnt') }
   for (const one of [path.join(folder, 'disk'), places.mount]) fs.mkdirSync(one)
   if (!noSmallDisks()) mountSmallDisk(t, path.join(folder, 'disk'), DISK_BYTES)
-  const drive = new LocalDrive(places)
+  const drive = new LocalDrive(places, {}, door)
   const run = new CrashRun(drive, folder, seed)
   t.teardown(async () => {
     await run.end()

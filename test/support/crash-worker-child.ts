@@ -24,7 +24,11 @@ export interface RunQuestion {
 
 /** What a system call answers when the drive has gone; what became of it otherwise is a failure of the test. */
 const GONE = new Set(['ENOTCONN', 'ECONNABORTED', 'EIO', 'ENODEV'])
+const QUIET = { stdio: ['ignore', 'ignore', 'pipe'] } as { stdio: ['ignore', 'ignore', 'pipe'] }
+const PYTHON = fs.existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3'
 const PAUSE = new Int32Array(new SharedArrayBuffer(4))
+/** The ledger tidies when nobody has asked for anything for a tenth of a second. */
+const REST_MS = 400
 const FLAGS = { write: 'r+', append: 'a', truncate: 'r+', fsync: 'r' } as const
 
 /** True: all of it was done. False: the drive went away. */
@@ -67,6 +71,8 @@ function carryOut(folder: string, step: Step, open: Map<string, number>, held: n
   else if (step.kind === 'chmod') fs.chmodSync(place, step.mode)
   else if (step.kind === 'xattr') setAttribute(place, step.attribute, step.value)
   else if (step.kind === 'hold') held.push(fs.openSync(place, 'r'))
+  else if (step.kind === 'rest') Atomics.wait(PAUSE, 0, 0, REST_MS)
+  else if (step.kind === 'copy') copyRange(place, path.join(folder, step.into), step)
   else if (step.kind === 'rename') {
     forget(open, place)
     fs.renameSync(place, path.join(folder, step.to))
@@ -119,10 +125,31 @@ function closeQuietly(fd: number): void {
   }
 }
 
+/** One system call, which Node has not. */
+const COPY = `
+import os, sys
+source, target, offset, into, length = sys.argv[1:]
+try:
+  done = os.copy_file_range(os.open(source, os.O_RDONLY), os.open(target, os.O_WRONLY), int(length), int(offset), int(into))
+except OSError as error:
+  sys.exit(os.strerror(error.errno))
+if done != int(length): sys.exit(f"copied {done} of {length}")
+`
+
+function copyRange(source: string, target: string, step: Extract<Step, { kind: 'copy' }>): void {
+  const numbers = [step.offset, step.intoOffset, step.length].map(String)
+  unlessGone(() => execFileSync(PYTHON, ['-ESsc', COPY, source, target, ...numbers], QUIET))
+}
+
 function setAttribute(place: string, name: string, value: string | null): void {
   const words = value === null ? ['-x', name] : ['-n', name, '-v', value]
+  unlessGone(() => execFileSync('setfattr', [...words, place], QUIET))
+}
+
+/** What a program says of a drive that went away becomes what a system call says. */
+function unlessGone(work: () => void): void {
   try {
-    execFileSync('setfattr', [...words, place], { stdio: ['ignore', 'ignore', 'pipe'] })
+    work()
   } catch (error) {
     const said = String((error as { stderr?: Buffer }).stderr)
     const isGone = /not connected|connection abort|Input\/output|No such device/i.test(said)

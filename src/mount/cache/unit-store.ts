@@ -236,6 +236,7 @@ export class UnitStore {
     if (surplus < this.pageBytes) return false
     const pages = Math.ceil(Math.min(surplus, SHRINK_BYTES) / this.pageBytes)
     this.db?.pragma(`incremental_vacuum(${pages})`)
+    failpoint('mount.cache.shrunk')
     this.room.forget()
     return true
   }

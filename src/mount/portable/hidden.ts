@@ -10,6 +10,7 @@
  * so nobody can tell that the name is still there.
  */
 import { AppError, codeOf } from '../../base/errors.js'
+import { failpoint } from '../../base/failpoint.js'
 import type { Log } from '../../base/log.js'
 import type { FileSystem } from '../fuse/filesystem.js'
 import { type Ask, ownContext } from './ask.js'
@@ -98,6 +99,7 @@ export class HiddenNames {
     // Its lookup is held as long as the alias.
     this.aliases.set(to.key, { parent: to.parent, ino: found.ino })
     this.owe(ask, from, found.ino)
+    failpoint('mount.hidden.owed')
   }
 
   /** Before any operation: what it has to wait for. */

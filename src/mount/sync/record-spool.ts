@@ -1,6 +1,8 @@
 import { closeSync, ftruncateSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { assert } from '../../base/assert.js'
-import { AppError } from '../../base/errors.js'
+import { failpoint } from '../../base/failpoint.js'
+import { explained } from '../../base/folders.js'
 
 /**
  * Chain records of a recovery, on disk instead of in memory: the chain is verified from its start, but only what comes
@@ -15,24 +17,18 @@ export class RecordSpool {
 
   constructor(path: string) {
     this.path = path
-    try {
-      this.fd = openSync(path, 'w+', 0o600)
-    } catch (cause) {
-      throw new AppError('state-unwritable', `${path} cannot be written`, { cause })
-    }
+    this.fd = explained(dirname(path), () => openSync(path, 'w+', 0o600))
   }
 
-  /** Number of the record in this spool. */
+  /** Number of the record in this spool. `no-space`, `state-unwritable`; the spool is as before then. */
   add(encoded: Buffer): number {
     let done = 0
-    try {
+    explained(dirname(this.path), () => {
       while (done < encoded.length) {
         done += writeSync(this.fd, encoded, done, encoded.length - done, this.end + done)
       }
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'ENOSPC') throw cause
-      throw new AppError('no-space', 'the disk is full', { cause, hint: 'free some space and run the command again' })
-    }
+    })
+    failpoint('mount.spool.written')
     this.places.push({ offset: this.end, length: encoded.length })
     this.end += encoded.length
     return this.places.length - 1
