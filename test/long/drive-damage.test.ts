@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import t from 'tap'
+import { HEALING_POINTS } from '../support/crash-points.js'
 import { damagedDrive, healAfter } from '../support/damage-scenario.js'
 import { Dice, testSeed } from '../support/dice.js'
 import { Lab } from '../support/drive-process.js'
@@ -20,6 +21,8 @@ import { until } from '../support/programs.js'
 t.setTimeout(3_000_000)
 const seed = testSeed()
 const ROUNDS = 3
+/** More than a healing carries over before its first pause. */
+const PIECE_OPERATIONS = 8_192
 
 interface Report {
   lost: { files: { path: string }[] }
@@ -73,6 +76,7 @@ t.test(
     fs.writeFileSync(path.join(mount, 'a/f3'), Buffer.alloc(9_000, 3))
     fs.writeFileSync(path.join(mount, 'fresh'), Buffer.alloc(9_000, 4))
     fs.writeFileSync(path.join(mount, 'whole'), 'whole')
+    for (let at = 0; at < PIECE_OPERATIONS; at++) fs.mkdirSync(path.join(mount, `folder ${at}`))
     await lab.sh('sync', { cwd: mount })
     t.equal(await local.stop(), 0)
     inDatabase(ledger, 'UPDATE staged SET sealed = zeroblob(9040) WHERE length = 9000')
@@ -88,7 +92,7 @@ t.test(
     t.same(report.lost.files.map((one) => one.path).sort(), ['a/f3', 'fresh'])
     t.equal(await met.stop(), 0)
     await lab.daemon(['bridge', 'run', '--dir', network.bridgeDir])
-    for (const point of ['mount.start.opened', 'mount.recover.kept', 'mount.carry.written', 'mount.start.online']) {
+    for (const point of ['mount.start.opened', 'mount.recover.kept', ...HEALING_POINTS, 'mount.start.online']) {
       const env = { SHARDRIVE_FAILPOINT: `${point}:1` }
       await t.rejects(lab.mount({ mount, state, env }), /ended at its start/, `cut short at ${point}`)
     }

@@ -155,7 +155,8 @@ t.test('a drive without its bridge', { skip, timeout: 270_000 }, async (t) => {
     await network.startMount('--cache', '32MiB')
     const kept = 26 * MIB + 100_000
     const hereBytes = async () =>
-      (await asJson('status', inMount('stored'))).hereBytes + (await asJson('status', inMount('renamed'))).hereBytes
+      Number((await asJson('status', inMount('stored'))).hereBytes) +
+      Number((await asJson('status', inMount('renamed'))).hereBytes)
     await until(async () => (await hereBytes()) === kept, 30_000)
     await network.killBridge()
     for (const at of [0, 1, 2, 3]) await network.killHost(at)

@@ -161,12 +161,15 @@ export const RECOVERY_POINTS: readonly string[] = [
   ...['mount.recover.imported', 'mount.recover.applied', 'mount.recover.kept', 'mount.recover.stated'],
 ]
 
+/** Of a healing: test/long/drive-damage.test.ts. */
+export const HEALING_POINTS = ['mount.carry.piece', 'mount.carry.written']
+
 /** Every name that is killed at by some test. */
 export function allPoints(): string[] {
   const points = [...LOCAL_POINTS, ...PORTABLE_POINTS, ...FIRST_POINTS, ...NET_POINTS, CLAIMED, ...TAKEN].map(
     ({ name }) => name,
   )
-  const names = new Set([...points, ...RECOVERY_POINTS, ...ACCOUNT_POINTS])
+  const names = new Set([...points, ...RECOVERY_POINTS, ...ACCOUNT_POINTS, ...HEALING_POINTS])
   names.delete(ANY_MOMENT.name)
   return [...names].sort()
 }

@@ -8,6 +8,7 @@ import { LedgerChannel, type LedgerOptions } from './channel.js'
 import type { LedgerRoom } from './disk-room.js'
 import type { AttributeParts, CopyParts, Ledger, MakeParts, RangeParts, WriteParts } from './ledger.js'
 import * as pack from './packing.js'
+import { materialised, orNull, own, plainHead, plainInfo, plainRecord, savedRecord, withRoot } from './plain.js'
 import type * as rows from './types.js'
 
 type Time = rows.FileTime
@@ -266,38 +267,4 @@ export class LedgerClient implements Ledger {
       await this.channel.terminate()
     }
   }
-}
-
-/** A copy that does not drag a pool along. */
-function own(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes)
-}
-
-function orNull(bytes: Uint8Array | null): Buffer | null {
-  return bytes && pack.bufferOf(bytes)
-}
-
-function withRoot(info: SegmentInfo): SegmentInfo {
-  return { ...info, root: pack.bufferOf(info.root) }
-}
-
-function plainInfo(info: SegmentInfo): SegmentInfo {
-  return { ...info, root: own(info.root) as Buffer }
-}
-
-function plainHead(head: Head): Head {
-  return { sequence: head.sequence, hash: own(head.hash) as Buffer }
-}
-
-function plainRecord(record: rows.SavedRecord): rows.SavedRecord {
-  return { sequence: record.sequence, hash: own(record.hash) as Buffer, encoded: own(record.encoded) as Buffer }
-}
-
-function savedRecord(record: rows.SavedRecord): rows.SavedRecord {
-  const { sequence, hash, encoded } = record
-  return { sequence, hash: pack.bufferOf(hash), encoded: pack.bufferOf(encoded) }
-}
-
-function materialised(value: rows.Materialised): rows.Materialised {
-  return { ...value, operations: pack.bufferOf(value.operations) }
 }

@@ -275,23 +275,10 @@ t.test('pinned units stay when everything else is evicted, also after another st
 
 t.test('a cache that is full of pinned units takes no more, and serves them', async (t) => {
   const store = open(folderOf(t), { budgetBytes: 4 * MIB })
-  store.use((shelf) =>
-    keep(
-      shelf,
-      segmentOf(1),
-      Array.from({ length: 100 }, (_, unit) => unit),
-    ),
-  )
+  const all = Array.from({ length: 100 }, (_, unit) => unit)
+  store.use((shelf) => keep(shelf, segmentOf(1), all))
   for (let at = 0; at < 100; at += 10) store.put(unitsOf(1, 10, at))
-  const kept =
-    100 -
-    (store.use((shelf) =>
-      missing(
-        shelf,
-        segmentOf(1),
-        Array.from({ length: 100 }, (_, u) => u),
-      ),
-    )?.length ?? 0)
+  const kept = 100 - (store.use((shelf) => missing(shelf, segmentOf(1), all))?.length ?? 0)
   t.ok(kept > 45 && kept < 64, `${kept} units`)
   store.put(unitsOf(2, 16))
   t.same(holds(store, 2, [0]), [false])
