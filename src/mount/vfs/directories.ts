@@ -39,6 +39,8 @@ export class Directories {
   async read(ino: number, fh: number, offset: number, limit: number, plus: boolean): Promise<DirectoryEntry[]> {
     this.state.handle(fh, ino)
     const wanted = Math.max(1, Math.min(limit, PAGE_ROWS))
+    // rewinddir: what is shown from now on is what is there now.
+    if (offset < DOTS_END) this.listings.forget(fh)
     const page = await this.page(ino, fh, Math.max(offset, DOTS_END), wanted, plus)
     const entries: DirectoryEntry[] = []
     if (offset < 1) entries.push({ name: DOT, ino, mode: S_IFDIR, cookie: 1 })
