@@ -136,6 +136,11 @@ export class Lab {
     return path.join(this.folder, ...names)
   }
 
+  /** What was started last, also when it is not ready yet. */
+  get newest(): Running | undefined {
+    return this.started.at(-1)
+  }
+
   /** A folder of the lab; made when it is not there. */
   made(...names: string[]): string {
     const folder = this.path(...names)
