@@ -110,7 +110,8 @@ export class Lab {
   readonly folder = fs.mkdtempSync(path.join(os.tmpdir(), 'shardrive-lab-'))
   readonly env: NodeJS.ProcessEnv
   private readonly mark = randomBytes(8).toString('hex')
-  private readonly started: Running[] = []
+  /** Also what is not ready yet. */
+  readonly started: Running[] = []
 
   constructor(t: TestLike) {
     const home = this.made('home')
@@ -134,11 +135,6 @@ export class Lab {
 
   path(...names: string[]): string {
     return path.join(this.folder, ...names)
-  }
-
-  /** What was started last, also when it is not ready yet. */
-  get newest(): Running | undefined {
-    return this.started.at(-1)
   }
 
   /** A folder of the lab; made when it is not there. */

@@ -141,7 +141,7 @@ export class FullDiskBench {
 
   private async stopped(withinMs: number): Promise<number | null> {
     for (const endsMs = performance.now() + withinMs; performance.now() < endsMs; await sleep(5)) {
-      const pid = this.lab.newest?.pid
+      const pid = this.lab.started.at(-1)?.pid
       if (pid !== undefined && isAlive(pid) && /^State:\s+T/m.test(statusOf(pid))) return pid
     }
     return null
