@@ -113,10 +113,7 @@ const codesByAdvice: readonly (readonly [string, readonly string[]])[] = [
     ],
   ],
   [keepState, ['chain-broken', 'chain-signature', 'drive-forked', 'drive-rolled-back', 'snapshot-mismatch']],
-  [
-    rebuild,
-    ['chain-mismatch', 'epoch-out-of-order', 'no-such-epoch', 'local-changes', 'not-empty'],
-  ],
+  [rebuild, ['chain-mismatch', 'epoch-out-of-order', 'no-such-epoch', 'local-changes', 'not-empty']],
   [anew, ['database-foreign']],
   [heal, ['database-damaged']],
   [hostDisk, ['shard-damaged', 'disk-away', 'disk-failing', 'disk-slow']],

@@ -175,6 +175,7 @@ async function goesOn(t: Test, scene: Scene): Promise<{ wentOnMs: number; stored
 async function stage(t: Test, scene: Scene, { point, reach, settings = SETTINGS }: Stage): Promise<void> {
   const { bench } = scene
   await bench.start(point, settings)
+  t.teardown(() => bench.end())
   let isThere = false
   const arrived = bench.fillAtStop(REACHED_MS).then((is) => {
     isThere = true

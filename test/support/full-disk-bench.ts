@@ -85,11 +85,15 @@ export class FullDiskBench {
     this.env = env
   }
 
+  private get armed(): string {
+    return this.lab.path('armed')
+  }
+
   get log(): string {
     return this.running?.log ?? ''
   }
 
-  /** The drive serves; with a failpoint, when it does not stand still before. `state`: another directory on the disk. */
+  /** The drive serves, and stands still at its failpoint when it passes there while `armed` exists. `state`: another directory on the disk. */
   async start(failpoint: string, settings: DriveSettings, state = this.state, mount = this.mount): Promise<void> {
     const { bridge, phraseFile } = this.network
     const options: CrashDriveOptions = {
@@ -99,8 +103,16 @@ export class FullDiskBench {
       readOnly: false,
       recovers: { bridge, phraseFile },
     }
-    const env = { ...this.env, SHARDRIVE_FAILPOINT: failpoint === '' ? '' : `${failpoint}:1:stop` }
+    fs.rmSync(this.armed, { force: true })
+    const held = failpoint === '' ? '' : `${failpoint}:1:stop`
+    const env = { ...this.env, SHARDRIVE_FAILPOINT: held, SHARDRIVE_FAILPOINT_WHILE: this.armed }
     this.running = await this.lab.daemon([JSON.stringify(options)], env, DRIVE)
+  }
+
+  /** Whatever has failed: the next stage begins with room, and without a drive. */
+  async end(): Promise<void> {
+    this.spare()
+    await this.running?.kill()
   }
 
   /** Asked to end; the exit code. */
@@ -108,9 +120,11 @@ export class FullDiskBench {
     return (await this.running?.stop()) ?? ''
   }
 
-  /** Fills the disk when the drive stands at its failpoint; false when it does not come there. */
+  /** From now on: fills the disk when the drive stands at its failpoint; false when it does not come there. */
   async fillAtStop(withinMs: number): Promise<boolean> {
+    fs.writeFileSync(this.armed, '')
     const pid = await this.stopped(withinMs)
+    fs.rmSync(this.armed, { force: true })
     if (pid === null) return false
     this.fill()
     process.kill(pid, 'SIGCONT')
