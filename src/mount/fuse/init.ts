@@ -4,7 +4,8 @@
  * Asked for: parallel operations in one directory, readdirplus, requests of 1 MiB, cached symlinks, O_TRUNC on open,
  * and that the file system clears setuid and setgid itself (HANDLE_KILLPRIV_V2; otherwise every write asks for an xattr).
  * The page cache is only dropped when we say so (EXPLICIT_INVAL_DATA): nobody changes bytes behind the mount.
- * Not asked for: the write-back cache (a write would be acknowledged that nobody has seen: docs/adr/0013), locks (the kernel keeps
+ * Not asked for: direct I/O behind the back of who asks for it (ASYNC_DIO: the kernel does not drop cached pages when such a write ends, and
+ * others read old bytes, against S-14), the write-back cache (a write would be acknowledged that nobody has seen: docs/adr/0013), locks (the kernel keeps
  * them by itself), POSIX ACLs, NFS export (inode numbers would have to outlive the mount).
  */
 import { AppError } from '../../base/errors.js'
@@ -17,7 +18,6 @@ const WANTED_LOW =
   INIT_LOW.BIG_WRITES |
   INIT_LOW.DO_READDIRPLUS |
   INIT_LOW.READDIRPLUS_AUTO |
-  INIT_LOW.ASYNC_DIO |
   INIT_LOW.PARALLEL_DIROPS |
   INIT_LOW.ABORT_ERROR |
   INIT_LOW.MAX_PAGES |
