@@ -1,7 +1,5 @@
 /** The one place that knows SQLite's result codes: what can be expected of a disk becomes an AppError, the rest passes. */
-import { rmSync } from 'node:fs'
-import { AppError, type AppErrorOptions, isCode } from '../base/errors.js'
-import { writeWhole } from '../base/folders.js'
+import { AppError, type AppErrorOptions } from '../base/errors.js'
 
 interface Failure extends AppErrorOptions {
   code: string
@@ -34,32 +32,6 @@ export function sqliteFailure(error: unknown): unknown {
   if (found === undefined) return error
   const { code: ours, message, ...options } = found[1]
   return new AppError(ours, `${message} (${code})`, { ...options, cause: error })
-}
-
-/** More than one write of SQLite: when that did not fit, this does not. */
-const PROBE_BYTES = 1_048_576
-
-/**
- * The same for a database at `file`. SQLite tells a used-up quota (EDQUOT), and a full disk that shows at a flush, like any other error of
- * the disk: whether more can be written beside the database says which it is. Writes and removes a file; only after an error of the disk.
- */
-export function databaseFailure(error: unknown, file: string): unknown {
-  const failure = sqliteFailure(error)
-  if (!isCode(failure, 'disk-failing') || !isFull(`${file}.probe`)) return failure
-  const [, { code, message, ...options }] = FAILURES[0] as (typeof FAILURES)[number]
-  return new AppError(code, `${message}, or the quota is used up`, { ...options, cause: error })
-}
-
-function isFull(probe: string): boolean {
-  try {
-    writeWhole(probe, Buffer.alloc(PROBE_BYTES, 1))
-    return false
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    return code === 'ENOSPC' || code === 'EDQUOT'
-  } finally {
-    rmSync(probe, { force: true })
-  }
 }
 
 /** Runs SQL whose failures shall be AppErrors. */

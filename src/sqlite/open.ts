@@ -13,7 +13,7 @@ import { AppError } from '../base/errors.js'
 import { failpoint } from '../base/failpoint.js'
 import { makeFolder } from '../base/folders.js'
 import type { Database } from './driver.js'
-import { databaseFailure, guarded } from './failures.js'
+import { guarded } from './failures.js'
 import { expectTables, type Migration, migrate } from './migrate.js'
 
 export interface DatabaseOptions {
@@ -68,9 +68,8 @@ export function openDatabase(file: string, options: DatabaseOptions): Database {
 /** A failure to open says which of the program's databases it was. */
 function named<T>(file: string, work: () => T): T {
   try {
-    return work()
-  } catch (thrown) {
-    const error = databaseFailure(thrown, file)
+    return guarded(work)
+  } catch (error) {
     if (!(error instanceof AppError) || error.message.includes(file)) throw error
     const { code, message, retry, hint, cause } = error
     throw new AppError(code, `${file}: ${message}`, { retry, hint, cause })

@@ -1,14 +1,11 @@
 // The disk under the state directory is full from the moment at which the drive arrives at a failpoint, for each of them: writers are
 // told ENOSPC and nothing else, reads and looks go on, nothing that was taken is lost, and it goes on without a restart.
-import fs from 'node:fs'
 import t, { type Test } from 'tap'
 import { differences, manifestOf } from '../support/drive-manifest.js'
 import { Lab } from '../support/drive-process.js'
 import { type DriveSettings, FullDiskBench, Hand, untilTaken } from '../support/full-disk-bench.js'
 import type { FileFacts } from '../support/full-disk-child.js'
-import { quotaEnv } from '../support/full-disk-quota.js'
 import { noMounts } from '../support/mounts.js'
-import { noRecorder } from '../support/power-log.js'
 import { sleep } from '../support/programs.js'
 import { mountSmallDisk, noSmallDisks } from '../support/small-disk.js'
 
@@ -24,7 +21,7 @@ const GOES_ON_MS = 10_000
 const SETTINGS: DriveSettings = { cacheBytes: 4 * MIB, snapshotLogBytes: 1_000 }
 const KEPT: readonly number[] = [0, 1, 4_000, 70_000, 300_000, 3 * MIB, 9 * MIB]
 
-type Reach = 'small' | 'large' | 'sync' | 'read' | 'flood' | 'idle'
+type Reach = 'small' | 'large' | 'sync' | 'read' | 'flood'
 
 interface Stage {
   point: string
@@ -47,15 +44,6 @@ const WORK: readonly Stage[] = [
   ...stagesOf('sync', 'mount.publish.adopted', 'mount.alone.done', 'mount.snapshot.exported', 'mount.snapshot.stored'),
   ...stagesOf('sync', 'mount.snapshot.appended', 'mount.snapshot.adopted', 'mount.snapshot.recorded'),
   ...stagesOf('read', 'mount.cache.kept', 'mount.cache.put', 'mount.cache.dropped', 'mount.cache.evicted'),
-  { point: 'mount.cache.shrunk', reach: 'idle', settings: { ...SETTINGS, cacheBytes: MIB } },
-]
-
-/** A used-up quota is a full disk: a few of the same. */
-const QUOTA: readonly Stage[] = [
-  ...stagesOf('small', 'mount.stage.taken', 'mount.commit.begun', 'mount.sync.begun'),
-  ...stagesOf('large', 'mount.checkpointer.begun'),
-  ...stagesOf('sync', 'mount.cut.begun', 'mount.seal.done', 'mount.publish.prepared', 'mount.publish.appended'),
-  ...stagesOf('read', 'mount.cache.put'),
 ]
 
 class Scene {
@@ -94,7 +82,6 @@ class Scene {
     if (how === 'small') await this.write(60_000)
     else if (how === 'large') await this.write(8 * MIB)
     else if (how === 'read') for (const file of kept) await this.reader.read(file)
-    else if (how === 'idle') await sleep(50)
     else if (how === 'sync') {
       await this.write(300_000)
       await Promise.race([bench.lab.sync(bench.state).catch(() => undefined), sleep(500)])
@@ -235,11 +222,4 @@ t.test('S-15 a disk that is full at each step of a drive that works', { skip }, 
   const recovered = await bench.lab.mount({ mount: again, state: bench.lab.path('recovered'), network: bench.network })
   t.same(differences(before, await manifestOf(again)), [], 'a recovery finds all of it')
   t.equal(await recovered.stop(), 0)
-})
-
-t.test('S-15 the same when it is the quota of the user that is used up', { skip: skip || noRecorder() }, async (t) => {
-  const folder = t.testdir()
-  const scene = await sceneOf(t, quotaEnv(folder))
-  await stages(t, scene, QUOTA)
-  t.ok(fs.existsSync(folder))
 })

@@ -9,7 +9,7 @@ import { assert } from '../../base/assert.js'
 import { AppError, isCode } from '../../base/errors.js'
 import { failpoint } from '../../base/failpoint.js'
 import type { Database, Statement } from '../../sqlite/driver.js'
-import { databaseFailure } from '../../sqlite/failures.js'
+import { sqliteFailure } from '../../sqlite/failures.js'
 import { flushToDisk, openDatabase } from '../../sqlite/open.js'
 import { LEDGER_KIND, LEDGER_MIGRATIONS } from './schema.js'
 
@@ -94,7 +94,7 @@ export class LedgerDatabase {
       result = work()
     } catch (error) {
       this.rebuild()
-      throw databaseFailure(error, this.file)
+      throw sqliteFailure(error)
     }
     this.steps.push(work)
     return result
@@ -134,7 +134,7 @@ export class LedgerDatabase {
         work()
         return
       } catch (error) {
-        const failure = databaseFailure(error, this.file)
+        const failure = sqliteFailure(error)
         this.rollback()
         const again = left > 0 && isCode(failure, 'no-space')
         if (again) this.makeRoom()

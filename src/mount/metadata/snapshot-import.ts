@@ -3,7 +3,7 @@
 import { AppError } from '../../base/errors.js'
 import { failpoint } from '../../base/failpoint.js'
 import type { Head } from '../../model/chain.js'
-import { databaseFailure } from '../../sqlite/failures.js'
+import { sqliteFailure } from '../../sqlite/failures.js'
 import { apply } from './apply.js'
 import { expectNoLocalChanges, markPublished } from './chain.js'
 import { check } from './check.js'
@@ -54,7 +54,7 @@ export class SnapshotImport {
       inodes.trim()
       failpoint('mount.import.piece')
     } catch (error) {
-      throw databaseFailure(error, database.file)
+      throw sqliteFailure(error)
     }
   }
 
