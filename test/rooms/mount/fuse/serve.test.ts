@@ -75,7 +75,7 @@ t.test('INIT agrees on our version, features and limits, or says that the kernel
   const { ask, agreed } = openCounter(new MemoryFileSystem())
   const offer = (minor: number, major = 7): Buffer =>
     body(u32(major), u32(minor), u32(2 ** 25), u32(0xffffffff), u32(0xffffffff), Buffer.alloc(44))
-  const low = (1 << 0) | (1 << 3) | (1 << 5) | (1 << 13) | (1 << 14) | (1 << 15) | (1 << 18) | (1 << 21)
+  const low = (1 << 0) | (1 << 3) | (1 << 5) | (1 << 13) | (1 << 14) | (1 << 18) | (1 << 21)
   const more = (1 << 22) | (1 << 23) | (1 << 25) | (1 << 28) | (1 << 30)
   const answer = (minor: number): Buffer =>
     body(
