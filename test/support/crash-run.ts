@@ -71,6 +71,8 @@ export class CrashRun {
   /** Of the last life, not looked at yet. */
   private fresh: Work[] = []
   private kept: Work[][] = []
+  /** Folders that nobody looks at any more; a life that is killed early leaves them to the next one. */
+  private leaving: string[] = []
   private life = 0
   private readonly pace: Pace
   readonly outcomes: Outcome[] = []
@@ -174,7 +176,7 @@ export class CrashRun {
     const { mount } = this.drive
     const [first, second] = this.workers as [Worker, Worker]
     const old = this.kept.splice(0, Math.max(0, this.kept.length - LIVES_KEPT)).flat()
-    const places = old.map(({ facts }) => path.join(mount, facts.folder))
+    this.leaving.push(...old.map(({ facts }) => path.join(mount, facts.folder)))
     const seeds = [this.dice.roll(1, 2 ** 31), this.dice.roll(1, 2 ** 31)]
     const killAt = this.dice.roll(1, 60)
     const delayMs = this.dice.roll(0, 30)
@@ -190,8 +192,10 @@ export class CrashRun {
         this.folder,
       )
     this.fresh = [make(0), ...(TWO_AT_ONCE.has(workload) ? [make(1)] : [])]
+    // Lives that were killed early have left a full disk behind them.
+    if (workload === 'flood') await this.removeLeaving(first)
     const done = Promise.all([...this.fresh.map((work, at) => work.run(at === 0 ? first : second, mount))])
-    const removing = done.then(() => first.ask({ remove: places })).catch(() => undefined)
+    const removing = done.then(() => this.removeLeaving(first)).catch(() => undefined)
     const killing = point.name === '' ? this.killAfter(killAt, delayMs, done) : Promise.resolve()
     await this.drive.beside?.(done)
     const [ends] = await Promise.all([done, killing])
@@ -199,6 +203,11 @@ export class CrashRun {
     // Its connection to the kernel ends a moment before it does.
     const waitMs = ends.includes(false) ? DYING_MS : point.when === 'idle' ? IDLE_MS : 0
     if (point.name !== '' && !this.drive.isDead) await this.drive.died(waitMs)
+  }
+
+  private async removeLeaving(worker: Worker): Promise<void> {
+    await worker.ask({ remove: this.leaving })
+    this.leaving = []
   }
 
   /** At a moment of no failpoint. */
