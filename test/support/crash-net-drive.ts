@@ -1,4 +1,6 @@
 /** A drive on a network of real processes (`shardrive up`) that crash tests kill: it publishes while programs work on it. */
+import crypto from 'node:crypto'
+import fs from 'node:fs'
 import path from 'node:path'
 import type { CrashDriveOptions } from './crash-drive-child.js'
 import { CACHE_SHRUNK } from './crash-points.js'
@@ -51,6 +53,19 @@ export class NetDrive implements CrashDrive {
 
   async start(failpoint: string): Promise<void> {
     if (this.isKilled) this.power?.lose()
+    if (failpoint.startsWith(CACHE_SHRUNK)) await this.fillCache()
+    await this.begin(failpoint)
+  }
+
+  /** A loss of power leaves no cache: what is to shrink must be there first. */
+  private async fillCache(): Promise<void> {
+    await this.begin('')
+    fs.writeFileSync(path.join(this.mount, 'cached'), crypto.randomBytes(CACHE_BYTES / 2))
+    await this.lab.sync(this.state)
+    await this.stop()
+  }
+
+  private async begin(failpoint: string): Promise<void> {
     this.running = null
     this.endedBy = ''
     const recorded = this.power?.begin() as Record<string, string> | undefined

@@ -1,4 +1,5 @@
 /** Kills of a drive that publishes, on a network of real processes, as a test; in the end it is recovered, and that is killed too. */
+import fs from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { NetDrive } from './crash-net-drive.js'
@@ -14,6 +15,8 @@ import { PowerState } from './power-state.js'
 
 /** Several epochs are cut while a work goes on. */
 const PACE = { share: 0.5, pauseMs: 8 }
+/** Their log is longer than what a snapshot is due for. */
+const LOG_FILES = 30
 /** A busy machine publishes less while the works go on. */
 const HITS_SHARE = 0.75
 
@@ -30,7 +33,8 @@ export function netCrashTest(sizes: NetSizes): void {
     const dice = new Dice(seed)
     const lab = new Lab(t)
     const { facts: network } = await lab.up()
-    const points = [CLAIMED, ...TAKEN, ...dice.shuffle(shareOf(NET_POINTS, sizes.points, seed))]
+    const chosen = only(NET_POINTS, ({ name }) => name) ?? shareOf(NET_POINTS, sizes.points, seed)
+    const points = [CLAIMED, ...TAKEN, ...dice.shuffle(chosen)]
     const lives = points.map((point) => lifeOf(point, dice))
     // Each death is a loss of power as well.
     const power = noRecorder() ? null : new PowerState(lab.folder, network.state, seed)
@@ -41,7 +45,8 @@ export function netCrashTest(sizes: NetSizes): void {
       for (const life of lives) await run.live(life)
       await run.look()
       await lab.sync(drive.state)
-      await recoveries(t, { lab, network, drive, run }, dice.shuffle(shareOf(RECOVERY_POINTS, sizes.recoveries, seed)))
+      const ends = only(RECOVERY_POINTS, (name) => name) ?? shareOf(RECOVERY_POINTS, sizes.recoveries, seed)
+      await recoveries(t, { lab, network, drive, run }, dice.shuffle(ends))
       await run.finish()
     } catch (error) {
       t.fail(`${run.describe()}, ${power?.lost} lost: ${(error as Error).stack}`)
@@ -51,6 +56,12 @@ export function netCrashTest(sizes: NetSizes): void {
     const hits = run.outcomes.filter(({ isHit }) => isHit).length
     t.ok(hits >= HITS_SHARE * run.outcomes.length, `${hits} of ${run.outcomes.length} died at their failpoint`)
   })
+}
+
+/** Those that ONLY names, with a comma between two; null without it. */
+function only<T>(all: readonly T[], nameOf: (one: T) => string): T[] | null {
+  const names = process.env.ONLY?.split(',')
+  return names === undefined ? null : all.filter((one) => names.includes(nameOf(one)))
 }
 
 /** So many of them, others for each seed: consecutive seeds come to all. */
@@ -72,6 +83,11 @@ interface Parts {
 
 /** Each dies at its point, goes on where it stood, and shows the same tree. */
 async function recoveries(t: Test, { lab, network, drive, run }: Parts, points: readonly string[]): Promise<void> {
+  // The second epoch is a snapshot, since the first was long; the third lies behind it and is to be applied.
+  for (const files of [LOG_FILES, 1, 1]) {
+    for (let at = 0; at < files; at++) fs.writeFileSync(path.join(drive.mount, `last-${files}-${at}`), `${Date.now()}`)
+    await lab.sync(drive.state)
+  }
   const before = await manifestOf(drive.mount)
   for (const point of points) {
     const other = new NetDrive(lab, network, `-${point}`)

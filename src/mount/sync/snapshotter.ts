@@ -57,6 +57,7 @@ export class Snapshotter {
   private readonly everyBytes: number
   private logBytes = 0
   private wanted: Cut | null = null
+  private isMaking = false
 
   constructor(parts: SnapshotParts, everyBytes = SNAPSHOT_LOG_BYTES) {
     this.parts = parts
@@ -72,7 +73,8 @@ export class Snapshotter {
 
   /** Whether the next cut should keep its state readable. One at a time. */
   wantsView(): boolean {
-    if (this.wanted !== null || this.logBytes < this.everyBytes) return false
+    // While one is made the log behind the last one is as long as before: what is cut then needs no second one.
+    if (this.wanted !== null || this.isMaking || this.logBytes < this.everyBytes) return false
     return this.parts.ledger.progress().pendingEpochs <= WAITING_EPOCHS_MAX
   }
 
@@ -95,6 +97,7 @@ export class Snapshotter {
     const cut = this.wanted
     if (cut === null || epoch < cut.epoch) return
     this.wanted = null
+    this.isMaking = true
     const stored: SegmentInfo[] = []
     try {
       if (epoch === cut.epoch) await this.make(cut, stored, signal)
@@ -104,6 +107,7 @@ export class Snapshotter {
       // Should its record be in the chain after all, it is met there and recorded.
       await this.parts.ledger.forgetPendingSegments(idsOf(stored)).catch(() => undefined)
     } finally {
+      this.isMaking = false
       await this.release(cut.epoch)
     }
   }
