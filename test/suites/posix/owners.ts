@@ -59,6 +59,7 @@ export const owners: Family = {
         }
         for (const mode of MODES) {
           const before = await s.me.stat('x')
+          await s.tick()
           await s.me.ok('chmod', 'x', mode)
           const { ctime, mode: seen, ...rest } = await s.me.stat('x')
           s.same(`mode of ${kind}`, seen, mode)

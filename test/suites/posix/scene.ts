@@ -2,6 +2,7 @@
  * What a case of the POSIX suite has to work with: hands of several users in one fresh folder, and expectations that are counted
  * and told with operation, arguments, what was expected and what was found.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { Argument, Hand, Outcome } from './hand.js'
 
@@ -23,6 +24,9 @@ export interface Stat {
   readonly mtime: string
   readonly ctime: string
 }
+
+/** Twice what the portable door tells apart. */
+const TICK_MS = 2
 
 export class Count {
   passed = 0
@@ -152,6 +156,11 @@ export class Scene {
 
   get privileged(): boolean {
     return this.me.uid === 0
+  }
+
+  /** So long that a time of now is later than one of before, also where times show milliseconds. */
+  tick(): Promise<void> {
+    return sleep(TICK_MS)
   }
 
   same(what: string, found: unknown, expected: unknown): void {

@@ -91,6 +91,7 @@ async function moveRow(s: Scene, { call, moves, errno }: Move): Promise<void> {
   for (const path of WATCHED)
     watched.set(path, await s.me.do('open', path, path === 'd/l' ? 'PATH|NOFOLLOW' : 'RDONLY'))
   const before = await look(s, watched)
+  await s.tick()
   const mine = call.map((one) => (one === 0 && call[0].includes('chown') ? s.me.uid : one)) as [string, ...Argument[]]
   await s.me.expect(errno ?? null, ...mine)
   const renamed = call[0].startsWith('rename') && errno === undefined
@@ -162,6 +163,7 @@ export const times: Family = {
         const fd = await s.me.do('open', 'f', 'RDWR')
         for (const [call, args, moves] of DESCRIPTOR_MOVES) {
           const was = await s.me.stat('f')
+          await s.tick()
           await s.me.ok(call, fd, ...args.map((one) => (call === 'fchown' && one === 0 ? s.me.gid : one)))
           const is = await s.me.stat('f')
           for (const field of ['atime', 'mtime', 'ctime'] as const) {
