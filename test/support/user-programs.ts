@@ -44,7 +44,20 @@ const POSTGRES = `${PG}/initdb -D data -A trust >&2; echo "unix_socket_directori
   ${PG}/pgbench -h $PWD -c 4 -T 8 bench >&2; ${PG}/pg_ctl -D data -m immediate stop >&2
   ${PG}/pg_ctl -D data -w -l log start >&2; ${PG}/psql -h $PWD bench -Atc 'select count(*) from pgbench_accounts'; ${PG}/pg_ctl -D data -m fast stop >&2`
 
+const GIT = `export HOME=$PWD GIT_CONFIG_NOSYSTEM=1; git config --global user.email a@b; git config --global user.name a; git init -q -b main work; cd work
+  cp -r $SOURCE/src $SOURCE/docs .; git add -A; git commit -qm one; git checkout -qb other; git mv docs papers; rm -r src/host; git commit -qam two; git checkout -q main
+  printf x >> docs/semantics.md; git stash -q; git merge -q --no-edit other; git stash pop -q || true; git checkout -q -f; git worktree add -q ../tree other; cd ..
+  git clone -q --no-local work clone; git -C clone repack -adq; git -C work gc -q --prune=now; git clone -q work hard
+  for r in work clone hard; do git -C $r fsck --full --strict; test -z "$(git -C $r status --porcelain)"; done; diff -r --exclude=.git clone hard`
+
 export const USER_PROGRAMS: readonly UserProgram[] = [
+  {
+    name: 'git: commit, merge, stash, worktree, clone, repack, gc, fsck',
+    needs: { git: 'git' },
+    script: GIT,
+    after: `export HOME=$PWD GIT_CONFIG_NOSYSTEM=1
+      for r in work clone hard tree; do git -C $r fsck --full --strict; test -z "$(git -C $r status --porcelain)"; done; git clone -q work again; diff -r --exclude=.git again clone`,
+  },
   {
     name: 'sqlite3, killed in a transaction',
     needs: { sqlite3: 'sqlite3', pkill: 'procps' },
