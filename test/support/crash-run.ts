@@ -61,7 +61,7 @@ const TWO_AT_ONCE = new Set(['small', 'appends'])
 const DYING_MS = 5_000
 /** What is idle looks after itself every ten seconds. */
 const IDLE_MS = 15_000
-const GONE = /ENOTCONN|ECONNABORTED|EIO|ENODEV/
+const GONE = /ENOTCONN|ECONNABORTED|EIO|ENODEV|ended before it answered/
 
 export class CrashRun {
   private readonly drive: CrashDrive
@@ -74,6 +74,8 @@ export class CrashRun {
   /** Folders that nobody looks at any more; a life that is killed early leaves them to the next one. */
   private leaving: string[] = []
   private life = 0
+  /** Its failpoint. */
+  private until = ''
   private readonly pace: Pace
   readonly outcomes: Outcome[] = []
 
@@ -95,13 +97,14 @@ export class CrashRun {
   /** Where it stands. */
   describe(): string {
     const { point, workload } = this.last ?? { point: 'nothing', workload: '' }
-    return `life ${this.life}, after ${workload} until ${point}`
+    return `life ${this.life} (until ${this.until || 'any moment'}), after ${workload} until ${point}`
   }
 
   /** One kill. What it cost shows in the next life, or in finish(). */
   async live(life: Life): Promise<void> {
     this.life++
     const { point, count, workload } = life
+    this.until = point.name
     if (point.when === 'upgrade') this.drive.age?.()
     const hasDied = await this.begin(point.name === '' ? '' : `${point.name}:${count}`)
     const outcome: Outcome = { point: point.name || 'any', workload, isHit: hasDied, losses: [], findings: [] }
