@@ -69,8 +69,8 @@ async function change(folder: string): Promise<{ codes: string[] }> {
   const codes = [await said(() => fs.mkdir(place))]
   if (codes[0] === '') {
     codes.push(await said(() => fs.chmod(place, 0o700)))
-    codes.push(await said(() => fs.rename(place, `${place}.moved`)))
-    codes.push(await said(() => fs.rmdir(`${place}.moved`)))
+    const moved = await said(() => fs.rename(place, `${place}.moved`))
+    codes.push(moved, await said(() => fs.rmdir(moved === '' ? `${place}.moved` : place)))
   }
   return { codes }
 }
