@@ -136,8 +136,12 @@ export class HostsProcess {
     return { mount, state }
   }
 
+  /** `bridge`, `mount`, `host-N`, or a name of mountFromPhrase(). */
   pidOf(name: string): number {
-    return this.revived.get(name)?.pid ?? (name === 'bridge' ? this.facts.bridgePid : this.facts.mountPid)
+    const { bridgePid, mountPid } = this.facts
+    const host = /^host-(\d+)$/.exec(name)
+    const first = host !== null ? this.hostOf(Number(host[1])).pid : name === 'bridge' ? bridgePid : mountPid
+    return this.revived.get(name)?.pid ?? first
   }
 
   /** A shardrive command on the drive of this network. */
