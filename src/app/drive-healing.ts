@@ -21,7 +21,7 @@ import {
   suspicionOf,
   unhealed,
 } from '../mount/account/set-aside.js'
-import { CARRIED_KEY, type CarriedOver } from '../mount/metadata/carried.js'
+import { CARRIED_KEY, type CarriedOver, type CarriedPins } from '../mount/metadata/carried.js'
 import type { LedgerClient } from '../mount/metadata/client.js'
 import type { OldFacts } from '../mount/metadata/old-ledger.js'
 import { claimedFrames, type Sweep, startSweep } from '../mount/metadata/sweep.js'
@@ -174,15 +174,17 @@ export async function finishHealing(
   { ledger }: DriveStorage,
   aside: SetAside,
 ): Promise<HealOutcome> {
+  const file = path.join(aside.folder, LEDGER_FILE)
   const isDone = (await ledger.getMeta(CARRIED_KEY))?.toString('utf8') === aside.name
   const outcome = isDone
     ? ({ kind: 'nothing' } as const)
-    : await carry(ledger, path.join(aside.folder, LEDGER_FILE), deviceId(identity.device.id), aside.name)
+    : await carry(ledger, file, deviceId(identity.device.id), aside.name)
+  const pins = await ledger.care.carryPins(file)
   await ledger.sync()
-  const lines = linesOf(outcome, aside)
+  const lines = [...linesOf(outcome, aside), ...pinLines(pins)]
   const files = outcome.kind === 'carried' ? [...outcome.carried.lostFiles] : []
   markHealed(aside, { lines, files })
-  log.warn({ folder: aside.folder, ...countsOf(outcome) }, 'the drive was built again from the network')
+  log.warn({ folder: aside.folder, ...countsOf(outcome), pins }, 'the drive was built again from the network')
   for (const line of lines) say(line)
   return outcome
 }
@@ -228,6 +230,11 @@ function countsOf(outcome: HealOutcome): object {
   if (outcome.kind !== 'carried') return outcome
   const { lostFiles: _named, ...counts } = outcome.carried
   return { kind: outcome.kind, ...counts }
+}
+
+function pinLines({ lost }: CarriedPins): string[] {
+  if (lost === null) return ['what was pinned is not known any more, or not all of it: shardrive pin sets it again']
+  return lost === 0 ? [] : [`what ${lost} pins were for is not known any more: shardrive pin sets them again`]
 }
 
 function linesOf(outcome: HealOutcome, { folder }: Pick<SetAside, 'folder'>): string[] {

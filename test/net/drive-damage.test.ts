@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { codeOf } from '../../src/base/errors.js'
-import { damagedDrive, healAfter, putBack, sameTree } from '../support/damage-scenario.js'
+import { damagedDrive, healAfter, pinnedFiles, putBack, sameTree } from '../support/damage-scenario.js'
 import { Dice, testSeed } from '../support/dice.js'
 import { DATABASE_GONE, FILE_DAMAGES, LOG_DAMAGES, spoiltPages } from '../support/ledger-damage.js'
 
@@ -23,6 +23,16 @@ t.test(`S-20 a damaged ledger heals, and what was only here is carried over (SEE
   for (const [at, damage] of some.entries()) {
     if (damage !== undefined) t.same(await healAfter(drive, at < 4 ? closed : killed, damage, dice), [], damage[0])
   }
+
+  await t.test('S-36 what is pinned stays so, also what was only here', async (t) => {
+    putBack(device, closed)
+    spoilHeader(device.dir, dice)
+    device.said.length = 0
+    await device.open({ readOnly: true })
+    t.same(await pinnedFiles(device), drive.pinned)
+    t.notMatch(device.said.join(' '), /pin/)
+    await device.drop()
+  })
 
   await t.test('only when the bridge answers is anything set aside', async (t) => {
     putBack(device, closed)

@@ -2,7 +2,10 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import type { Test } from 'tap'
+import type { Drive } from '../../src/app/drive.js'
 import { isCode } from '../../src/base/errors.js'
+import type { FileId } from '../../src/model/ids.js'
+import { ROOT_INO } from '../../src/mount/metadata/inodes.js'
 import type { BoxDevice } from './box-device.js'
 import type { Dice } from './dice.js'
 import { DriveNet } from './drive-net.js'
@@ -16,6 +19,8 @@ export interface DamagedDrive {
   stored: Map<string, Buffer | null>
   /** What the drive shows, with what is only here. */
   whole: Map<string, Buffer | null>
+  /** A folder that is stored, and a file that is only here. */
+  pinned: FileId[]
   /** Of a drive that was unmounted, and of one that was killed. */
   closed: string
   killed: string
@@ -44,13 +49,25 @@ export async function damagedDrive(t: Test, files = SMALL): Promise<DamagedDrive
   await hand.makeFolder('folder/inner')
   for (let n = 0; n < files; n++) await hand.write(`folder/inner/late ${n}`, rampBytes(3_000 + n, 300 + n * 100))
   const whole = await hand.tree()
+  for (const name of ['folder', 'new']) await device.drive?.pins.pin(await rootEntry(device, name))
+  const pinned = await pinnedFiles(device)
   await device.drive?.storage.ledger.sync()
   const killed = path.join(net.dir, 'killed')
   fs.cpSync(device.dir, killed, { recursive: true, filter: (from) => !from.endsWith('.sock') })
   await device.drop()
   const closed = path.join(net.dir, 'closed')
   fs.cpSync(device.dir, closed, { recursive: true })
-  return { net, device, stored, whole, closed, killed }
+  return { net, device, stored, whole, pinned, closed, killed }
+}
+
+async function rootEntry(device: BoxDevice, name: string): Promise<number> {
+  const { storage } = device.drive as Drive
+  return (await storage.ledger.lookup(ROOT_INO, Buffer.from(name)))?.ino as number
+}
+
+export async function pinnedFiles(device: BoxDevice): Promise<FileId[]> {
+  const { ledger } = (device.drive as Drive).storage
+  return Promise.all((await ledger.pins()).map(async (ino) => (await ledger.attributes(ino)).file))
 }
 
 /** The device's folder is this one now. */
@@ -87,6 +104,7 @@ export async function healAfter(
     return device.hand.tree()
   })
   const wrong = wrongs(found, drive, device.said)
+  wrong.push(...wrongPins(await pinnedFiles(device), drive, device.said))
   if (from === closed && /magic|first page is zeros/.test(name)) wrong.push(...sameTree(found, drive.whole))
   await device.drop()
   return wrong
@@ -108,6 +126,13 @@ export function wrongs(
   if (!isWhole && !/cannot be read|can be read|cannot be told|may be missing/.test(said.join('\n')))
     wrong.push('nobody was told')
   return wrong
+}
+
+/** Nothing is pinned that was not, and what is pinned no more was told. */
+function wrongPins(found: FileId[], { pinned }: DamagedDrive, said: readonly string[]): string[] {
+  const wrong = found.filter((file) => !pinned.includes(file)).map((file) => `${file} is pinned`)
+  const isTold = /not known any more|cannot be read|can be read|may be missing/.test(said.join('\n'))
+  return found.length < pinned.length && !isTold ? [...wrong, 'pins are lost without a word'] : wrong
 }
 
 function isOneOf(bytes: Buffer | null, ...others: (Buffer | null | undefined)[]): boolean {

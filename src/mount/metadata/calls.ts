@@ -192,6 +192,7 @@ const upkeep: Record<string, Answer> = {
   logFrames: (s) => s.run('read', (t) => t.database.logFrames().all),
   noteDamage: (s, _t, what: string) => s.noteDamage(what),
   lookAtOld: (s, _t, file: string) => s.run('read', (t) => care.lookAtOld(t, file)),
+  carryPins: (s, _t, file: string) => s.run('epoch', (t) => care.carryPinsFrom(t, file)),
   carryOver: (s, _t, file: string, plan: CarryPlan) => s.run('epoch', (t) => care.carryFrom(t, file, plan)),
 }
 

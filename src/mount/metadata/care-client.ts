@@ -1,7 +1,7 @@
 /** The main thread's end of care.ts. */
 import type { SegmentId } from '../../model/ids.js'
 import type { FilesAtRisk, StagedLook } from './care.js'
-import type { CarriedOver, CarryPlan } from './carried.js'
+import type { CarriedOver, CarriedPins, CarryPlan } from './carried.js'
 import type { LedgerChannel } from './channel.js'
 import type { OldFacts } from './old-ledger.js'
 import { bufferOf } from './packing.js'
@@ -49,5 +49,10 @@ export class LedgerCare {
   /** What only it knew, into this one; null: nothing of it can be read. `local-changes`, `no-space`. */
   carryOver(file: string, plan: CarryPlan): Promise<CarriedOver | null> {
     return this.channel.call('carryOver', [file, plan]) as Promise<CarriedOver | null>
+  }
+
+  /** What was pinned in it, into this one, behind carryOver(). `no-space`. */
+  carryPins(file: string): Promise<CarriedPins> {
+    return this.channel.call('carryPins', [file]) as Promise<CarriedPins>
   }
 }

@@ -1,8 +1,9 @@
 /** What fsck and healing ask of the ledger, on the worker thread. */
 import { AppError, isCode } from '../../base/errors.js'
 import { idBytes, type SegmentId } from '../../model/ids.js'
-import type { CarriedOver, CarryPlan } from './carried.js'
+import type { CarriedOver, CarriedPins, CarryPlan } from './carried.js'
 import { carryOver } from './carry-over.js'
+import { carryPins } from './carry-pins.js'
 import { type OldFacts, OldLedger } from './old-ledger.js'
 import { pathsOf } from './paths-of.js'
 import type { Tables } from './tables.js'
@@ -92,19 +93,22 @@ export function filesAtRisk(
 
 /** null: nothing of it can be read. */
 export function lookAtOld(t: Tables, file: string): OldFacts | null {
-  const old = openOld(t, file)
-  try {
-    return old?.facts() ?? null
-  } finally {
-    old?.close()
-  }
+  return withOld(t, file, (old) => old.facts())
 }
 
 export function carryFrom(t: Tables, file: string, plan: CarryPlan): CarriedOver | null {
+  return withOld(t, file, (old) => carryOver(t, old, plan))
+}
+
+export function carryPinsFrom(t: Tables, file: string): CarriedPins {
+  return withOld(t, file, (old) => carryPins(t, old)) ?? { pins: 0, lost: null }
+}
+
+function withOld<T>(t: Tables, file: string, work: (old: OldLedger) => T): T | null {
   const old = openOld(t, file)
   if (old === null) return null
   try {
-    return carryOver(t, old, plan)
+    return work(old)
   } finally {
     old.close()
   }

@@ -19,6 +19,12 @@ export interface CarriedOver {
   readonly lostFileCount: number
 }
 
+export interface CarriedPins {
+  readonly pins: number
+  /** Pins of which nobody can tell any more what they were for; null: nor how many. */
+  readonly lost: number | null
+}
+
 export interface CarryPlan {
   /** The position up to which the chain has everything. */
   readonly from: number

@@ -4,6 +4,7 @@
  */
 import { AT_REST_OVERHEAD, openStaged } from '../../crypto/at-rest.js'
 import type { SecretBytes } from '../../crypto/secret.js'
+import type { FileId } from '../../model/ids.js'
 import type { Database } from '../../sqlite/driver.js'
 import { openDatabase, removeDatabase } from '../../sqlite/open.js'
 import { copyWithFreshHeader } from '../../sqlite/salvage.js'
@@ -11,6 +12,7 @@ import { PAGE_BYTES } from './database.js'
 import type { EpochRow } from './epochs.js'
 import { decodeSome } from './operation-codec.js'
 import type { Operation } from './operations.js'
+import { PINS_MAX } from './pins.js'
 import { LEDGER_KIND, LEDGER_MIGRATIONS } from './schema.js'
 
 /** What tells where the chain stood when this ledger was used last. */
@@ -24,6 +26,13 @@ export interface OldFacts {
   /** Staged rows, and plain bytes in them. */
   readonly stagedRows: number
   readonly stagedBytes: number
+}
+
+export interface OldPins {
+  /** In the order in which they were pinned. */
+  readonly files: readonly FileId[]
+  /** Pins of which the file cannot be told; null: nobody knows how many. */
+  readonly lost: number | null
 }
 
 type LogRow = { first: number; last: number; operations: Buffer }
@@ -110,6 +119,49 @@ export class OldLedger {
       if (row === undefined || row.sealed.length !== row.length + AT_REST_OVERHEAD) return null
       return openStaged(this.key, id, row.sealed)
     })
+  }
+
+  /** As far as the table or its index can be read, of the same mind where both can. */
+  pins(): OldPins {
+    const [table, index] = [this.pinRows('NOT INDEXED'), this.pinRows('INDEXED BY sqlite_autoindex_pin_1')]
+    const numbers = [...new Set([...table.inoOf.keys(), ...index.inoOf.keys()])].sort((a, b) => a - b)
+    const inos = numbers.flatMap((number) => {
+      const [one, other] = [table.inoOf.get(number), index.inoOf.get(number)]
+      return one !== undefined && other !== undefined && one !== other ? [] : [(one ?? other) as number]
+    })
+    const fileOf = this.filesOf(inos)
+    const files = inos.flatMap((ino) => fileOf.get(ino) ?? [])
+    return { files, lost: table.isWhole || index.isWhole ? numbers.length - files.length : null }
+  }
+
+  private pinRows(how: string): { inoOf: Map<number, number>; isWhole: boolean } {
+    const inoOf = new Map<number, number>()
+    const isWhole = this.attempt(() => {
+      const rows = this.db.prepare<[], { number: number; ino: number }>(`SELECT number, ino FROM pin ${how}`).iterate()
+      for (const { number, ino } of rows) if (inoOf.size < PINS_MAX) inoOf.set(number, ino)
+      return true
+    })
+    return { inoOf, isWhole: isWhole === true }
+  }
+
+  /** The index of file ids knows those as well whose own page is spoilt. */
+  private filesOf(inos: readonly number[]): Map<number, FileId> {
+    const found = new Map<number, FileId>()
+    const text = 'SELECT file FROM inode WHERE ino = ?'
+    for (const ino of inos) {
+      const file = this.attempt(() => this.db.prepare<[number], { file: Buffer }>(text).get(ino)?.file ?? null)
+      if (file !== null) found.set(ino, file.toString('hex') as FileId)
+    }
+    const left = new Set(inos.filter((ino) => !found.has(ino)))
+    if (left.size === 0) return found
+    const all = 'SELECT file, ino FROM inode INDEXED BY sqlite_autoindex_inode_1'
+    this.attempt(() => {
+      for (const { file, ino } of this.db.prepare<[], { file: Buffer; ino: number }>(all).iterate()) {
+        if (left.has(ino)) found.set(ino, file.toString('hex') as FileId)
+      }
+      return null
+    })
+    return found
   }
 
   /** The row that holds the operation at `position`. */

@@ -1,12 +1,12 @@
 /** Pins of this device, and where the bytes of files lie, without the bytes. On the worker thread. */
 import { AppError } from '../../base/errors.js'
-import { isDirectory, isRegular } from './inodes.js'
+import { isDirectory, isRegular, type Node } from './inodes.js'
 import { nodeOf } from './rules.js'
 import type { Tables } from './tables.js'
 import type { FilePieces, PiecesFrom } from './types.js'
 
 /** Files and folders that are pinned by themselves: each is looked at again and again. */
-const PINS_MAX = 10_000
+export const PINS_MAX = 10_000
 /** Extents of one answer: some 10 ms of this thread. */
 const PIECES_MAX = 4_096
 
@@ -22,11 +22,20 @@ export function setPin(t: Tables, ino: number, isPinned: boolean): void {
     t.database.alone(() => removePin(t, ino), true)
     return
   }
-  const node = nodeOf(t, ino)
-  if (!isDirectory(node) && !isRegular(node)) throw new AppError('not-supported', 'only files and folders are pinned')
+  if (!isPinnable(nodeOf(t, ino))) throw new AppError('not-supported', 'only files and folders are pinned')
   const count = t.database.sql<[], { n: number }>('SELECT count(*) AS n FROM pin').get()?.n ?? 0
   if (count >= PINS_MAX) throw new AppError('no-space', `more than ${PINS_MAX} pins: pin the folder above instead`)
-  t.database.alone(() => t.database.sql('INSERT OR IGNORE INTO pin (ino) VALUES (?)').run(ino), true)
+  t.database.alone(() => addPins(t, [ino]), true)
+}
+
+export function isPinnable(node: Node): boolean {
+  return isDirectory(node) || isRegular(node)
+}
+
+/** In a transaction of the caller's. */
+export function addPins(t: Tables, inos: readonly number[]): void {
+  const add = t.database.sql('INSERT OR IGNORE INTO pin (ino) VALUES (?)')
+  for (const ino of inos) add.run(ino)
 }
 
 export function removePin(t: Tables, ino: number): void {

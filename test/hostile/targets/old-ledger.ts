@@ -6,6 +6,7 @@ import { cut } from '../../../src/mount/metadata/epochs.js'
 import { make } from '../../../src/mount/metadata/mutations.js'
 import { write } from '../../../src/mount/metadata/mutations-io.js'
 import { OldLedger } from '../../../src/mount/metadata/old-ledger.js'
+import { setPin } from '../../../src/mount/metadata/pins.js'
 import { openTables } from '../../../src/mount/metadata/tables.js'
 import { lastClaimedCommit } from '../../../src/sqlite/salvage.js'
 import { noiseBytes } from '../../support/noise.js'
@@ -25,6 +26,7 @@ function makeLedger(file: string): void {
     const ino = make(t, facts).inodes[0]?.ino as number
     write(t, { ino, offset: 0, length: BYTES.length, time: TIME, killSuidGid: false }, Buffer.from(BYTES))
     if (name === 'a') cut(t, false)
+    else setPin(t, ino, true)
   }
   t.database.sync()
   t.database.close()
@@ -35,6 +37,7 @@ function readAll(file: string): void {
   const old = new OldLedger(file, key())
   try {
     old.facts()
+    old.pins()
     for (const { operation } of old.operations(0)) {
       if (operation.kind !== 0) continue
       const bytes = old.stagedRow(operation.stagedId)
