@@ -22,8 +22,15 @@ const READY_MS = 120_000
 /** A drive with much to store gets this long to end cleanly. */
 const STOP_MS = 30_000
 
-/** `name` names the log file. Rejects with what the child said, or `child-failed`. */
-export async function startChild(name: string, words: readonly string[], logDir: string): Promise<ReadyChild> {
+type Said = (line: string) => void
+
+/** `name` names the log file; `said` is told what the child has for the person who waits. Rejects with its failure, or `child-failed`. */
+export async function startChild(
+  name: string,
+  words: readonly string[],
+  logDir: string,
+  said: Said = () => {},
+): Promise<ReadyChild> {
   explained(logDir, () => makeFolder(logDir))
   const logFile = path.join(logDir, `${name}.log`)
   const log = openSync(logFile, 'a', 0o600)
@@ -34,7 +41,7 @@ export async function startChild(name: string, words: readonly string[], logDir:
   closeSync(log)
   const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
   const facts = await Promise.race([
-    readiness(child, name, logFile),
+    readiness(child, { name, logFile, said }),
     ended.then((code) => failEarly(name, code, logFile)),
   ]).catch(async (error: unknown) => {
     // A child that has failed is nobody's to stop later.
@@ -44,7 +51,10 @@ export async function startChild(name: string, words: readonly string[], logDir:
   return { pid: child.pid as number, facts, ended, stop: () => stopChild(child, ended) }
 }
 
-function readiness(child: ChildProcess, name: string, logFile: string): Promise<Record<string, unknown>> {
+function readiness(
+  child: ChildProcess,
+  { name, logFile, said }: { name: string; logFile: string; said: Said },
+): Promise<Record<string, unknown>> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       reject(
@@ -54,7 +64,7 @@ function readiness(child: ChildProcess, name: string, logFile: string): Promise<
     }, READY_MS)
     child.on('error', (cause) => reject(new AppError('child-failed', `${name} did not start`, { cause })))
     child.on('message', (message: ChildMessage) => {
-      if (message.said !== undefined) return
+      if (message.said !== undefined) return said(message.said)
       clearTimeout(timer)
       if (message.ready) return resolve(message.ready)
       reject(failureOfChild(message.failed ?? {}, name, logFile))

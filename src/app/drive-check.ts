@@ -8,7 +8,7 @@ import { lockState } from './drive.js'
 import { checkDrive, type FsckOptions, type FsckProgress, type FsckReport } from './drive-fsck.js'
 import { openIdentity } from './drive-identity.js'
 import { DriveNetwork } from './drive-network.js'
-import { openStorage } from './drive-storage.js'
+import { cacheLine, openStorage } from './drive-storage.js'
 import { REAL_SURROUNDINGS, type Surroundings } from './surroundings.js'
 
 export interface CheckOptions extends FsckOptions {
@@ -43,7 +43,11 @@ export async function checkUnmounted(
     }
     const storage = await openStorage(identity, network, { stateDir, cacheBytes, events, clock: around.clock, log })
     undo.push(() => storage.close())
-    return await checkDrive({ storage, network, drive: identity.facts.drive, stateDir }, options, progress, signal)
+    const parts = { storage, network, drive: identity.facts.drive, stateDir }
+    const report = await checkDrive(parts, options, progress, signal)
+    const message = cacheLine(storage)
+    if (message !== null) report.repaired.push({ code: 'cache-damaged', message })
+    return report
   } catch (error) {
     if (!isCode(error, 'database-damaged')) throw error
     const { message } = error as AppError

@@ -91,6 +91,21 @@ export async function openStorage(
   return { ledger, cache, tokens, terms, placements, segments, units, reader, close }
 }
 
+/** For the person who mounts: bytes that were here are not, though nothing is lost. */
+export function cacheLine({ cache }: Pick<DriveStorage, 'cache'>): string | null {
+  const code = cache.anewAtStart
+  if (code === null) return null
+  const why = CACHE_WHY[code]
+  if (why === undefined) return `the cache of read data cannot be used (${code}): reads come from hosts until it can`
+  return `the cache of read data ${why} and is begun anew: nothing is lost, what is read or pinned comes from hosts again`
+}
+
+const CACHE_WHY: Readonly<Record<string, string>> = {
+  'database-damaged': 'is damaged',
+  'database-foreign': 'is of another release',
+  'database-too-new': 'is of another release',
+}
+
 /** To the bridge, in the background: what a host did wrong. The log keeps it in any case. */
 function reportEvidence(
   network: DriveNetwork,

@@ -19,7 +19,7 @@ import { finishHealing, openSoundStorage, watchSweep } from './drive-healing.js'
 import { type DriveIdentity, openIdentity } from './drive-identity.js'
 import { DriveNetwork } from './drive-network.js'
 import { DriveNotice } from './drive-notice.js'
-import { type DriveStorage, openStorage } from './drive-storage.js'
+import { cacheLine, type DriveStorage, openStorage } from './drive-storage.js'
 import { composeSync, type DriveSync, ensureChainState, loadHosts } from './drive-sync.js'
 import type { Surroundings } from './surroundings.js'
 
@@ -97,7 +97,8 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
   undo.push(() => sync.upkeep.stop())
   failpoint('mount.start.online')
   network.peers.warm(await loadHosts(storage.ledger))
-  if (isRebuilt) options.say(rebuiltLine(sync, storage))
+  // Of a drive that was just made there is nothing to say.
+  if (isRebuilt && sync.chain.state.epoch > 0) options.say(rebuiltLine(sync, storage))
   await pins.start()
   undo.push(() => pins.stop())
   const vfs = await fileSystem.start()
@@ -139,6 +140,8 @@ async function openGround(options: DriveOptions, parts: DriveParts, undo: Undo) 
   )
   undo.push(() => storage.close())
   undo.push(() => sweep?.end())
+  const line = cacheLine(storage)
+  if (line !== null) options.say(line)
   failpoint('mount.start.opened')
   const { state, isRebuilt } = await ensureChainState(
     { identity, network, storage, log },

@@ -19,6 +19,8 @@ export interface LocalNetworkOptions {
   scheme: string
   hostBytes: number
   say(line: string): void
+  /** What the drive says of itself while it starts: of damage that was healed, say. */
+  warn(line: string): void
   /** A part ended that nobody stopped: what and how, and the command that brings it back. It is not restarted. */
   ended(what: string, again: string): void
 }
@@ -78,6 +80,7 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
         'mount',
         ['mount', options.mountPoint, '--state', state, '--foreground'],
         path.join(dir, 'log'),
+        options.warn,
       )
       keep(mount, 'the drive', `mount ${options.mountPoint} --state ${state}`)
     }

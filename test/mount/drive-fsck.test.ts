@@ -77,13 +77,17 @@ t.test('S-20 fsck looks, repairs and tells; a mount heals', { skip: noMounts() }
 
   await t.test('a spoilt page: fsck says so, the mount heals', async (t) => {
     for (let page = 3; page < 8; page++) spoilPage(state, page, 'noise')
+    const cache = path.join(state, 'cache.db')
     const ran = await lab.shardrive(['fsck', '--state', state])
     t.equal(ran.status, 7)
     const doctor = await lab.shardrive(['doctor', '--state', state])
     t.equal(doctor.status, 5)
     t.match(doctor.stdout, /BAD {2}local database: damage was met.*\n.*shardrive mount heals it/)
     t.match(ran.stdout + ran.stderr, /what to do: .*shardrive mount/)
+    fs.writeFileSync(cache, Buffer.alloc(100_000, 7))
     const healed = await lab.mount({ mount, state })
+    t.match(healed.log, /the drive is healed: /)
+    t.match(healed.log, /the cache of read data is damaged and is begun anew/)
     t.same(differences(before, await manifestOf(mount)), [], 'every file is there, byte for byte')
     t.notMatch(healed.log, /f1[0-9]/, 'no name is in the log')
     const { status, report } = await fsck(lab, '--state', state)

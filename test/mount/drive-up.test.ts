@@ -1,5 +1,6 @@
 /** `up`, as a user starts and ends it. */
 import fs from 'node:fs'
+import path from 'node:path'
 import t, { type Test } from 'tap'
 import { Lab, type NetworkFacts, type Running } from '../support/drive-process.js'
 import { sleep, until } from '../support/programs.js'
@@ -39,6 +40,32 @@ t.test('up says when a part of it ends, ends whole by SIGTERM, and brings everyt
   t.same(lab.mounts(), [])
   t.same(await lab.processes(), [])
   t.ok(fs.existsSync(mount), 'a mount point that was there before stays')
+})
+
+t.test('S-20 up says it when damage was met and healed, and is silent of what is well', async (t) => {
+  const lab = new Lab(t)
+  const mount = lab.made('mnt')
+  const first = await lab.up({ mount })
+  const { state, dir } = first.facts as unknown as { state: string; dir: string }
+  fs.writeFileSync(path.join(mount, 'a'), 'hello')
+  await lab.sync(state)
+  t.notMatch(first.log, /damage|cache|tree/)
+  t.equal(await first.stop('SIGTERM'), 0)
+  fs.truncateSync(path.join(state, 'ledger.db'), 40_000)
+  fs.writeFileSync(path.join(state, 'cache.db'), Buffer.alloc(100_000, 7))
+  const mountLog = path.join(dir, 'log', 'mount.log')
+  const logged = fs.statSync(mountLog).size
+  const again = await lab.up({ mount })
+  t.equal(fs.readFileSync(path.join(mount, 'a'), 'utf8'), 'hello')
+  const lines = again.log.split('\n')
+  const once = (what: RegExp) => t.equal(lines.filter((line) => what.test(line)).length, 1, `${what} of ${again.log}`)
+  once(/the local database is damaged: /)
+  once(/the drive (is healed|shows what)/)
+  once(/the cache of read data is damaged and is begun anew: nothing is lost/)
+  const records = fs.readFileSync(mountLog).subarray(logged).toString().split('\n')
+  t.equal(records.filter((one) => /^\{.*the cache is given up/.test(one)).length, 1)
+  t.equal(records.filter((one) => /^\{.*the drive was built again/.test(one)).length, 1)
+  t.equal(await again.stop('SIGTERM'), 0)
 })
 
 t.test('eight hosts, as a user gets them; Ctrl-C ends all', async (t) => {

@@ -70,6 +70,7 @@ export const command: Command<UpArguments> = {
       scheme: args.scheme,
       hostBytes,
       say: (line) => terminal.say(`  ${line}`),
+      warn: (line) => terminal.warn(line),
       ended: (what, again) => terminal.warn(`${what}; to bring it back: ${typed} ${again}`),
     })
     const { facts } = network

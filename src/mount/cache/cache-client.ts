@@ -56,6 +56,9 @@ export class CacheClient {
   private readonly waiting = new Map<number, (answer: FromCache | null) => void>()
   private lastId = 0
   private isStopped = false
+  private isOpen = false
+  /** Why what lay there when it was opened is gone (a code); null: nothing went. */
+  anewAtStart: string | null = null
 
   private constructor(worker: Worker, log: Log) {
     this.worker = worker
@@ -78,6 +81,7 @@ export class CacheClient {
     })
     const client = new CacheClient(worker, log)
     await new Promise<void>((resolve) => client.waiting.set(0, () => resolve()))
+    client.isOpen = true
     return client
   }
 
@@ -170,6 +174,14 @@ export class CacheClient {
   private settle(message: FromCache): void {
     if (message.kind === 'chunk') {
       this.puts.giveBack(message.chunk)
+      return
+    }
+    if (message.kind === 'anew') {
+      if (!this.isOpen) this.anewAtStart = message.code
+      this.log.warn(
+        { code: message.code },
+        'the cache is given up, and begun anew when it can be: what was in it comes from hosts again',
+      )
       return
     }
     const id = message.kind === 'open' ? 0 : message.id

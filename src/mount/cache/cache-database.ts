@@ -37,13 +37,16 @@ const JOURNAL_BYTES_MAX = 4 * 1_048_576
 
 const NOT_OURS = ['database-damaged', 'database-too-new', 'database-foreign']
 
-/** Throws when the disk does not let it: `no-space`, `database-unwritable`, `disk-failing`, `database-busy`. */
-export function openCacheDatabase(file: string): Database {
+/** `anew` is told why a file that was there is none of ours. Throws when the disk does not let it: `no-space`, `database-unwritable`,
+ *  `disk-failing`, `database-busy`. */
+export function openCacheDatabase(file: string, anew: (code: string) => void): Database {
   try {
     return open(file)
   } catch (error) {
-    if (!NOT_OURS.includes(codeOf(error))) throw error
+    const code = codeOf(error)
+    if (!NOT_OURS.includes(code)) throw error
     removeDatabase(file)
+    anew(code)
     return open(file)
   }
 }

@@ -29,7 +29,8 @@ class CacheWorker {
     this.key = SecretBytes.take(data.key)
     const { file, budgetBytes, floorBytes } = data
     const nowMs = () => performance.now()
-    this.store = new UnitStore({ file, key: this.key, random: systemRandom, budgetBytes, floorBytes, nowMs })
+    const anew = (code: string) => this.send({ kind: 'anew', code })
+    this.store = new UnitStore({ file, key: this.key, random: systemRandom, budgetBytes, floorBytes, nowMs, anew })
     port.on('message', (message: ToCache) => this.take(message))
     this.tidyAfter(TIDY_MS.later)
     this.send({ kind: 'open' })

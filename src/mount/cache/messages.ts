@@ -36,6 +36,8 @@ export interface UnitsAsked {
 
 export type FromCache =
   | { kind: 'open' }
+  /** What was kept is gone, for this reason (a code). */
+  | { kind: 'anew'; code: string }
   | { kind: 'units'; id: number; units: readonly (Uint8Array | null)[] }
   | { kind: 'chunk'; chunk: ArrayBuffer }
   | { kind: 'stats'; id: number; stats: StoreStats }

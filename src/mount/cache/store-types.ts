@@ -11,6 +11,8 @@ export interface StoreOptions {
   /** What others may always use of the disk; null: by its size. */
   floorBytes: number | null
   nowMs(): number
+  /** What was kept is gone, for this reason (a code). */
+  anew?: (code: string) => void
   /** Tests: instead of asking the file system. */
   freeBytes?: () => number
 }

@@ -137,7 +137,7 @@ export class UnitStore {
 
   private open(): void {
     try {
-      const db = openCacheDatabase(this.options.file)
+      const db = openCacheDatabase(this.options.file, (code) => this.beginAnew(code))
       this.db = db
       this.pageBytes = db.pragma('page_size', { simple: true }) as number
       this.sql = prepareStatements(db)
@@ -256,13 +256,18 @@ export class UnitStore {
     }
   }
 
+  private beginAnew(code: string): void {
+    this.count.restarts++
+    this.options.anew?.(code)
+  }
+
   /** A full disk gets all of the cache's room back; so does a disk that fails, as far as it can. */
   private giveUp(failure: unknown): void {
     this.trouble = codeOf(failure)
     this.pausedUntilMs = this.options.nowMs() + PAUSE_MS
     this.runs.clear()
     this.confirmed.clear()
-    this.count.restarts++
+    this.beginAnew(codeOf(failure))
     try {
       this.db?.close()
       if (!isCode(failure, 'database-busy')) removeDatabase(this.options.file)

@@ -7,6 +7,7 @@ import { silentLog } from '../../../../src/base/log.js'
 import { segmentId } from '../../../../src/model/ids.js'
 import { UNIT_BYTES } from '../../../../src/model/segment.js'
 import { CacheClient, type CacheOptions } from '../../../../src/mount/cache/cache-client.js'
+import { capturedLog } from '../../../support/captured-log.js'
 import { until } from '../../../support/named.js'
 import { noiseBytes } from '../../../support/noise.js'
 import { rampBytes } from '../../../support/ramp.js'
@@ -133,4 +134,28 @@ t.test('a disk that is full fails no read', { skip: canMount ? false : 'needs ro
   const stats = await cache.stats()
   t.ok(stats.fileBytes < 8 * MIB)
   await cache.close()
+})
+
+t.test('S-20 a cache that is begun anew is told: at the start to who opens it, and always to the log', async (t) => {
+  const dir = folderOf(t)
+  const file = path.join(dir, 'cache.db')
+  const { log, text } = capturedLog()
+  const first = await open(dir, { log })
+  first.put(segmentOf(1), unitsOf(1, 16))
+  await first.close()
+  const sound = await open(dir, { log })
+  t.equal(sound.anewAtStart, null)
+  t.equal(text(), '')
+  await sound.close()
+  fs.writeFileSync(file, noiseBytes(1, 100_000))
+  const begun = await open(dir, { log })
+  t.equal(begun.anewAtStart, 'database-damaged')
+  t.match(text(), /^\{.*database-damaged.*begun anew.*\}\n$/, 'in one line')
+  t.match(await begun.stats(), { restarts: 1, trouble: null })
+  t.same(await begun.get(segmentOf(1), [0]), [null])
+  begun.put(segmentOf(1), unitsOf(1, 1))
+  await begun.close()
+  const after = await open(dir, { log })
+  t.equal(after.anewAtStart, null)
+  await after.close()
 })
