@@ -182,6 +182,7 @@ export class DriveNetwork {
   async stop(): Promise<void> {
     await this.peers.stop()
     await this.socket.stop()
+    this.client.stop()
   }
 }
 

@@ -1,6 +1,7 @@
 /** What all calls of the client share: the bridge's address and keys, limits of time and size, signatures, schemas. */
 import type { Clock } from '../base/clock.js'
 import { AppError } from '../base/errors.js'
+import { type LinkedSignal, linkSignal } from '../base/linked-signal.js'
 import { type RandomBytes, systemRandom } from '../base/random.js'
 import type { SigningKey } from '../crypto/signing-key.js'
 import type { BridgeId } from '../model/ids.js'
@@ -43,6 +44,8 @@ export class BridgeCalls {
   readonly bridge: BridgeId
   readonly key: SigningKey
   private readonly exchangeParts: ExchangeParts
+  private readonly running = new Set<LinkedSignal>()
+  private stopped: AppError | null = null
   protected readonly timeoutMs: number
   protected readonly bytesTimeoutMs: number
 
@@ -103,8 +106,22 @@ export class BridgeCalls {
     return decodeJson(schema, reply, `POST ${path}`)
   }
 
-  protected run(call: OutgoingCall): Promise<Buffer> {
-    return exchange(this.exchangeParts, this.key, call)
+  protected async run(call: OutgoingCall): Promise<Buffer> {
+    if (this.stopped !== null) throw this.stopped
+    const link = linkSignal(call.signal)
+    this.running.add(link)
+    try {
+      return await exchange(this.exchangeParts, this.key, { ...call, signal: link.signal })
+    } finally {
+      this.running.delete(link)
+      link.release()
+    }
+  }
+
+  /** Every call that is under way or comes later ends as `stopped`: nothing is signed any more, so the key may be wiped. */
+  stop(): void {
+    this.stopped = new AppError('stopped', 'the bridge is asked nothing any more')
+    for (const one of this.running) one.abort(this.stopped)
   }
 }
 

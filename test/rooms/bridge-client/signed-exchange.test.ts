@@ -1,6 +1,7 @@
 import net from 'node:net'
 import t, { type Test } from 'tap'
 import { type Clock, systemClock } from '../../../src/base/clock.js'
+import { codeOf } from '../../../src/base/errors.js'
 import { BridgeClient } from '../../../src/bridge-client/bridge-client.js'
 import { fetchBridgeInfo } from '../../../src/bridge-client/bridge-info.js'
 import { parseBridgeUrl } from '../../../src/bridge-client/bridge-url.js'
@@ -154,6 +155,20 @@ t.test('an abort passes with its reason, also between attempts', async (t) => {
   const other = new BridgeClient({ url: bridge.url, bridge: bridge.id, key: keyOf(1), clock: pausing })
   await t.rejects(other.space({ signal: late.signal }), reason)
 })
+
+t.test(
+  'what is stopped signs nothing any more: a call between two attempts ends, and so does a later one',
+  async (t) => {
+    const { client, bridge } = await setUp(t)
+    await bridge.stop()
+    const waiting = client.space().catch(codeOf)
+    await new Promise((resolve) => setImmediate(resolve))
+    client.stop()
+    client.key.wipe()
+    t.equal(await waiting, 'stopped')
+    t.equal(await client.space().catch(codeOf), 'stopped')
+  },
+)
 
 t.test('a clock that is two hours off is named, until it is set', async (t) => {
   let shiftMs = 7_200_000
