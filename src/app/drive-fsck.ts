@@ -13,6 +13,7 @@ import { type HealReport, LEDGER_FILE, setAsides, suspectLedger } from '../mount
 import type { FilesAtRisk } from '../mount/metadata/care.js'
 import { startSweep } from '../mount/metadata/sweep.js'
 import type { Finding } from '../mount/metadata/types.js'
+import { LEDGER_BEHIND } from './drive-healing.js'
 import type { DriveNetwork } from './drive-network.js'
 import type { DriveStorage } from './drive-storage.js'
 import { lookAtPlacement, type PlacementLook } from './fsck-placement.js'
@@ -95,6 +96,7 @@ async function checkLedger(
     await storage.ledger.sync()
     const damage = await startSweep(path.join(stateDir, LEDGER_FILE)).found
     if (damage !== null) throw new AppError('database-damaged', damage)
+    if (await care.isBehind()) throw new AppError('database-damaged', LEDGER_BEHIND)
     let left = await storage.ledger.check()
     if (left.length > 0 && !dryRun) {
       const repaired = await care.repair()

@@ -27,6 +27,7 @@ import type { OldFacts } from '../mount/metadata/old-ledger.js'
 import { claimedFrames, type Sweep, startSweep } from '../mount/metadata/sweep.js'
 import type { SavedRecord } from '../mount/metadata/types.js'
 import { carryFrom } from '../mount/sync/carry-plan.js'
+import { loadChainState } from '../mount/sync/drive-chain.js'
 import type { DriveIdentity } from './drive-identity.js'
 import type { DriveNetwork } from './drive-network.js'
 import type { DriveStorage } from './drive-storage.js'
@@ -71,7 +72,10 @@ export async function openSoundStorage(parts: HealingParts, open: () => Promise<
   try {
     await expectBridge(parts, damage ?? '')
   } catch (error) {
-    if (storage === null) throw error
+    if (storage === null || !(await showsTree(storage))) {
+      await storage?.close().catch((failed: unknown) => log.warn({ err: failed }, 'the damaged ledger did not close'))
+      throw error
+    }
     suspectLedger(stateDir, { reason: damage ?? '', isWish: false })
     await storage.ledger.care.noteDamage(damage ?? '')
     return { storage, aside: null, sweep: null }
@@ -84,6 +88,16 @@ export async function openSoundStorage(parts: HealingParts, open: () => Promise<
   say(`it is kept in ${aside.folder}; the drive is built again from the network with the keys of this device`)
   return { storage: await open(), aside, sweep: null }
 }
+
+/** One whose log held all of it opens, and is empty. */
+async function showsTree({ ledger }: DriveStorage): Promise<boolean> {
+  const state = await loadChainState(ledger).catch(() => null)
+  return state !== null
+}
+
+/** See mount/metadata/sync-count.ts. */
+export const LEDGER_BEHIND =
+  'its log (ledger.db-wal) was removed or cut, or an older file was put in its place: what was written here last is not in it'
 
 interface Looked {
   /** null: it does not open. */
@@ -108,6 +122,7 @@ async function openAndLook(parts: HealingParts, open: () => Promise<DriveStorage
   }
   const isTorn = claimed > (await storage.ledger.care.logFrames())
   if (isTorn) tellTorn(parts)
+  if (await storage.ledger.care.isBehind()) return { storage, sweep: null, damage: LEDGER_BEHIND }
   const sweep = startSweep(file)
   if (suspicion === null && !isTorn) {
     const damage = await Promise.race([sweep.found, clock.sleep(SWEEP_PATIENCE_MS).then(() => null)])
@@ -244,10 +259,13 @@ function linesOf(outcome: HealOutcome, { folder }: Pick<SetAside, 'folder'>): st
     return [`the drive shows what was stored on the network; of what was only here nothing can be read: ${keep}`]
   }
   if (outcome.kind === 'kept') {
-    const many = outcome.operations === null ? 'changes' : `${outcome.operations} changes`
-    return [
-      `the drive shows what is stored on the network. ${many} with ${formatBytes(outcome.bytes)} were only here, as far as that database knows, and were not taken over (${outcome.why}): ${keep}`,
-    ]
+    const { operations, why } = outcome
+    const bytes = formatBytes(outcome.bytes)
+    const what =
+      operations === null
+        ? `What was only here (${bytes} are known of) was not taken over`
+        : `${operations} changes with ${bytes} were only here, as far as that database knows, and were not taken over`
+    return [`the drive shows what is stored on the network. ${what} (${why}): ${keep}`]
   }
   const { operations, bytes, lostBytes, lostFileCount, lostOperations } = outcome.carried
   if (operations === 0 && lostOperations === null) {

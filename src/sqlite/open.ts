@@ -76,19 +76,26 @@ function named<T>(file: string, work: () => T): T {
   }
 }
 
-/** Makes everything committed so far durable, whatever `synchronous` says. Call outside of a transaction. */
-export function flushToDisk(db: Database): void {
+/**
+ * Makes everything committed so far durable, whatever `synchronous` says. Call outside of a transaction. `write`: one statement
+ * that changes something, and is durable with it; without it one is found that changes nothing.
+ */
+export function flushToDisk(db: Database, write = () => rewriteKind(db)): void {
   guarded(() => {
     const level = db.pragma('synchronous', { simple: true })
     db.pragma('synchronous = FULL')
     try {
       failpoint('sqlite.flush.begun')
-      // Writes one frame; the sync of its commit covers all frames before it.
-      db.pragma(`application_id = ${db.pragma('application_id', { simple: true })}`)
+      // At least one frame; the sync of its commit covers all frames before it.
+      write()
     } finally {
       db.pragma(`synchronous = ${level}`)
     }
   })
+}
+
+function rewriteKind(db: Database): void {
+  db.pragma(`application_id = ${db.pragma('application_id', { simple: true })}`)
 }
 
 /** BEGIN IMMEDIATE ... COMMIT; an error rolls back and is mapped. `work` must not wait. Not for nesting. */

@@ -100,4 +100,22 @@ t.test('S-20 fsck looks, repairs and tells; a mount heals', { skip: noMounts() }
     await lab.sync(state)
     t.equal(await healed.stop(), 0)
   })
+
+  await t.test(
+    'a log that somebody removed behind a daemon that was killed: fsck says so, the mount heals',
+    async (t) => {
+      const running = await lab.mount({ mount, state })
+      await lab.sh('echo only here > late && sync late', { cwd: mount })
+      await running.stop('SIGKILL')
+      fs.rmSync(path.join(state, 'ledger.db-wal'))
+      const ran = await lab.shardrive(['fsck', '--state', state])
+      t.equal(ran.status, 7)
+      t.match(ran.stdout + ran.stderr, /ledger.db-wal\) was removed or cut/)
+      const healed = await lab.mount({ mount, state })
+      t.match(healed.log, /the local database is damaged: its log \(ledger.db-wal\)/)
+      t.equal(fs.readFileSync(path.join(mount, 'after'), 'utf8'), 'it can be written again')
+      t.equal((await fsck(lab, '--state', state)).status, 0)
+      t.equal(await healed.stop(), 0)
+    },
+  )
 })

@@ -18,11 +18,52 @@ t.test(`S-20 a damaged ledger heals, and what was only here is carried over (SEE
   const { net, device, closed, killed, whole } = drive
   const some = [
     ...[FILE_DAMAGES[0], FILE_DAMAGES[3], FILE_DAMAGES[6], dice.pick(spoiltPages(closed, dice))],
-    ...[LOG_DAMAGES[0], DATABASE_GONE],
+    ...LOG_DAMAGES,
+    DATABASE_GONE,
   ]
   for (const [at, damage] of some.entries()) {
     if (damage !== undefined) t.same(await healAfter(drive, at < 4 ? closed : killed, damage, dice), [], damage[0])
   }
+
+  await t.test(
+    'a log that was removed is missed: read-only without the bridge, healed with it, and said',
+    async (t) => {
+      putBack(device, closed)
+      await device.open()
+      await device.hand.write('late', Buffer.from('in the log alone'))
+      await device.drive?.storage.ledger.sync()
+      const late = path.join(net.dir, 'late')
+      fs.cpSync(device.dir, late, { recursive: true, filter: (from) => !from.endsWith('.sock') })
+      await device.drop()
+      const { port } = net.world.bridge
+      await net.world.bridge.stop()
+      const without = (from: string) => {
+        putBack(device, from)
+        fs.rmSync(path.join(device.dir, 'ledger.db-wal'))
+      }
+      without(killed)
+      t.equal(await device.open().then(() => 'opened', codeOf), 'database-damaged', 'all of it was in the log')
+      without(late)
+      for (let start = 0; start < 2; start++) {
+        await device.open()
+        t.match(device.readOnlyReason, /ledger.db-wal\) was removed or cut/)
+        await device.drive?.close()
+      }
+      t.notOk(fs.existsSync(path.join(device.dir, 'damaged')))
+      await net.world.startBridge(port)
+      await net.everyHostBack()
+      device.said.length = 0
+      await device.open({ readOnly: true })
+      t.match(device.said.join(' '), /is damaged: its log \(ledger.db-wal\) was removed or cut/)
+      t.match(device.said.join(' '), /perhaps some changes behind them cannot be read any more/)
+      t.same(sameTree(await device.hand.tree(), whole), [], 'what the file had beside the log was carried over')
+      await device.drop()
+      device.said.length = 0
+      await device.open({ readOnly: true })
+      t.same(device.said, [], 'and is healed once')
+      await device.drop()
+    },
+  )
 
   await t.test('S-36 what is pinned stays so, also what was only here', async (t) => {
     putBack(device, closed)

@@ -123,7 +123,7 @@ export function wrongs(
     else if (was === null && !isOneOf(bytes, stored.get(name), whole.get(name))) wrong.push(`${name} never looked so`)
   }
   const isWhole = sameTree(found, whole).length === 0
-  if (!isWhole && !/cannot be read|can be read|cannot be told|may be missing/.test(said.join('\n')))
+  if (!isWhole && !/cannot be read|can be read|cannot be told|may be missing|not taken over/.test(said.join('\n')))
     wrong.push('nobody was told')
   return wrong
 }

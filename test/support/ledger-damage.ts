@@ -88,6 +88,11 @@ export const LOG_DAMAGES: readonly Damage[] = [
     'the header of the log is noise',
     (state) => change(`${ledgerOf(state)}-wal`, (bytes) => void noiseBytes(5, WAL_HEADER_BYTES).copy(bytes)),
   ],
+  ['the log is removed', (state) => fs.rmSync(`${ledgerOf(state)}-wal`)],
+  [
+    'the log is cut in the middle',
+    (state) => fs.truncateSync(`${ledgerOf(state)}-wal`, Math.floor(fs.statSync(`${ledgerOf(state)}-wal`).size / 2)),
+  ],
 ]
 
 export const DATABASE_GONE: Damage = ['the database is gone, its log is not', (state) => fs.rmSync(ledgerOf(state))]

@@ -40,6 +40,7 @@ export function lookAtLedger(state: string, key: Uint8Array): Looked {
   try {
     reap(tables, tables.inodes.orphans())
     const findings = check(tables).map(({ code, message }) => `${code}: ${message}`)
+    if (tables.database.isBehind) findings.push('it went back behind what was durable')
     for (const { name, ino } of namesOf(tables, ROOT)) folders.set(name.toString(), showFolder(tables, ino))
     return { folders, findings }
   } catch (error) {

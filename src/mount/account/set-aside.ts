@@ -59,7 +59,8 @@ const DAMAGED = 'damaged'
 const ABOUT = 'about.json'
 const SUSPECT = 'ledger.suspect'
 export const LEDGER_FILE = 'ledger.db'
-const LEDGER_FILES = ['-wal', '-shm', '-journal', ''].map((suffix) => LEDGER_FILE + suffix)
+/** And how often it was synced, which is told of no other ledger. */
+const LEDGER_FILES = ['-wal', '-shm', '-journal', '', '-synced'].map((suffix) => LEDGER_FILE + suffix)
 /** An outcome names a thousand files at most. */
 const ABOUT_BYTES_MAX = 16 * 1_048_576
 const SUSPECT_BYTES_MAX = 65_536

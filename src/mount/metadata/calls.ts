@@ -189,6 +189,7 @@ const upkeep: Record<string, Answer> = {
   lookAtStaged: (s, _t, after: number) => s.run('read', (t) => care.lookAtStaged(t, after)),
   filesAtRisk: (s, _t, wanted: { segments: SegmentId[]; staged: number[] }) =>
     s.run('read', (t) => care.filesAtRisk(t, wanted)),
+  isBehind: (s) => s.run('read', (t) => t.database.isBehind),
   logFrames: (s) => s.run('read', (t) => t.database.logFrames().all),
   noteDamage: (s, _t, what: string) => s.noteDamage(what),
   lookAtOld: (s, _t, file: string) => s.run('read', (t) => care.lookAtOld(t, file)),

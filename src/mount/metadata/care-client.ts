@@ -33,6 +33,11 @@ export class LedgerCare {
     return this.channel.call('logFrames', []) as Promise<number>
   }
 
+  /** It was durable to a later moment than it shows. */
+  isBehind(): Promise<boolean> {
+    return this.channel.call('isBehind', []) as Promise<boolean>
+  }
+
   /** Somebody else found damage: nothing is changed any more. */
   noteDamage(what: string): Promise<void> {
     return this.channel.call('noteDamage', [what]) as Promise<void>

@@ -12,6 +12,7 @@ import type { Database, Statement } from '../../sqlite/driver.js'
 import { sqliteFailure } from '../../sqlite/failures.js'
 import { flushToDisk, openDatabase } from '../../sqlite/open.js'
 import { LEDGER_KIND, LEDGER_MIGRATIONS } from './schema.js'
+import { decodeSyncs, encodeSyncs, SYNCS_KEY, SyncCount } from './sync-count.js'
 
 /** Keeps things in memory between statements: writes them before a COMMIT, drops them after a rollback. */
 export interface WriteBack {
@@ -37,6 +38,7 @@ export class LedgerDatabase {
   private readonly writeBacks: WriteBack[] = []
   private steps: (() => void)[] = []
   private readonly statements = new Map<string, Statement>()
+  private readonly syncs: SyncCount
   /** Something is committed that a power loss may take back. */
   private unsynced = true
   /** After each COMMIT, between two groups. */
@@ -58,6 +60,13 @@ export class LedgerDatabase {
     // Checkpoints are the service's to time: most run on another thread.
     this.db.pragma('wal_autocheckpoint = 0')
     this.db.defaultSafeIntegers(false)
+    const saved = this.sql<[string], { value: Buffer }>('SELECT value FROM meta WHERE key = ?').get(SYNCS_KEY)
+    this.syncs = new SyncCount(file, decodeSyncs(saved?.value))
+  }
+
+  /** What was durable is not all here: see sync-count.ts. */
+  get isBehind(): boolean {
+    return this.syncs.isBehind
   }
 
   register(writeBack: WriteBack): void {
@@ -150,11 +159,17 @@ export class LedgerDatabase {
     if (!this.unsynced) return
     failpoint('mount.sync.begun')
     this.twice(
-      () => flushToDisk(this.db),
+      () => flushToDisk(this.db, () => this.countSync()),
       () => {},
     )
+    this.syncs.synced()
     this.unsynced = false
     failpoint('mount.sync.done')
+  }
+
+  private countSync(): void {
+    const put = this.sql('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)')
+    put.run(SYNCS_KEY, encodeSyncs(this.syncs.next))
   }
 
   /** A transaction of its own, after everything before it. Nothing of it stays when it throws. */

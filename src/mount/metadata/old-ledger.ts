@@ -14,6 +14,7 @@ import { decodeSome } from './operation-codec.js'
 import type { Operation } from './operations.js'
 import { PINS_MAX } from './pins.js'
 import { LEDGER_KIND, LEDGER_MIGRATIONS } from './schema.js'
+import { decodeSyncs, readSyncs, SYNCS_KEY } from './sync-count.js'
 
 /** What tells where the chain stood when this ledger was used last. */
 export interface OldFacts {
@@ -21,7 +22,7 @@ export interface OldFacts {
   /** Cut and not known to be published, in order. */
   readonly pending: readonly { readonly epoch: number; readonly logTo: number; readonly recordHash: Buffer | null }[]
   readonly headSequence: number | null
-  /** Position of the last operation; null: cannot be read. */
+  /** Position of the last operation; null: cannot be read, or is not in here. */
   readonly lastPosition: number | null
   /** Staged rows, and plain bytes in them. */
   readonly stagedRows: number
@@ -59,12 +60,14 @@ function openGrafted(file: string, copy: string): Database {
 
 export class OldLedger {
   private readonly db: Database
+  private readonly file: string
   private readonly key: SecretBytes
   /** What is really read, when the first page of the file is spoilt. */
   private readonly copy: string | null
 
   /** `database-damaged` and other codes of openDatabase when nothing of it can be read; `no-space`. */
   constructor(file: string, key: SecretBytes) {
+    this.file = file
     this.key = key
     try {
       this.db = openDatabase(file, READING)
@@ -90,7 +93,7 @@ export class OldLedger {
       published: published === undefined ? null : { epoch: published.epoch, logTo: published.log_to },
       pending: pending.map((row) => ({ epoch: row.epoch, logTo: row.log_to, recordHash: this.recordHash(row) })),
       headSequence: this.headSequence(),
-      lastPosition: this.lastPosition(),
+      lastPosition: this.isBehind() ? null : this.lastPosition(),
       ...this.staged(),
     }
   }
@@ -131,7 +134,8 @@ export class OldLedger {
     })
     const fileOf = this.filesOf(inos)
     const files = inos.flatMap((ino) => fileOf.get(ino) ?? [])
-    return { files, lost: table.isWhole || index.isWhole ? numbers.length - files.length : null }
+    const isKnown = (table.isWhole || index.isWhole) && !this.isBehind()
+    return { files, lost: isKnown ? numbers.length - files.length : null }
   }
 
   private pinRows(how: string): { inoOf: Map<number, number>; isWhole: boolean } {
@@ -182,6 +186,12 @@ export class OldLedger {
     const text = "SELECT value FROM meta WHERE key = 'ledger.head'"
     const value = this.attempt(() => this.db.prepare<[], { value: Buffer }>(text).get()?.value ?? null)
     return value === null || value.length !== 40 ? null : Number(value.readBigUInt64BE(0))
+  }
+
+  private isBehind(): boolean {
+    const text = `SELECT value FROM meta WHERE key = '${SYNCS_KEY}'`
+    const saved = this.attempt(() => decodeSyncs(this.db.prepare<[], { value: Buffer }>(text).get()?.value))
+    return saved !== null && saved < readSyncs(this.file)
   }
 
   private lastPosition(): number | null {

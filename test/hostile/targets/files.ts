@@ -25,7 +25,7 @@ import { secretOf } from '../../support/secrets.js'
 import { hex, readVectors } from '../../support/vectors.js'
 import { type Opened, spoilBytes, type Target } from '../target.js'
 import { keptDatabase } from './kept.js'
-import { oldLedger } from './old-ledger.js'
+import { ledgers } from './old-ledger.js'
 
 interface FileTarget {
   name: string
@@ -293,4 +293,4 @@ const phraseFile = fileTarget({
   secrets: PHRASE_SECRETS,
 })
 
-export const fileTargets: readonly Target[] = [...files, announcedDrive(), phraseFile, keptDatabase(), oldLedger()]
+export const fileTargets: readonly Target[] = [...files, announcedDrive(), phraseFile, keptDatabase(), ...ledgers()]

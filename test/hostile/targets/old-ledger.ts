@@ -7,6 +7,7 @@ import { make } from '../../../src/mount/metadata/mutations.js'
 import { write } from '../../../src/mount/metadata/mutations-io.js'
 import { OldLedger } from '../../../src/mount/metadata/old-ledger.js'
 import { setPin } from '../../../src/mount/metadata/pins.js'
+import { readSyncs, syncCountFile } from '../../../src/mount/metadata/sync-count.js'
 import { openTables } from '../../../src/mount/metadata/tables.js'
 import { lastClaimedCommit } from '../../../src/sqlite/salvage.js'
 import { noiseBytes } from '../../support/noise.js'
@@ -48,7 +49,7 @@ function readAll(file: string): void {
   }
 }
 
-export function oldLedger(): Target {
+function oldLedger(): Target {
   const open = (): Opened => {
     const { folder, remove } = scratchFolder()
     const file = path.join(folder, 'ledger.db')
@@ -74,4 +75,28 @@ export function oldLedger(): Target {
   }
   const of = ['src/mount/metadata/old-ledger.ts', 'src/sqlite/salvage.ts']
   return { name: 'file ledger.db, set aside', of, is: ['file ledger.db, set aside'], open }
+}
+
+/** Says a number, or nothing. */
+function syncCount(): Target {
+  const open = (): Opened => {
+    const { folder, remove } = scratchFolder()
+    const file = path.join(folder, 'ledger.db')
+    return {
+      samples: [Buffer.from('0000000000000007fffffffffffffff8', 'hex')],
+      take: (input, sound) => {
+        fs.writeFileSync(syncCountFile(file), input)
+        const syncs = readSyncs(file)
+        if (!Number.isSafeInteger(syncs) || syncs < 0 || (sound && syncs !== 7)) throw new Error(`${syncs} syncs`)
+      },
+      codes: [],
+      taken: 'always',
+      close: remove,
+    }
+  }
+  return { name: 'file ledger.db-synced', of: ['src/mount/metadata/sync-count.ts'], open }
+}
+
+export function ledgers(): Target[] {
+  return [oldLedger(), syncCount()]
 }
