@@ -147,6 +147,7 @@ const codesByMeaning: Partial<Record<Meaning, readonly string[]>> = {
     'too-many-unconfirmed',
     'unknown-device',
     'unknown-key-term',
+    'unpinned',
     'witness-malformed',
     'witness-mismatch',
     'witness-signature',

@@ -193,3 +193,38 @@ t.test('n - k hosts lie in every way, and one dies: a read ends within 30 s', as
   lie(net, [])
   await readsAgain(t, device)
 })
+
+t.test(
+  'S-36 what is pinned while hosts lie is verified like every read: nothing wrong comes to this disk',
+  async (t) => {
+    const { net, device } = await written(t)
+    await device.reopenCold()
+    const inoOf = async () => (await device.drive?.storage.ledger.lookup(1, Buffer.from('a')))?.ino as number
+    const waitFor = (ino: number, ms: number, progress: (told: object) => void = () => undefined) =>
+      device.drive?.pins.whenHere([ino], { signal: AbortSignal.timeout(ms), everyMs: 50, progress })
+
+    // One more than can lie: the bytes cannot be had, and no wrong ones are taken for them.
+    lie(
+      net,
+      Array.from({ length: TOLERATED + 1 }, () => 'flip-bits' as const),
+    )
+    const ino = await inoOf()
+    await device.drive?.pins.pin(ino)
+    const told: { left: number; total: number; trouble: { code: string } | null }[] = []
+    const waited = waitFor(ino, 60_000, (one) => void told.push(one as (typeof told)[number]))?.catch(codeOf)
+    await until(() => told.some((one) => one.trouble !== null), 60_000)
+    t.ok((told.at(-1)?.left ?? 0) > 0, 'it is not here')
+    const liars = net.hosts.filter((host) => host.liar.told > 0)
+    t.ok(liars.length > 0, 'they were asked, and lied')
+    lie(net, [])
+    await device.drive?.pins.unpin(ino)
+    t.equal(await waited, 'unpinned')
+
+    // As many as are tolerated; what came into the cache before is still there.
+    lie(net, ['flip-bits', 'wrong-proof', 'other-shard', 'truncate'])
+    await device.drive?.pins.pin(await inoOf())
+    t.match(await waitFor(await inoOf(), 60_000), { bytes: SIZE })
+    for (const host of net.hosts) await host.stop()
+    t.ok((await device.hand.read('a')).equals(rampBytes(1, SIZE)), 'what is here is what was written')
+  },
+)

@@ -56,6 +56,10 @@ export class Pins {
   /** Walks begun, and the last that has ended. */
   private begun = 0
   private walked = 0
+  /** What changed the pins; a list that was asked for before it is not believed. */
+  private changes = 0
+  /** The next round is due now. */
+  private isHurried = false
   private fetching: () => void = () => {}
   private running: Promise<void> = Promise.resolve()
 
@@ -65,7 +69,7 @@ export class Pins {
   }
 
   async start(): Promise<void> {
-    this.pinned = new Set(await this.parts.ledger.pins())
+    await this.loadPins()
     this.running = this.run()
   }
 
@@ -91,6 +95,7 @@ export class Pins {
     if (!this.state.has(ino)) await this.expectRoom(ino)
     await this.parts.ledger.setPin(ino, true)
     this.pinned.add(ino)
+    this.changes++
     this.hurry()
   }
 
@@ -102,11 +107,12 @@ export class Pins {
     }
     await this.parts.ledger.setPin(ino, false)
     this.pinned.delete(ino)
+    this.changes++
     this.state.forget(ino)
     this.hurry()
   }
 
-  /** Resolves when all bytes of these pins are here. `no-space` when there is no room for them; else it waits. */
+  /** Resolves when all bytes of these pins are here. `no-space` when there is no room for them, `unpinned`; else it waits. */
   async whenHere(
     inos: readonly number[],
     options: { signal: AbortSignal; progress(value: object): void; everyMs: number },
@@ -115,6 +121,7 @@ export class Pins {
     const asked = this.begun
     this.hurry()
     for (;;) {
+      if (inos.some((ino) => !this.isPinned(ino))) throw unpinned()
       if (this.walked > asked) {
         const { wantedBytes, missingBytes, leftOutBytes } = this.state.of(inos)
         const trouble = this.state.trouble
@@ -173,8 +180,6 @@ export class Pins {
     }
   }
 
-  private isHurried = false
-
   private hurry(): void {
     this.isHurried = true
     this.fetching()
@@ -188,7 +193,7 @@ export class Pins {
     const state = new PinState()
     let roomBytes = await this.roomBytes()
     const byPin: FetchTask[][] = []
-    for (const pin of await ledger.pins()) {
+    for (const pin of await this.loadPins()) {
       const tasks: FetchTask[] = []
       byPin.push(tasks)
       for await (const { files, folders } of below(ledger, pin, signal)) {
@@ -210,6 +215,14 @@ export class Pins {
     this.state = state
     this.walked = number
     return byPin.reverse().flat()
+  }
+
+  /** In the order in which they were set; without those whose file has gone. */
+  private async loadPins(): Promise<number[]> {
+    const { changes } = this
+    const pins = await this.parts.ledger.pins()
+    if (changes === this.changes) this.pinned = new Set(pins)
+    return pins
   }
 
   private async keep(state: PinState, pin: number, wanted: Wanted): Promise<FetchTask[]> {
@@ -254,6 +267,12 @@ export class Pins {
 }
 
 const CUT = new AppError('interrupted', 'the next round is due')
+
+function unpinned(): AppError {
+  return new AppError('unpinned', 'it is not pinned any more', {
+    hint: 'somebody unpinned it, or its file is gone: shardrive pin pins it again',
+  })
+}
 
 function noRoom(bytes: number, roomBytes: number): AppError {
   const mib = (amount: number) => Math.ceil(amount / 1_048_576)

@@ -163,9 +163,14 @@ export function nextHead(): Head {
 }
 
 /** cut -> prepared, as a writer does it. */
-export async function prepare(ledger: LedgerClient, cut: Cut, hosts: FakeHosts): Promise<Materialised> {
+export async function prepare(
+  ledger: LedgerClient,
+  cut: Cut,
+  hosts: FakeHosts,
+  rowsMax?: number,
+): Promise<Materialised> {
   const bytes = await ledger.readStaged(cut.stagedRows.map((row) => row.stagedId))
-  const { mapping, infos } = hosts.store(cut.stagedRows, bytes)
+  const { mapping, infos } = hosts.store(cut.stagedRows, bytes, rowsMax)
   await ledger.recordPendingSegments(infos.map((info) => info.segment))
   return await ledger.materialise(cut.epoch, mapping, infos)
 }
