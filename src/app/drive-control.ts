@@ -22,6 +22,8 @@ export interface ControlParts extends StatusParts {
 
 export function controlMethods(parts: ControlParts): ControlMethods {
   return {
+    /** Whoever waits for long work asks it beside: daemon-answers.ts. */
+    alive: async () => ({}),
     status: () => parts.status.describe(),
     'status-of': (call) => fileStatus(parts, call),
     ...pinMethods(parts.pins),

@@ -9,10 +9,13 @@ const INODES_MAX = 1_000
 
 export function pinMethods(pins: Pins): ControlMethods {
   return {
-    /** {inos, wait}: recorded at once; with `wait` answered when all their bytes are here. */
+    /** {inos, wait}: recorded one after the other; with `wait` answered when all their bytes are here. */
     pin: async (call) => {
       const inos = inodesOf(call)
-      for (const ino of inos) await pins.pin(ino)
+      for (const ino of inos) {
+        call.signal.throwIfAborted()
+        await pins.pin(ino)
+      }
       if (call.params.wait !== true) return { pinned: inos.length, bytes: null }
       const progress = (value: object) => call.progress(value)
       const { bytes } = await pins.whenHere(inos, { signal: call.signal, progress, everyMs: PROGRESS_EVERY_MS })

@@ -8,7 +8,7 @@ import { lstatSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { connect } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
-import { AppError } from '../base/errors.js'
+import { AppError, isCode } from '../base/errors.js'
 import { explained, makeFolder, readSmall } from '../base/folders.js'
 import { isDying } from '../base/process-state.js'
 import { SOCKET_PATH_MAX } from '../mount/control/server.js'
@@ -17,6 +17,7 @@ import { MOUNT_TYPE } from '../mount/fuse/mount-point.js'
 import { topMountAt } from '../mount/fuse/mount-table.js'
 import { decodeJson } from '../wire/check.js'
 import { type Static, Type } from '../wire/schema.js'
+import { askDaemon } from './daemon-answers.js'
 import { standardPaths } from './paths.js'
 
 /** A place on this machine: the control socket's is connected to as it stands there, and a bare number would be a port. */
@@ -119,6 +120,9 @@ export async function findRunningDrive(stateDir: string | undefined, target?: st
   if (target !== undefined) {
     // Before anything is looked at: what lies there does not answer.
     expectAlive(holderOf(dead, path.resolve(target)))
+    // One that stands still answers no look at its mount either, and that would be waited for without end.
+    const seen = holderOf(running, path.resolve(target))
+    if (seen !== undefined) await askDaemon(seen, 'alive').catch(unlessSilent)
     const holder = holderOf(running, realPlace(target))
     if (holder) return holder
     throw new AppError('not-on-drive', `${target} does not lie on a mounted drive`, { hint: hintOf(running) })
@@ -136,6 +140,11 @@ export async function findRunningDrive(stateDir: string | undefined, target?: st
   if (others.length > 0)
     throw new AppError('usage', 'several drives are mounted: say which one', { hint: hintOf(running) })
   return only
+}
+
+/** Whatever else it says: it answers. */
+function unlessSilent(error: unknown): void {
+  if (isCode(error, 'daemon-silent')) throw error
 }
 
 function expectAlive(dead: RunningDrive | undefined): void {

@@ -6,7 +6,7 @@ import { noMounts } from '../support/mounts.js'
 t.setTimeout(300_000)
 
 t.test(
-  'status, unmount and doctor tell of it; unmount --force ends it, mount brings the drive back',
+  'all commands tell of it; unmount --force ends it, mount brings the drive back',
   { skip: noMounts() },
   async (t) => {
     const lab = new Lab(t)
@@ -20,12 +20,14 @@ t.test(
         `the daemon of ${mount} does not answer in 10 s \\[daemon-silent\\][^]*unmount ${mount} --force`,
       ),
     }
-    const [status, unmount, doctor] = await Promise.all(
-      [['status'], ['unmount', mount], ['doctor', '--state', String(up.facts.state)]].map((one) =>
-        lab.shardrive(one, 60_000),
-      ),
+    const [unmount, doctor, ...others] = await Promise.all(
+      [
+        ['unmount', mount],
+        ['doctor', '--state', String(up.facts.state)],
+        ...[['status'], ['status', `${mount}/a`], ['sync'], ['sync', mount], ['fsck'], ['pin', `${mount}/a`]],
+      ].map((one) => lab.shardrive(one, 60_000)),
     )
-    t.match(status, silent)
+    for (const one of others) t.match(one, silent)
     t.match(unmount, silent, 'an unmount alone ends nobody')
     t.match(doctor?.stdout, 'BAD  drive: the daemon of')
     t.match(await lab.shardrive(['unmount', mount, '--force'], 60_000), {

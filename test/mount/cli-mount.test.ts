@@ -204,3 +204,27 @@ t.test('a sync that is stopped says so; what was written is stored all the same'
   t.match(await lab.facts('sync', main), { stored: { segments: Number } })
   t.match(await lab.facts('status', '--state', up.facts.state), { local: { bytes: 0 } })
 })
+
+t.test('S-36 Ctrl-C ends the waiting for a pin, not the pin', { skip }, async (t) => {
+  const big = path.join(main, 'big')
+  const pinned = () => lab.sh(`getfattr --only-values -n user.shardrive.pinned ${big}`)
+  t.match(await lab.facts('evict', big), { files: 1 })
+  for (const host of up.facts.hosts) process.kill(host.pid, 'SIGSTOP')
+  const started = lab.shardrive(['pin', big])
+  await until('it is pinned', async () => (await pinned()) === 'yes')
+  // The command hears of it, and waits for the bytes.
+  await sleep(2_000)
+  for (const { pid, words } of await lab.processes()) if (/main\.js pin/.test(words)) process.kill(pid, 'SIGINT')
+  const ran = await started
+  t.equal(ran.status, 130)
+  t.match(ran.stderr, /it stays pinned, and the drive goes on fetching[\s\S]*shardrive unpin PATH ends it/)
+  t.equal(await pinned(), 'yes')
+  for (const host of up.facts.hosts) process.kill(host.pid, 'SIGCONT')
+  await until('its bytes came by themselves', async () => {
+    const { hereBytes, dataBytes } = await lab.facts('status', big)
+    return hereBytes === dataBytes
+  })
+  t.match(await lab.facts('pin', big), { bytes: 60_000_000 })
+  await lab.facts('unpin', big)
+  t.equal(await pinned(), 'no')
+})

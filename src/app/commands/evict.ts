@@ -20,9 +20,9 @@ export const command: Command<EvictArguments> = {
         'they stay on hosts, and come again when they are read',
       ) as unknown as Argv<EvictArguments>,
   async run(args: Arguments<EvictArguments>, terminal: Terminal) {
-    const { callDaemon } = await import('../../mount/control/client.js')
+    const { workWithDaemon } = await import('../daemon-answers.js')
     const { drive, inos } = await namedFiles(args.paths, args.state)
-    const facts = await callDaemon(drive.control, 'evict', { inos })
+    const facts = await workWithDaemon(drive, 'evict', { inos })
     terminal.result({ paths: args.paths, ...facts }, evictedLines(facts as unknown as EvictedFacts))
     return undefined
   },

@@ -11,8 +11,8 @@ import type { Progress } from '../progress.js'
 import { findRunningDrive, listRunningDrives } from '../running-drives.js'
 import { readSecret } from '../secret-input.js'
 import { knownStateDir } from '../state-dir.js'
-import { listenForStop } from '../stop.js'
 import type { Terminal } from '../terminal.js'
+import { waitFor } from '../waiting.js'
 
 interface FsckArguments {
   state?: string
@@ -51,20 +51,14 @@ export const command: Command<FsckArguments> = {
       .example('shardrive fsck --read', 'is every byte really there?') as unknown as Argv<FsckArguments>,
   async run(args: Arguments<FsckArguments>, terminal: Terminal) {
     if (args.rebuild) return rebuildNext(args, terminal)
-    const stop = listenForStop()
-    const steps = new Steps(terminal)
-    try {
-      const report = await check(args, (step, done, total) => steps.note(step, done, total), stop.signal)
-      await steps.end()
-      terminal.result(report, fsckLines(report))
-      return report.findings.length === 0 ? exitCodes.ok : exitCodes.damaged
-    } catch (error) {
-      await steps.end()
-      if (!stop.signal.aborted) throw error
-      return terminal.fail(new AppError('interrupted', 'the check was stopped before its end'), stop.exitCode)
-    } finally {
-      stop.release()
-    }
+    const watch = new Steps(terminal)
+    const work = (signal: AbortSignal) => check(args, (step, done, total) => watch.note(step, done, total), signal)
+    const stopped = () => new AppError('interrupted', 'the check was stopped before its end')
+    const waited = await waitFor(terminal, { watch, work, stopped })
+    if ('exitCode' in waited) return waited.exitCode
+    const { value: report } = waited
+    terminal.result(report, fsckLines(report))
+    return report.findings.length === 0 ? exitCodes.ok : exitCodes.damaged
   },
 }
 
@@ -74,10 +68,10 @@ async function check(args: Arguments<FsckArguments>, note: Note, signal: AbortSi
   const { dryRun, read } = args
   const running = await mountedDrive(args)
   if (running !== null) {
-    const { callDaemon } = await import('../../mount/control/client.js')
+    const { workWithDaemon } = await import('../daemon-answers.js')
     const progress = (value: Record<string, unknown>) =>
       note(String(value.step), Number(value.done), Number(value.total))
-    return (await callDaemon(running.control, 'fsck', { dryRun, read }, { progress, signal })) as unknown as FsckReport
+    return (await workWithDaemon(running, 'fsck', { dryRun, read }, { progress, signal })) as unknown as FsckReport
   }
   const stateDir = await knownStateDir(args.state, args.drive)
   const { deviceKeyNeedsPassphrase, readDriveFacts } = await import('../../mount/account/drive-files.js')

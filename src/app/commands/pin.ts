@@ -4,9 +4,8 @@ import { AppError } from '../../base/errors.js'
 import type { Arguments, Command } from '../command.js'
 import { formatBytes } from '../numbers.js'
 import { namedFiles } from '../pin-paths.js'
-import type { Progress } from '../progress.js'
-import { listenForStop } from '../stop.js'
 import type { Terminal } from '../terminal.js'
+import { WaitWatch, waitFor } from '../waiting.js'
 
 interface PinArguments {
   paths: string[]
@@ -34,53 +33,45 @@ export const command: Command<PinArguments> = {
         'to hear it where there is no network; Ctrl-C ends the waiting, not the pin',
       ) as unknown as Argv<PinArguments>,
   async run(args: Arguments<PinArguments>, terminal: Terminal) {
-    const { callDaemon } = await import('../../mount/control/client.js')
+    const { workWithDaemon } = await import('../daemon-answers.js')
     const { drive, inos } = await namedFiles(args.paths, args.state)
-    const stop = listenForStop()
-    const watch = new PinWatch(terminal)
-    try {
-      const options = { progress: (value: Record<string, unknown>) => watch.note(value), signal: stop.signal }
-      const facts = await callDaemon(drive.control, 'pin', { inos, wait: args.wait }, options)
-      await watch.end()
-      const bytes = facts.bytes as number | null
-      const how = bytes === null ? 'the drive fetches what is missing' : `${formatBytes(bytes)} are here`
-      terminal.result({ paths: args.paths, bytes }, `pinned: ${how}`)
-    } catch (error) {
-      await watch.end()
-      if (!stop.signal.aborted) throw error
-      const stopped = new AppError('interrupted', 'stopped waiting; it stays pinned, and the drive goes on fetching', {
-        hint: 'shardrive status PATH says how far it is, shardrive unpin PATH ends it',
-      })
-      return terminal.fail(stopped, stop.exitCode)
-    } finally {
-      stop.release()
+    const watch = new WaitWatch(terminal, 'fetching')
+    let isPinned = false
+    const work = async (signal: AbortSignal) => {
+      await workWithDaemon(drive, 'pin', { inos, wait: false }, { signal })
+      isPinned = true
+      if (!args.wait) return null
+      const progress = (value: object) => note(watch, value as PinProgress)
+      return (await workWithDaemon(drive, 'pin', { inos, wait: true }, { progress, signal })).bytes as number
     }
+    const waited = await waitFor(terminal, { watch, work, stopped: () => stopped(isPinned) })
+    if ('exitCode' in waited) return waited.exitCode
+    const { value: bytes } = waited
+    const how = bytes === null ? 'the drive fetches what is missing' : `${formatBytes(bytes)} are here`
+    terminal.result({ paths: args.paths, bytes }, `pinned: ${how}`)
     return undefined
   },
 }
 
-/** A bar of bytes; why it takes long, once for each reason. */
-class PinWatch {
-  private readonly terminal: Terminal
-  private bar: Promise<Progress> | null = null
-  private said = ''
+interface PinProgress {
+  total: number
+  left: number
+  trouble: { message: string } | null
+}
 
-  constructor(terminal: Terminal) {
-    this.terminal = terminal
-  }
+function note(watch: WaitWatch, { total, left, trouble }: PinProgress): void {
+  watch.trouble(trouble)
+  watch.amount(total - left, total)
+}
 
-  note(value: Record<string, unknown>): void {
-    const { total, left, trouble } = value as { total: number; left: number; trouble: { message: string } | null }
-    if (trouble !== null && trouble.message !== this.said) {
-      this.said = trouble.message
-      this.terminal.warn(`waiting: ${trouble.message}`)
-    }
-    if (total === 0) return
-    this.bar ??= this.terminal.progress('fetching', total)
-    void this.bar.then((bar) => bar.update(total - left, '', total))
+/** A pin is a wish that is on disk before anything is fetched: Ctrl-C ends the waiting for the bytes. */
+function stopped(isPinned: boolean): AppError {
+  if (isPinned) {
+    return new AppError('interrupted', 'stopped waiting; it stays pinned, and the drive goes on fetching', {
+      hint: 'shardrive status PATH says how far it is, shardrive unpin PATH ends it',
+    })
   }
-
-  async end(): Promise<void> {
-    if (this.bar !== null) (await this.bar).stop()
-  }
+  return new AppError('interrupted', 'stopped before all of it was pinned', {
+    hint: 'shardrive status PATH says whether it is; shardrive pin PATH pins what is not',
+  })
 }

@@ -1,12 +1,12 @@
 /** `shardrive sync [PATH]`: waits until everything so far is stored on hosts. */
 import type { Argv } from 'yargs'
 import { AppError } from '../../base/errors.js'
+import { linkSignal } from '../../base/linked-signal.js'
 import type { Arguments, Command } from '../command.js'
 import { checkWhole, formatBytes, formatDuration } from '../numbers.js'
-import type { Progress } from '../progress.js'
 import { findRunningDrive } from '../running-drives.js'
-import { listenForStop } from '../stop.js'
 import type { Terminal } from '../terminal.js'
+import { WaitWatch, waitFor } from '../waiting.js'
 import { type StoredFacts, storedLines } from './status.js'
 
 interface SyncArguments {
@@ -32,37 +32,40 @@ export const command: Command<SyncArguments> = {
         'for scripts: exit code 0 means stored',
       ) as unknown as Argv<SyncArguments>,
   async run(args: Arguments<SyncArguments>, terminal: Terminal) {
-    const { callDaemon } = await import('../../mount/control/client.js')
+    const { workWithDaemon } = await import('../daemon-answers.js')
     checkWhole('--timeout', args.timeout, 1, 31_536_000)
     const drive = await findRunningDrive(args.state, args.path)
-    const stop = listenForStop()
-    const late = args.timeout === undefined ? null : AbortSignal.timeout(args.timeout * 1_000)
-    const signal = late === null ? stop.signal : AbortSignal.any([stop.signal, late])
     const watch = new SyncWatch(terminal)
-    try {
-      const options = { progress: (value: Record<string, unknown>) => watch.note(value), signal }
-      const facts = await callDaemon(drive.control, 'sync', { complete: args.complete }, options)
-      await watch.end()
-      terminal.result(facts, syncLines(facts as unknown as SyncFacts))
-    } catch (error) {
-      await watch.end()
-      if (late?.aborted) {
-        throw new AppError('timed-out', `not everything was stored in ${args.timeout} s`, {
-          cause: error,
-          retry: 'later',
-          hint: 'shardrive status says what is missing',
-        })
+    const progress = (value: object) => watch.note(value)
+    const work = async (stop: AbortSignal) => {
+      const limit = linkSignal(stop, timeoutOf(args))
+      try {
+        return await workWithDaemon(drive, 'sync', { complete: args.complete }, { progress, signal: limit.signal })
+      } finally {
+        limit.release()
       }
-      if (!stop.signal.aborted) throw error
-      const stopped = new AppError('interrupted', 'stopped waiting; the drive goes on storing by itself', {
-        hint: 'shardrive status says how far it is',
-      })
-      return terminal.fail(stopped, stop.exitCode)
-    } finally {
-      stop.release()
     }
+    const waited = await waitFor(terminal, { watch, work, stopped })
+    if ('exitCode' in waited) return waited.exitCode
+    terminal.result(waited.value, syncLines(waited.value as unknown as SyncFacts))
     return undefined
   },
+}
+
+function timeoutOf({ timeout }: SyncArguments) {
+  if (timeout === undefined) return undefined
+  const late = () =>
+    new AppError('timed-out', `not everything was stored in ${timeout} s`, {
+      retry: 'later',
+      hint: 'shardrive status says what is missing',
+    })
+  return { ms: timeout * 1_000, reason: late }
+}
+
+function stopped(): AppError {
+  return new AppError('interrupted', 'stopped waiting; the drive goes on storing by itself', {
+    hint: 'shardrive status says how far it is',
+  })
 }
 
 interface SyncFacts {
@@ -79,42 +82,31 @@ function syncLines({ bytes, tookMs, stored }: SyncFacts): string[] {
 /** Remarks of one kind come at most this often. */
 const REMARK_EVERY_MS = 5_000
 
-/** What a person sees while it waits: a bar of bytes, then what is missing on hosts, and why it takes long. */
-class SyncWatch {
-  private readonly terminal: Terminal
-  private bar: Promise<Progress> | null = null
+interface SyncProgress {
+  total?: number
+  left?: number
+  trouble?: { message: string } | null
+  segments?: number
+  full?: number
+}
+
+/** A bar of bytes, then what is missing on hosts. */
+class SyncWatch extends WaitWatch {
   /** Never goes back: an epoch that is stored counts in full only when its record is in the chain. */
   private done = 0
-  private saidTrouble = ''
   private saidFull = ''
   private saidFullAtMs = 0
 
   constructor(terminal: Terminal) {
-    this.terminal = terminal
+    super(terminal, 'storing')
   }
 
-  note(value: Record<string, unknown>): void {
-    const { total, left, trouble, segments, full } = value as {
-      total?: number
-      left?: number
-      trouble?: { message: string } | null
-      segments?: number
-      full?: number
-    }
-    if (trouble && trouble.message !== this.saidTrouble) {
-      this.saidTrouble = trouble.message
-      this.terminal.warn(`waiting: ${trouble.message}`)
-    }
+  note({ total, left, trouble, segments, full }: SyncProgress): void {
+    this.trouble(trouble)
     if (segments !== undefined) this.noteFull(`${full} of ${segments} segments are on all their hosts`)
-    if (total === undefined || left === undefined || total === 0) return
-    this.bar ??= this.terminal.progress('storing', total)
+    if (total === undefined || left === undefined) return
     this.done = Math.max(this.done, total - left)
-    void this.bar.then((bar) => bar.update(this.done))
-  }
-
-  async end(): Promise<void> {
-    const bar = this.bar
-    if (bar !== null) (await bar).stop()
+    this.amount(this.done, total)
   }
 
   private noteFull(line: string): void {

@@ -19,9 +19,9 @@ export const command: Command<UnpinArguments> = {
         'it stays on this disk until its room is needed, or until shardrive evict',
       ) as unknown as Argv<UnpinArguments>,
   async run(args: Arguments<UnpinArguments>, terminal: Terminal) {
-    const { callDaemon } = await import('../../mount/control/client.js')
+    const { workWithDaemon } = await import('../daemon-answers.js')
     const { drive, inos } = await namedFiles(args.paths, args.state)
-    await callDaemon(drive.control, 'unpin', { inos })
+    await workWithDaemon(drive, 'unpin', { inos })
     terminal.result({ paths: args.paths }, 'not pinned any more')
     return undefined
   },
