@@ -24,6 +24,8 @@ export function pinMethods(pins: Pins): ControlMethods {
     unpin: async (call) => {
       const inos = inodesOf(call)
       for (const ino of inos) await pins.unpin(ino)
+      // So that what comes next, an evict say, finds it so.
+      await pins.whenTold(call.signal)
       return { unpinned: inos.length }
     },
     evict: async (call) => {

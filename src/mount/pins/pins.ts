@@ -18,14 +18,13 @@ import type { Log } from '../../base/log.js'
 import { Nap } from '../../base/nap.js'
 import type { SegmentId } from '../../model/ids.js'
 import type { LedgerPins } from '../metadata/ledger.js'
-import { below, bytesIn, type WalkLedger, type Wanted, wantedOf } from './data-walk.js'
+import type { WalkLedger } from './data-walk.js'
 import { type Evicted, evict } from './evict.js'
 import { type FetchTask, fetchPinned, type PinCache, type PinNetwork } from './pin-fetcher.js'
 import { PinState, roomFor, unitCost } from './pin-state.js'
+import { bytesHere, unitsBelow, type WalkCache, walkPins } from './pin-walk.js'
 
-export interface PinsCache extends PinCache {
-  keep(segment: SegmentId, units: readonly number[]): Promise<readonly number[] | null>
-  endRound(): Promise<void>
+export interface PinsCache extends PinCache, WalkCache {
   drop(segment: SegmentId, units: readonly number[]): Promise<number>
   stats(): Promise<{ readonly allowedBytes: number }>
 }
@@ -47,14 +46,18 @@ const AGAIN_MS = 30_000
 /** For what nobody told: a cache that lost units. */
 const ANYWAY_MS = 300_000
 
+/** Between two looks whether a round has begun and walked: milliseconds, for most pins. */
+const TOLD_MS = 20
+
 export class Pins {
   private readonly parts: PinsParts
   private readonly nap: Nap
   private readonly ending = new AbortController()
   private pinned = new Set<number>()
   private state = new PinState()
-  /** Walks begun, and the last that has ended. */
+  /** Walks begun, the last that has ended, and the last that came to its end. */
   private begun = 0
+  private ended = 0
   private walked = 0
   /** What changed the pins; a list that was asked for before it is not believed. */
   private changes = 0
@@ -112,6 +115,15 @@ export class Pins {
     this.hurry()
   }
 
+  /** Resolves when what was pinned and unpinned so far is so for everything below, and in the cache (or could not be looked at). */
+  async whenTold(signal: AbortSignal): Promise<void> {
+    const asked = this.begun
+    this.hurry()
+    while (this.ended <= asked) {
+      if (!(await this.parts.clock.sleep(TOLD_MS, signal))) signal.throwIfAborted()
+    }
+  }
+
   /** Resolves when all bytes of these pins are here. `no-space` when there is no room for them, `unpinned`; else it waits. */
   async whenHere(
     inos: readonly number[],
@@ -133,23 +145,9 @@ export class Pins {
     }
   }
 
-  /** How many bytes of a file or folder are here, of how many. */
-  async here(ino: number, signal: AbortSignal): Promise<{ bytes: number; of: number }> {
-    let bytes = 0
-    let of = 0
-    for await (const { files } of below(this.parts.ledger, ino, signal)) {
-      for await (const { wanted, localBytes } of wantedOf(this.parts.ledger, files, signal)) {
-        bytes += localBytes
-        of += localBytes
-        for (const one of wanted) {
-          const units = [...one.units.keys()]
-          const missing = (await this.parts.cache.missing(one.info.segment, units)) ?? units
-          of += bytesIn(one, units)
-          bytes += bytesIn(one, units) - bytesIn(one, missing)
-        }
-      }
-    }
-    return { bytes, of }
+  /** See pin-walk.ts. */
+  here(ino: number, signal: AbortSignal): Promise<{ bytes: number; of: number }> {
+    return bytesHere(this.parts, ino, signal)
   }
 
   /** See evict.ts. */
@@ -186,35 +184,16 @@ export class Pins {
     this.nap.wake()
   }
 
-  /** All pins, down to units. */
   private async walk(signal: AbortSignal): Promise<FetchTask[]> {
-    const { ledger, cache } = this.parts
     const number = ++this.begun
-    const state = new PinState()
-    let roomBytes = await this.roomBytes()
-    const byPin: FetchTask[][] = []
-    for (const pin of await this.loadPins()) {
-      const tasks: FetchTask[] = []
-      byPin.push(tasks)
-      for await (const { files, folders } of below(ledger, pin, signal)) {
-        if (!state.add(pin, [...files, ...folders])) continue
-        for await (const { wanted, localBytes } of wantedOf(ledger, files, signal)) {
-          state.want(pin, { wantedBytes: localBytes })
-          for (const one of wanted) {
-            const cost = unitCost(one.units.size)
-            if (cost > roomBytes) state.want(pin, { leftOutBytes: bytesIn(one, one.units.keys()) })
-            else {
-              roomBytes -= cost
-              tasks.push(...(await this.keep(state, pin, one)))
-            }
-          }
-        }
-      }
+    try {
+      const { state, tasks } = await walkPins(this.parts, await this.loadPins(), await this.roomBytes(), signal)
+      this.state = state
+      this.walked = number
+      return tasks
+    } finally {
+      this.ended = number
     }
-    await cache.endRound()
-    this.state = state
-    this.walked = number
-    return byPin.reverse().flat()
   }
 
   /** In the order in which they were set; without those whose file has gone. */
@@ -223,16 +202,6 @@ export class Pins {
     const pins = await this.parts.ledger.pins()
     if (changes === this.changes) this.pinned = new Set(pins)
     return pins
-  }
-
-  private async keep(state: PinState, pin: number, wanted: Wanted): Promise<FetchTask[]> {
-    const { info, units } = wanted
-    const all = [...units.keys()]
-    const missing = (await this.parts.cache.keep(info.segment, all)) ?? all
-    state.want(pin, { wantedBytes: bytesIn(wanted, all), missingBytes: bytesIn(wanted, missing) })
-    state.units += all.length
-    if (missing.length === 0) return []
-    return [{ info, units: missing, arrived: (some) => state.want(pin, { missingBytes: -bytesIn(wanted, some) }) }]
   }
 
   private async fetch(tasks: readonly FetchTask[], signal: AbortSignal): Promise<void> {
@@ -254,15 +223,9 @@ export class Pins {
   }
 
   private async expectRoom(ino: number): Promise<void> {
-    const signal = this.ending.signal
-    let units = 0
-    for await (const { files } of below(this.parts.ledger, ino, signal)) {
-      for await (const { wanted } of wantedOf(this.parts.ledger, files, signal)) {
-        for (const one of wanted) units += one.units.size
-      }
-    }
+    const cost = unitCost(await unitsBelow(this.parts.ledger, ino, this.ending.signal))
     const room = Math.max(0, (await this.roomBytes()) - unitCost(this.state.units))
-    if (unitCost(units) > room) throw noRoom(unitCost(units), room)
+    if (cost > room) throw noRoom(cost, room)
   }
 }
 

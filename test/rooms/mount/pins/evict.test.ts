@@ -60,6 +60,21 @@ t.test('S-38 in a folder what is pinned or only here is left alone and counted',
   t.equal(await hereBytes(world, staged), 5_000)
 })
 
+t.test('S-38 a folder that was just unpinned is evicted whole', async (t) => {
+  const world = await PinWorld.start(t)
+  const folder = await world.folder('folder')
+  const ino = await world.stored('a', MIB, folder)
+  await world.pins.pin(folder)
+  await world.whenHere(folder)
+  await world.pins.unpin(folder)
+  let isTold = false
+  void world.pins.whenTold(NEVER).then(() => (isTold = true))
+  await world.until(() => isTold)
+  t.notOk(world.pins.isPinned(ino))
+  t.match(await world.pins.evict(folder, NEVER), { files: 1, pinnedFiles: 0 })
+  t.equal(await hereBytes(world, ino), 0)
+})
+
 t.test('S-37 memory is bounded: inodes beyond half a million are left out and said to be missing', async (t) => {
   const state = new PinState()
   const many = (from: number) => Array.from({ length: 250_000 }, (_, at) => from + at)
