@@ -6,8 +6,8 @@ import { AppError } from '../../base/errors.js'
 import type { Timestamp } from './filesystem.js'
 
 const TWO_32 = 2 ** 32
-/** Longer than any name the kernel sends (it stops at 1,024). */
-const NAME_SIZE_MAX = 1024
+/** The longest name that the kernel sends: it stops at PATH_MAX, before Linux 6.13 at 1,024. Whether one is too long is not the door's to say. */
+const NAME_SIZE_MAX = 4095
 const SLASH = 0x2f
 
 export function malformed(why: string): AppError {

@@ -63,10 +63,13 @@ export class LedgerChannel {
   private ready(): Promise<void> {
     return new Promise((resolve, reject) => {
       let open = false
+      let refused = false
       const refuse = (error: Error) => {
         if (open) return this.stop(error)
-        void this.worker.terminate()
-        reject(error)
+        if (refused) return
+        refused = true
+        // Until its thread has ended, its files are in use: nobody may move or remove them yet.
+        void this.worker.terminate().then(() => reject(error))
       }
       this.worker.on('error', refuse)
       this.worker.on('exit', () => refuse(new Error('the ledger thread ended')))

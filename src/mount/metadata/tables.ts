@@ -35,6 +35,15 @@ export interface TablesParts {
 
 export function openTables(parts: TablesParts): Tables {
   const database = new LedgerDatabase(parts.file)
+  try {
+    return tablesOf(database, parts)
+  } catch (error) {
+    database.db.close()
+    throw error
+  }
+}
+
+function tablesOf(database: LedgerDatabase, parts: TablesParts): Tables {
   const counters = new Counters(database)
   const inodes = new Inodes(database)
   const dentries = new Dentries(database, counters)

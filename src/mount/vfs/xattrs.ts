@@ -15,11 +15,13 @@ const VIRTUAL_PREFIX = 'user.shardrive.'
 
 type Access = 'stored' | 'hidden' | 'virtual'
 
+const NAMESPACES = ['user.', 'security.', 'trusted.']
+
 function accessOf(name: string, ctx: RequestContext): Access {
   if (name.startsWith(VIRTUAL_PREFIX)) return 'virtual'
-  if (name.startsWith('user.') && name.length > 5) return 'stored'
-  if (name.startsWith('security.') && name.length > 9) return 'stored'
-  if (name.startsWith('trusted.') && name.length > 8) return ctx.uid === 0 ? 'stored' : 'hidden'
+  if (NAMESPACES.includes(name)) throw new AppError('invalid-argument', 'the attribute has no name in its namespace')
+  if (name.startsWith('user.') || name.startsWith('security.')) return 'stored'
+  if (name.startsWith('trusted.')) return ctx.uid === 0 ? 'stored' : 'hidden'
   throw new AppError('not-supported', 'attributes of this namespace are not supported')
 }
 

@@ -74,6 +74,7 @@ const COMPONENTS: readonly (readonly [path: string, errno: string, what: string]
   [`${LONG}/x`, 'ENAMETOOLONG', 'a folder name of 256 bytes'],
   [LONG, 'ENAMETOOLONG', 'a name of 256 bytes'],
   [`d/${LONG}`, 'ENAMETOOLONG', 'a name of 256 bytes in a folder'],
+  ['n'.repeat(4_000), 'ENAMETOOLONG', 'a name of 4,000 bytes'],
   [`${'./'.repeat(2047)}ff`, 'ENAMETOOLONG', 'a path of 4,096 bytes'],
 ]
 

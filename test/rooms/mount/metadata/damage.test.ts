@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import t from 'tap'
+import { PAGE_BYTES } from '../../../../src/mount/metadata/database.js'
 import { makeFile, open, ROOT, rampBytes, readAll, scratch, write } from './support.js'
 
 t.test('S-20 a staged row that was changed on disk is damage: named, read-only, never served', async (t) => {
@@ -40,6 +41,37 @@ t.test('S-20 a database of a newer version, of another kind, or none at all is r
   await t.rejects(open(other), { code: 'database-damaged', hint: /shardrive mount/ })
   t.ok(fs.readFileSync(path.join(other, 'ledger.db')).equals(Buffer.alloc(8_192, 7)))
 })
+
+t.test(
+  'S-20 a ledger that does not open because of its rows is let go of before that is told: its files may be moved',
+  async (t) => {
+    const folder = scratch(t)
+    await (await open(folder)).close()
+    const file = path.join(folder, 'ledger.db')
+    const db = new BetterSqlite3(file)
+    const root = db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'inode'").pluck().get() as number
+    db.close()
+    const bytes = fs.readFileSync(file)
+    bytes.fill(0, (root - 1) * PAGE_BYTES, root * PAGE_BYTES)
+    fs.writeFileSync(file, bytes)
+    await t.rejects(open(folder), { code: 'database-damaged' })
+    t.same(openFiles(folder), [])
+  },
+)
+
+/** Of this process, below `folder`. */
+function openFiles(folder: string): string[] {
+  const place = '/proc/self/fd'
+  if (!fs.existsSync(place)) return []
+  return fs.readdirSync(place).flatMap((fd) => {
+    try {
+      const file = fs.readlinkSync(path.join(place, fd))
+      return file.startsWith(folder) ? [path.basename(file)] : []
+    } catch {
+      return []
+    }
+  })
+}
 
 t.test('plain bytes of staged rows are nowhere in the database file', async (t) => {
   const folder = scratch(t)
