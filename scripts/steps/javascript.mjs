@@ -10,12 +10,7 @@ import path from 'node:path'
 import { root, SetupFailure } from './console.mjs'
 
 /** A worker is found by its name beside whoever starts it: in the program they all lie in dist/. */
-const entries = [
-  'src/main.ts',
-  'src/mount/metadata/ledger-worker.ts',
-  'src/mount/metadata/checkpoint-worker.ts',
-  'src/mount/cache/cache-worker.ts',
-]
+const entries = ['src/main.ts', ...list('src', '-worker.ts').map((name) => path.join('src', name))]
 const program = path.join(root, 'dist')
 const testEntries = [
   'test/mount/vfs-child.ts',

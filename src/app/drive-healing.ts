@@ -123,7 +123,7 @@ async function openAndLook(parts: HealingParts, open: () => Promise<DriveStorage
   const isTorn = claimed > (await storage.ledger.care.logFrames())
   if (isTorn) tellTorn(parts)
   if (await storage.ledger.care.isBehind()) return { storage, sweep: null, damage: LEDGER_BEHIND }
-  const sweep = startSweep(file)
+  const sweep = startedSweep(file, parts.log)
   if (suspicion === null && !isTorn) {
     const damage = await Promise.race([sweep.found, clock.sleep(SWEEP_PATIENCE_MS).then(() => null)])
     return { storage, sweep, damage }
@@ -131,6 +131,16 @@ async function openAndLook(parts: HealingParts, open: () => Promise<DriveStorage
   const damage = (await sweep.found) ?? (await lookThoroughly(storage.ledger))
   if (damage === null) clearSuspicion(stateDir)
   return { storage, sweep, damage }
+}
+
+/** What cannot be looked through is used all the same: damage is found when it is met. */
+function startedSweep(file: string, log: Log): Sweep {
+  const { found, end } = startSweep(file)
+  const told = found.catch((error: unknown) => {
+    log.error({ err: error }, 'the local database was not looked through')
+    return null
+  })
+  return { found: told, end }
 }
 
 function tellTorn({ log, say }: HealingParts): void {

@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
+import { listFiles } from './source.js'
 
 /** A user's environment with nothing of ours in it: an empty home, and no setting of npm. */
 function bareEnvironment(home: string): NodeJS.ProcessEnv {
@@ -84,4 +85,17 @@ t.test('the tests need /dev/fuse open to all users: root sees to it, once, and s
   t.equal(fs.statSync(device).mode & 0o777, isRoot ? 0o666 : 0o600)
   t.equal(openFuseDevice(device), false, 'what is open already is left as it is')
   t.equal(openFuseDevice(`${device}-missing`), false)
+})
+
+t.test('the program has a file for every thread that it starts', async (t) => {
+  const started = listFiles('src', ['.ts']).flatMap((name) => [
+    ...fs.readFileSync(name, 'utf8').matchAll(/new Worker\(\s*new URL\('\.\/(.*?)'/g),
+  ])
+  const names = started.map((one) => one[1] as string)
+  t.ok(names.includes('ledger-worker.js'))
+  t.same(
+    names.filter((name) => !fs.existsSync(path.join('dist', name))),
+    [],
+    'scripts/steps/javascript.mjs makes one of every src/**/*-worker.ts',
+  )
 })

@@ -6,20 +6,26 @@
 import { Worker } from 'node:worker_threads'
 import { lastClaimedCommit } from '../../sqlite/salvage.js'
 import { PAGE_BYTES } from './database.js'
+import { unpackError } from './packing.js'
 
 export interface Sweep {
-  /** The damage in words, null when there is none. */
+  /** The damage in words, null when there is none, or when it was ended. Rejects when it could not look: nothing is known then. */
   readonly found: Promise<string | null>
   end(): Promise<void>
 }
 
+/** What its thread says. */
+export type Swept = { readonly damage: string | null } | { readonly failed: unknown }
+
 export function startSweep(file: string): Sweep {
   const worker = new Worker(new URL('./sweep-worker.js', import.meta.url), { workerData: file })
   worker.unref()
-  const found = new Promise<string | null>((resolve) => {
-    worker.once('message', (message: string | null) => resolve(message))
-    // A thread that cannot be had finds nothing; what is damaged is then found when it is met.
-    worker.once('error', () => resolve(null))
+  const found = new Promise<string | null>((resolve, reject) => {
+    worker.once('message', (said: Swept) => {
+      if ('failed' in said) reject(unpackError(said.failed))
+      else resolve(said.damage)
+    })
+    worker.once('error', reject)
     worker.once('exit', () => resolve(null))
   })
   const end = async () => {
