@@ -21,7 +21,7 @@ import {
   suspicionOf,
   unhealed,
 } from '../mount/account/set-aside.js'
-import { CARRIED_KEY, type CarriedOver, type CarriedPins } from '../mount/metadata/carried.js'
+import { CARRIED_KEY, type CarriedOver, type CarriedPins, decodeCarried } from '../mount/metadata/carried.js'
 import type { LedgerClient } from '../mount/metadata/client.js'
 import type { OldFacts } from '../mount/metadata/old-ledger.js'
 import { claimedFrames, type Sweep, startSweep } from '../mount/metadata/sweep.js'
@@ -200,10 +200,11 @@ export async function finishHealing(
   aside: SetAside,
 ): Promise<HealOutcome> {
   const file = path.join(aside.folder, LEDGER_FILE)
-  const isDone = (await ledger.getMeta(CARRIED_KEY))?.toString('utf8') === aside.name
-  const outcome = isDone
-    ? ({ kind: 'nothing' } as const)
-    : await carry(ledger, file, deviceId(identity.device.id), aside.name)
+  const carried = decodeCarried(await ledger.getMeta(CARRIED_KEY), aside.name)
+  const outcome: HealOutcome =
+    carried === null
+      ? await carry(ledger, file, deviceId(identity.device.id), aside.name)
+      : { kind: 'carried', carried }
   const pins = await ledger.care.carryPins(file)
   await ledger.sync()
   const lines = [...linesOf(outcome, aside), ...pinLines(pins)]

@@ -19,6 +19,7 @@ import {
 import path from 'node:path'
 import { AppError } from './errors.js'
 import { failpoint } from './failpoint.js'
+import { saysFull, systemCode } from './system-code.js'
 
 const UNSYNCED = new Set(['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'EISDIR'])
 
@@ -102,9 +103,9 @@ export function explained<T>(folder: string, work: () => T): T {
   try {
     return work()
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
+    const code = systemCode(error)
     if (error instanceof AppError || typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) throw error
-    if (code === 'ENOSPC' || code === 'EDQUOT') {
+    if (saysFull(error)) {
       throw new AppError('no-space', `the disk of ${folder} is full`, { hint: 'free some disk space', cause: error })
     }
     throw new AppError('state-unwritable', `${folder} cannot be written`, {

@@ -1,5 +1,9 @@
 /** The one place that knows SQLite's result codes: what can be expected of a disk becomes an AppError, the rest passes. */
-import { AppError, type AppErrorOptions } from '../base/errors.js'
+import { rmSync } from 'node:fs'
+import { AppError, type AppErrorOptions, isCode } from '../base/errors.js'
+import { writeWhole } from '../base/folders.js'
+import { saysFull } from '../base/system-code.js'
+import type { Database } from './driver.js'
 
 interface Failure extends AppErrorOptions {
   code: string
@@ -34,11 +38,49 @@ export function sqliteFailure(error: unknown): unknown {
   return new AppError(ours, `${message} (${code})`, { ...options, cause: error })
 }
 
+/** What SQLite says of a write that a quota refused (EDQUOT), or of a full disk that shows only at a flush (NFS): an error like any other. */
+const PERHAPS_FULL = /^SQLITE_IOERR_(WRITE|FSYNC|DIR_FSYNC|TRUNCATE|SHMOPEN|SHMMAP)$/
+/** More than one write of SQLite: when that did not fit, this does not. */
+const PROBE_BYTES = 1_048_576
+
+/**
+ * The same for a database at `file`: whether more can be written beside it says whether its disk fails, or only has no room. Writes and
+ * removes a file, and only after an error of the disk.
+ */
+export function databaseFailure(error: unknown, file: string): unknown {
+  const failure = sqliteFailure(error)
+  if (!isCode(failure, 'disk-failing') || file === ':memory:') return failure
+  const code = (error as { code: string }).code
+  if (!PERHAPS_FULL.test(code) || !isFull(`${file}.probe`)) return failure
+  const [, { code: full, message, ...options }] = FAILURES[0] as (typeof FAILURES)[number]
+  return new AppError(full, `${message}, or the quota is used up (${code})`, { ...options, cause: error })
+}
+
+function isFull(probe: string): boolean {
+  try {
+    writeWhole(probe, Buffer.alloc(PROBE_BYTES, 1))
+    return false
+  } catch (error) {
+    return saysFull(error)
+  } finally {
+    rmSync(probe, { force: true })
+  }
+}
+
 /** Runs SQL whose failures shall be AppErrors. */
 export function guarded<T>(work: () => T): T {
   try {
     return work()
   } catch (error) {
     throw sqliteFailure(error)
+  }
+}
+
+/** The same for work that writes. */
+export function guardedOn<T>(db: Database, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw databaseFailure(error, db.name)
   }
 }

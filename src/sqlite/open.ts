@@ -12,8 +12,9 @@ import BetterSqlite3 from 'better-sqlite3'
 import { AppError } from '../base/errors.js'
 import { failpoint } from '../base/failpoint.js'
 import { makeFolder } from '../base/folders.js'
+import { saysFull, systemCode } from '../base/system-code.js'
 import type { Database } from './driver.js'
-import { guarded } from './failures.js'
+import { databaseFailure, guarded, guardedOn } from './failures.js'
 import { expectTables, type Migration, migrate } from './migrate.js'
 
 export interface DatabaseOptions {
@@ -68,8 +69,9 @@ export function openDatabase(file: string, options: DatabaseOptions): Database {
 /** A failure to open says which of the program's databases it was. */
 function named<T>(file: string, work: () => T): T {
   try {
-    return guarded(work)
-  } catch (error) {
+    return work()
+  } catch (thrown) {
+    const error = databaseFailure(thrown, file)
     if (!(error instanceof AppError) || error.message.includes(file)) throw error
     const { code, message, retry, hint, cause } = error
     throw new AppError(code, `${file}: ${message}`, { retry, hint, cause })
@@ -81,7 +83,7 @@ function named<T>(file: string, work: () => T): T {
  * that changes something, and is durable with it; without it one is found that changes nothing.
  */
 export function flushToDisk(db: Database, write = () => rewriteKind(db)): void {
-  guarded(() => {
+  guardedOn(db, () => {
     const level = db.pragma('synchronous', { simple: true })
     db.pragma('synchronous = FULL')
     try {
@@ -100,7 +102,7 @@ function rewriteKind(db: Database): void {
 
 /** BEGIN IMMEDIATE ... COMMIT; an error rolls back and is mapped. `work` must not wait. Not for nesting. */
 export function transaction<T>(db: Database, work: () => T): T {
-  return guarded(() => {
+  return guardedOn(db, () => {
     if (db.inTransaction) throw new Error('a transaction is already open')
     db.exec('BEGIN IMMEDIATE')
     try {
@@ -163,15 +165,14 @@ function makeFile(file: string): void {
     makeFolder(path.dirname(file))
     fs.closeSync(fs.openSync(file, 'a', 0o600))
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (code === 'ENOSPC' || code === 'EDQUOT') {
+    if (saysFull(error)) {
       throw new AppError('no-space', `the disk is full: ${file}`, {
         retry: 'later',
         hint: 'free some disk space',
         cause: error,
       })
     }
-    throw new AppError('database-unwritable', `${file} cannot be written (${code})`, { cause: error })
+    throw new AppError('database-unwritable', `${file} cannot be written (${systemCode(error)})`, { cause: error })
   }
 }
 

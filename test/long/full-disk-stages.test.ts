@@ -5,7 +5,9 @@ import { differences, manifestOf } from '../support/drive-manifest.js'
 import { Lab } from '../support/drive-process.js'
 import { type DriveSettings, FullDiskBench, Hand, untilTaken } from '../support/full-disk-bench.js'
 import type { FileFacts } from '../support/full-disk-child.js'
+import { quotaEnv } from '../support/full-disk-quota.js'
 import { noMounts } from '../support/mounts.js'
+import { noRecorder } from '../support/power-log.js'
 import { sleep } from '../support/programs.js'
 import { mountSmallDisk, noSmallDisks } from '../support/small-disk.js'
 
@@ -44,6 +46,14 @@ const WORK: readonly Stage[] = [
   ...stagesOf('sync', 'mount.publish.adopted', 'mount.alone.done', 'mount.snapshot.exported', 'mount.snapshot.stored'),
   ...stagesOf('sync', 'mount.snapshot.appended', 'mount.snapshot.adopted', 'mount.snapshot.recorded'),
   ...stagesOf('read', 'mount.cache.kept', 'mount.cache.put', 'mount.cache.dropped', 'mount.cache.evicted'),
+]
+
+/** A used-up quota is a full disk: a few of the same. */
+const QUOTA: readonly Stage[] = [
+  ...stagesOf('small', 'mount.stage.taken', 'mount.commit.begun', 'mount.sync.begun'),
+  ...stagesOf('large', 'mount.checkpointer.begun'),
+  ...stagesOf('sync', 'mount.cut.begun', 'mount.seal.done', 'mount.publish.prepared', 'mount.publish.appended'),
+  ...stagesOf('read', 'mount.cache.put'),
 ]
 
 class Scene {
@@ -222,4 +232,8 @@ t.test('S-15 a disk that is full at each step of a drive that works', { skip }, 
   const recovered = await bench.lab.mount({ mount: again, state: bench.lab.path('recovered'), network: bench.network })
   t.same(differences(before, await manifestOf(again)), [], 'a recovery finds all of it')
   t.equal(await recovered.stop(), 0)
+})
+
+t.test('S-15 the same when it is the quota of the user that is used up', { skip: skip || noRecorder() }, async (t) => {
+  await stages(t, await sceneOf(t, quotaEnv(t.testdir())), QUOTA)
 })

@@ -162,7 +162,7 @@ export const RECOVERY_POINTS: readonly string[] = [
 ]
 
 /** Of a healing: test/long/drive-damage.test.ts. */
-export const HEALING_POINTS = ['mount.carry.piece', 'mount.carry.written']
+export const HEALING_POINTS = ['mount.carry.piece', 'mount.carry.written', 'mount.call.carryOver']
 
 /** Every name that is killed at by some test. */
 export function allPoints(): string[] {

@@ -8,6 +8,7 @@
 import type { Clock } from '../../base/clock.js'
 import { AppError } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
+import { systemCode } from '../../base/system-code.js'
 import type { HostId } from '../../model/ids.js'
 import type { DiskProbe } from './probe.js'
 
@@ -140,7 +141,7 @@ export class DiskWatch {
 }
 
 function errnoOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? 'unknown'
+  return systemCode(error) ?? 'unknown'
 }
 
 function failed(code: string): DiskHealth {

@@ -13,6 +13,7 @@ import type { ShardIndex } from '../ledger/shard-index.js'
 import type { StoredShard } from '../ledger/types.js'
 import type { Appender } from './appender.js'
 import { copyOf } from './compaction.js'
+import { saysLost } from './disk-failures.js'
 import { RECORD_HEADER_BYTES, recordBytes } from './offsets.js'
 import { placeOf } from './places.js'
 import type { Keeper } from './reclaim.js'
@@ -107,8 +108,7 @@ export class Scrub {
       if (read < RECORD_HEADER_BYTES + row.length) return 'lost'
       record.fill(0, read)
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      if (code === 'ENOENT' || code === 'EIO') return 'lost'
+      if (saysLost(error)) return 'lost'
       throw error
     }
     const payload = record.subarray(RECORD_HEADER_BYTES, RECORD_HEADER_BYTES + row.length)

@@ -7,6 +7,7 @@ import { BLOCK_BYTES, makeProof, verifyLeaves } from '../../crypto/merkle.js'
 import { idBytes } from '../../model/ids.js'
 import { LEAF_BYTES } from '../../model/segment.js'
 import type { StoredShard } from '../ledger/types.js'
+import { saysLost } from './disk-failures.js'
 import { HASH_BYTES, type LeafRange, leafRange, payloadOffset, subtreeCount, subtreesOffset } from './offsets.js'
 import { readFully, type VolumeFiles } from './volume-files.js'
 
@@ -62,8 +63,7 @@ async function readBlocks(files: VolumeFiles, stored: StoredShard, range: LeafRa
       if (blockBytes !== blocks.length || subtreeBytes !== subtrees.length) throw damaged(stored)
     })
     .catch((error) => {
-      const code = (error as NodeJS.ErrnoException).code
-      throw code === 'ENOENT' || code === 'EIO' ? damaged(stored) : error
+      throw saysLost(error) ? damaged(stored) : error
     })
   return { blocks, subtrees }
 }

@@ -10,7 +10,7 @@ import { failpoint } from '../../base/failpoint.js'
 import { openCached, SEALED_UNIT_BYTES_MAX, sealCached } from '../../crypto/at-rest.js'
 import { idBytes, type SegmentId } from '../../model/ids.js'
 import type { Database } from '../../sqlite/driver.js'
-import { sqliteFailure } from '../../sqlite/failures.js'
+import { databaseFailure } from '../../sqlite/failures.js'
 import { removeDatabase, transaction } from '../../sqlite/open.js'
 import {
   loadRuns,
@@ -143,7 +143,7 @@ export class UnitStore {
       this.sql = prepareStatements(db)
       this.runs.fill(loadRuns(db))
     } catch (error) {
-      this.giveUp(sqliteFailure(error))
+      this.giveUp(databaseFailure(error, this.options.file))
     }
   }
 
@@ -246,7 +246,7 @@ export class UnitStore {
     try {
       return work()
     } catch (error) {
-      const failure = sqliteFailure(error)
+      const failure = databaseFailure(error, this.options.file)
       const isDisk = failure instanceof AppError || (failure as NodeJS.ErrnoException).syscall !== undefined
       if (!isDisk) throw failure
       // A read between two units of a put: the put ends with it.

@@ -1,5 +1,6 @@
 /** What fsck and healing ask of the ledger, on the worker thread. */
 import { AppError, isCode } from '../../base/errors.js'
+import { saysFull } from '../../base/system-code.js'
 import { idBytes, type SegmentId } from '../../model/ids.js'
 import type { CarriedOver, CarriedPins, CarryPlan } from './carried.js'
 import { carryOver } from './carry-over.js'
@@ -118,7 +119,7 @@ function openOld(t: Tables, file: string): OldLedger | null {
   try {
     return new OldLedger(file, t.staged.sealKey)
   } catch (error) {
-    if (isCode(error, 'no-space') || (error as NodeJS.ErrnoException).code === 'ENOSPC') throw noSpace(error)
+    if (isCode(error, 'no-space') || saysFull(error)) throw noSpace(error)
     // Whatever else it is that the driver says of it: it cannot be read.
     return null
   }

@@ -36,5 +36,16 @@ export interface CarryPlan {
   readonly mark: string
 }
 
-/** Under this key the new ledger remembers what it took over, so that it is done once. */
+/** Under this key the new ledger remembers what it took over, so that it is done once, and told also when the process died before it had told. */
 export const CARRIED_KEY = 'carried-over'
+
+export function encodeCarried(mark: string, carried: CarriedOver): Buffer {
+  return Buffer.from(JSON.stringify({ mark, carried }))
+}
+
+/** null: nothing was taken over from the ledger of this mark. */
+export function decodeCarried(bytes: Buffer | null, mark: string): CarriedOver | null {
+  if (bytes === null) return null
+  const saved = JSON.parse(bytes.toString('utf8')) as { mark: string; carried: CarriedOver }
+  return saved.mark === mark ? saved.carried : null
+}

@@ -10,7 +10,7 @@ import { AppError, isCode } from '../../base/errors.js'
 import { failpoint } from '../../base/failpoint.js'
 import type { FileId } from '../../model/ids.js'
 import { apply } from './apply.js'
-import { CARRIED_KEY, type CarriedOver, type CarryPlan, type LostFile } from './carried.js'
+import { CARRIED_KEY, type CarriedOver, type CarryPlan, encodeCarried, type LostFile } from './carried.js'
 import { expectNoLocalChanges } from './chain.js'
 import { cutInside } from './epochs.js'
 import { putMeta } from './facts.js'
@@ -112,7 +112,7 @@ class CarryRun {
     const all = [...this.losses.kept.values(), ...this.losses.holed.values()]
     const lostBytes = all.reduce((sum, bytes) => sum + bytes, 0)
     const carried = { ...counts, lostOperations, lostBytes, lostFiles, lostFileCount: all.length }
-    putMeta(t, CARRIED_KEY, Buffer.from(mark))
+    putMeta(t, CARRIED_KEY, encodeCarried(mark, carried))
     failpoint('mount.carry.written')
     t.database.settle()
     t.database.db.pragma('cache_spill = OFF')

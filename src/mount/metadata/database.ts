@@ -9,7 +9,7 @@ import { assert } from '../../base/assert.js'
 import { AppError, isCode } from '../../base/errors.js'
 import { failpoint } from '../../base/failpoint.js'
 import type { Database, Statement } from '../../sqlite/driver.js'
-import { sqliteFailure } from '../../sqlite/failures.js'
+import { databaseFailure } from '../../sqlite/failures.js'
 import { flushToDisk, openDatabase } from '../../sqlite/open.js'
 import { LEDGER_KIND, LEDGER_MIGRATIONS } from './schema.js'
 import { decodeSyncs, encodeSyncs, SYNCS_KEY, SyncCount } from './sync-count.js'
@@ -103,7 +103,7 @@ export class LedgerDatabase {
       result = work()
     } catch (error) {
       this.rebuild()
-      throw sqliteFailure(error)
+      throw databaseFailure(error, this.file)
     }
     this.steps.push(work)
     return result
@@ -143,7 +143,7 @@ export class LedgerDatabase {
         work()
         return
       } catch (error) {
-        const failure = sqliteFailure(error)
+        const failure = databaseFailure(error, this.file)
         this.rollback()
         const again = left > 0 && isCode(failure, 'no-space')
         if (again) this.makeRoom()

@@ -4,7 +4,7 @@
  */
 import { AppError, isCode } from '../../base/errors.js'
 import type { Head } from '../../model/chain.js'
-import { sqliteFailure } from '../../sqlite/failures.js'
+import { databaseFailure } from '../../sqlite/failures.js'
 import { damaged } from './database.js'
 import { DiskRoom, type LedgerRoom } from './disk-room.js'
 import { cut, pendingRows } from './epochs.js'
@@ -82,7 +82,7 @@ export class LedgerService {
       return result
     } catch (error) {
       // Reads meet damage too, and speak to SQLite by themselves.
-      const failure = sqliteFailure(error)
+      const failure = databaseFailure(error, this.tables.database.file)
       if (isCode(failure, 'database-damaged')) this.noteFailure(failure)
       throw failure
     }

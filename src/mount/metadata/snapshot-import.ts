@@ -3,7 +3,7 @@
 import { AppError } from '../../base/errors.js'
 import { failpoint } from '../../base/failpoint.js'
 import type { Head } from '../../model/chain.js'
-import { sqliteFailure } from '../../sqlite/failures.js'
+import { databaseFailure } from '../../sqlite/failures.js'
 import { apply } from './apply.js'
 import { expectNoLocalChanges, markPublished } from './chain.js'
 import { check } from './check.js'
@@ -54,11 +54,21 @@ export class SnapshotImport {
       inodes.trim()
       failpoint('mount.import.piece')
     } catch (error) {
-      throw sqliteFailure(error)
+      throw databaseFailure(error, database.file)
     }
   }
 
+  /** The same: what is not in the database file yet may not fit either. */
   finish(head: Head): void {
+    const { database } = this.tables
+    try {
+      this.settle(head)
+    } catch (error) {
+      throw databaseFailure(error, database.file)
+    }
+  }
+
+  private settle(head: Head): void {
     const { database } = this.tables
     if (!this.started || this.rest.length > 0) throw new AppError('malformed', 'the snapshot is cut off')
     database.flush()

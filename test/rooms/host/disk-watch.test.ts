@@ -1,5 +1,6 @@
 /** A disk that fails in every way that disks do, under a host's watch. The probe is the real one, made to fail. */
 import fs from 'node:fs'
+import { constants } from 'node:os'
 import path from 'node:path'
 import t from 'tap'
 import { silentLog } from '../../../src/base/log.js'
@@ -31,10 +32,16 @@ class FailingProbe implements DiskProbe {
 
   async write(): Promise<void> {
     if (this.hangs) return new Promise(() => {})
-    if (this.error !== null) throw Object.assign(new Error(this.error), { code: this.error })
+    if (this.error !== null) throw systemError(this.error)
     if (this.writeMs > 0) await this.clock.leap(this.writeMs)
     await this.real.write()
   }
+}
+
+/** As Node tells it: of a quota it knows the number and no name. */
+function systemError(code: string): Error {
+  const named = code === 'EDQUOT' ? { code: 'UNKNOWN', errno: -constants.errno.EDQUOT } : { code }
+  return Object.assign(new Error(code), named)
 }
 
 function watched(t: { teardown(work: () => void): void }) {
