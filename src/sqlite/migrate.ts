@@ -1,10 +1,12 @@
 /**
  * Numbered migrations. `user_version` says how far a database is; a newer one than this program knows is refused, and an
- * older one is copied beside itself (`<file>.v<N>.copy`) before it is touched. Each step and its number are one transaction.
+ * older one is copied beside itself (`<file>.v<N>.copy`) before it is touched. Each step and its number are one transaction. The copy is
+ * for whoever goes back to the older program; an opening a month later removes it.
  */
 
 import fs from 'node:fs'
 import path from 'node:path'
+import { systemClock } from '../base/clock.js'
 import { AppError } from '../base/errors.js'
 import { failpoint } from '../base/failpoint.js'
 import { explained } from '../base/folders.js'
@@ -26,7 +28,10 @@ export function migrate(db: Database, file: string, migrations: readonly Migrati
       },
     )
   }
-  if (found === newest) return
+  if (found === newest) {
+    if (!readOnly && file !== ':memory:') removeOldCopies(file, newest)
+    return
+  }
   if (readOnly) {
     throw new AppError('database-too-old', `${file} has version ${found} and cannot be migrated read-only`, {
       hint: 'open it once for writing',
@@ -119,6 +124,22 @@ function copyBefore(db: Database, file: string, version: number): void {
   } catch (error) {
     fs.rmSync(draft, { force: true })
     throw error
+  }
+}
+
+/** Long enough to find out that the newer program does not do; what was changed since is not in the copy, which may be as large as the database. */
+const COPY_KEPT_MS = 30 * 24 * 3_600_000
+
+function removeOldCopies(file: string, newest: number): void {
+  for (let version = 1; version < newest; version++) {
+    const copy = `${file}.v${version}.copy`
+    const madeMs = fs.statSync(copy, { throwIfNoEntry: false })?.mtimeMs
+    if (madeMs === undefined || systemClock.nowMs() - madeMs < COPY_KEPT_MS) continue
+    try {
+      fs.rmSync(copy)
+    } catch {
+      // Nothing depends on it: the next opening tries again.
+    }
   }
 }
 

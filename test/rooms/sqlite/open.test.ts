@@ -54,6 +54,21 @@ t.test('an older database is copied whole before it is migrated', async (t) => {
   copy.close()
 })
 
+t.test('the copy of before a migration goes a month later, when the newer version is opened again', async (t) => {
+  const file = path.join(t.testdir(), 'a.db')
+  openDatabase(file, one).close()
+  openDatabase(file, two).close()
+  const copy = `${file}.v1.copy`
+  openDatabase(file, two).close()
+  t.ok(fs.existsSync(copy), 'it is kept at first')
+  const old = new Date(Date.now() - 31 * 86_400_000)
+  fs.utimesSync(copy, old, old)
+  openDatabase(file, { ...two, readOnly: true }).close()
+  t.ok(fs.existsSync(copy), 'who only reads removes nothing')
+  openDatabase(file, two).close()
+  t.notOk(fs.existsSync(copy))
+})
+
 t.test('a migration that fails leaves the database as it was', async (t) => {
   const file = path.join(t.testdir(), 'a.db')
   openDatabase(file, one).close()
