@@ -93,6 +93,7 @@ const exempt: Record<string, string> = {
   'src/app/cli.ts': 'the version in the package’s own package.json',
   'src/base/process-state.ts': 'the kernel’s own words about a process',
   'src/bridge/persist/host-rows.ts': 'reports, checked when they came in',
+  'src/mount/metadata/carried.ts': 'what this program wrote in its own transaction',
   'src/mount/metadata/names.ts': 'arrays that SQLite made of integers',
   'src/mount/portable/thread-memory.ts': 'memory of this process, believed only where it shows what is known',
   'src/mount/sync/snapshotter.ts': 'a hint in the ledger, of which anything but a counter counts as nothing',
