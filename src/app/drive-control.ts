@@ -1,5 +1,5 @@
 /** What the control socket of a mounted drive can be asked. */
-import { AppError } from '../base/errors.js'
+import { AppError, isCode } from '../base/errors.js'
 import type { ControlCall, ControlMethods } from '../mount/control/server.js'
 import type { Pins } from '../mount/pins/pins.js'
 import { checkDrive, type FsckReport } from './drive-fsck.js'
@@ -30,6 +30,7 @@ export function controlMethods(parts: ControlParts): ControlMethods {
     sync: (call) => syncDrive(parts, call),
     fsck: (call) => fsck(parts, call),
     unmount: async (call) => {
+      if (call.params.force !== true) await expectSafe(parts)
       if (call.params.force !== true && !(await parts.unmountIfIdle())) {
         throw new AppError('mountpoint-busy', `programs have files or folders of ${parts.mountPoint} open`, {
           retry: 'later',
@@ -38,6 +39,20 @@ export function controlMethods(parts: ControlParts): ControlMethods {
       }
       return { localBytes: await parts.endDrive() }
     },
+  }
+}
+
+/** Nothing is only in memory: on a full disk it would end with the daemon. Whatever else is wrong with the ledger keeps nobody from leaving. */
+async function expectSafe({ storage, stateDir }: ControlParts): Promise<void> {
+  try {
+    await storage.ledger.sync()
+  } catch (error) {
+    if (!isCode(error, 'no-space')) return
+    throw new AppError('no-space', `the disk of ${stateDir} is full, and the last changes are only in memory`, {
+      cause: error,
+      retry: 'later',
+      hint: 'free some disk space there, then unmount; --force waits 40 s for that and gives them up then',
+    })
   }
 }
 

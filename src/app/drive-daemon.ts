@@ -95,9 +95,13 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
   let requestStop: () => void = () => {}
   const asked = new Promise<void>((resolve) => (requestStop = resolve))
   let tellDrained: (localBytes: number) => void = () => {}
-  const drained = new Promise<number>((resolve) => {
+  let tellFailed: (error: unknown) => void = () => {}
+  const drained = new Promise<number>((resolve, reject) => {
     tellDrained = resolve
+    tellFailed = reject
   })
+  // Perhaps nobody asked.
+  drained.catch(() => undefined)
   let unmounting: Promise<boolean> = Promise.resolve(false)
   const socket = controlSocketOf(stateDir)
   prepareSocketFolder(socket)
@@ -133,6 +137,9 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
       tellDrained(left)
       log.info({ left, how }, 'the drive is unmounted')
       return left
+    } catch (error) {
+      tellFailed(error)
+      throw error
     } finally {
       clearInterval(space)
       withdrawDrive(stateDir)

@@ -21,6 +21,7 @@ import { DriveNetwork } from './drive-network.js'
 import { DriveNotice } from './drive-notice.js'
 import { cacheLine, type DriveStorage, openStorage } from './drive-storage.js'
 import { composeSync, type DriveSync, ensureChainState, loadHosts } from './drive-sync.js'
+import { fullDiskOf } from './state-dir.js'
 import type { Surroundings } from './surroundings.js'
 
 export interface DriveOptions {
@@ -66,6 +67,9 @@ export interface Drive {
 const ONLINE_PATIENCE_MS = 8_000
 /** At the end: what is not stored yet gets so long; the rest is stored by the next mount. */
 const DRAIN_MS = 5_000
+/** A disk that is full at the end: as long as a service may take to stop, less what else that takes. */
+const ROOM_PATIENCE_MS = 40_000
+const ROOM_RETRY_MS = 500
 /** A first mount on a new device reads the drive's whole chain. */
 const REBUILD_MS = 3_600_000
 const LINE_EVERY_MS = 2_000
@@ -79,7 +83,7 @@ export async function openDrive(options: DriveOptions, parts: DriveParts): Promi
     return await open(options, parts, undo)
   } catch (error) {
     await undoAll(undo, parts.log)
-    throw error
+    throw fullDiskOf(options.stateDir, error)
   }
 }
 
@@ -115,7 +119,7 @@ async function open(options: DriveOptions, parts: DriveParts, undo: Undo): Promi
     vfs,
     showOn: fileSystem.showOn,
     storeAll,
-    drain: () => drain(vfs, storage, sync),
+    drain: () => drain(vfs, storage, sync, parts),
     close,
   }
 }
@@ -177,9 +181,9 @@ async function undoAll(undo: Undo, log: Log): Promise<void> {
   }
 }
 
-async function drain(vfs: Vfs, storage: DriveStorage, sync: DriveSync): Promise<number> {
+async function drain(vfs: Vfs, storage: DriveStorage, sync: DriveSync, parts: DriveParts): Promise<number> {
   failpoint('mount.stop.unmounted')
-  await vfs.stop()
+  await stopWithRoom(vfs, parts)
   if (sync.upkeep.online && sync.chain.isWriter && sync.upkeep.trouble() === null) {
     const signal = AbortSignal.timeout(DRAIN_MS)
     await storeEverything(storage, sync, signal).catch(() => undefined)
@@ -187,6 +191,25 @@ async function drain(vfs: Vfs, storage: DriveStorage, sync: DriveSync): Promise<
   }
   const { openBytes, pendingBytes } = storage.ledger.progress()
   return openBytes + pendingBytes
+}
+
+/** On a full disk the last second of changes is in memory only: it is not given up while there is hope for room. */
+async function stopWithRoom(vfs: Vfs, { clock, log }: DriveParts): Promise<void> {
+  const untilMs = clock.monotonicMs() + ROOM_PATIENCE_MS
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      await vfs.stop()
+      return
+    } catch (error) {
+      if (!isCode(error, 'no-space') || clock.monotonicMs() >= untilMs) throw error
+      if (isFirst)
+        log.error(
+          { err: error },
+          'the disk is full: the last changes are only in memory, and the drive ends when there is room',
+        )
+      await clock.sleep(ROOM_RETRY_MS)
+    }
+  }
 }
 
 async function storeEverything(storage: DriveStorage, sync: DriveSync, signal: AbortSignal): Promise<void> {

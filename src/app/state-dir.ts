@@ -1,7 +1,7 @@
 /** Which state directory is meant: the named one, the usual one of a drive's name, or that of the one drive that is mounted. */
 import os from 'node:os'
 import path from 'node:path'
-import { AppError } from '../base/errors.js'
+import { AppError, isCode } from '../base/errors.js'
 import { standardPaths } from './paths.js'
 import { listRunningDrives } from './running-drives.js'
 
@@ -27,5 +27,15 @@ export function checkDriveName(name: string): string {
   if (/^[^/\u0000-\u001f\u007f]{1,120}$/.test(name) && name !== '.' && name !== '..') return name
   throw new AppError('drive-name', 'a drive name has 1 to 120 characters, without slashes and control characters', {
     hint: 'choose a plain name, like photos',
+  })
+}
+
+/** At a start, a full disk is told with its place, whichever part met it; every other error unchanged. */
+export function fullDiskOf(stateDir: string, error: unknown): unknown {
+  if (!isCode(error, 'no-space')) return error
+  return new AppError('no-space', `the disk of ${stateDir} is full`, {
+    cause: error,
+    retry: 'later',
+    hint: 'free some disk space there and mount again: nothing is lost, and it goes on where it was cut short',
   })
 }
