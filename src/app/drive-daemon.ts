@@ -94,14 +94,7 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
   const status = new DriveStatus(statusParts)
   let requestStop: () => void = () => {}
   const asked = new Promise<void>((resolve) => (requestStop = resolve))
-  let tellDrained: (localBytes: number) => void = () => {}
-  let tellFailed: (error: unknown) => void = () => {}
-  const drained = new Promise<number>((resolve, reject) => {
-    tellDrained = resolve
-    tellFailed = reject
-  })
-  // Perhaps nobody asked.
-  drained.catch(() => undefined)
+  const drained = openPromise<number>()
   let unmounting: Promise<boolean> = Promise.resolve(false)
   const socket = controlSocketOf(stateDir)
   prepareSocketFolder(socket)
@@ -115,7 +108,7 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
       },
       endDrive: () => {
         requestStop()
-        return drained
+        return drained.promise
       },
     }),
     log,
@@ -134,11 +127,11 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
       await door.unmount()
       const left = await drive.drain()
       failpoint('mount.stop.drained')
-      tellDrained(left)
+      drained.resolve(left)
       log.info({ left, how }, 'the drive is unmounted')
       return left
     } catch (error) {
-      tellFailed(error)
+      drained.reject(error)
       throw error
     } finally {
       clearInterval(space)
@@ -156,6 +149,18 @@ async function serve(options: MountOptions, drive: Drive, door: MountedDoor, log
     life: () => lifeOf(drive, mountPoint),
     stop,
   }
+}
+
+/** Settled by whoever knows; nobody has to wait for it. */
+function openPromise<T>() {
+  let resolve: (value: T) => void = () => {}
+  let reject: (error: unknown) => void = () => {}
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes
+    reject = no
+  })
+  promise.catch(() => undefined)
+  return { promise, resolve, reject }
 }
 
 /** Commands find a drive that cannot be listed by --state. */
