@@ -3,13 +3,14 @@
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
+import BetterSqlite3 from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import { differences, manifestOf } from '../support/drive-manifest.js'
 import { Lab } from '../support/drive-process.js'
 import { type DriveSettings, FullDiskBench } from '../support/full-disk-bench.js'
 import { spoilPage } from '../support/ledger-damage.js'
 import { noMounts } from '../support/mounts.js'
-import { sleep } from '../support/programs.js'
+import { sleep, until } from '../support/programs.js'
 import { rampBytes } from '../support/ramp.js'
 import { mountSmallDisk, noSmallDisks } from '../support/small-disk.js'
 
@@ -20,6 +21,8 @@ const SETTINGS: DriveSettings = { cacheBytes: 4 * MIB, snapshotLogBytes: 1_000 }
 const REACHED_MS = 45_000
 const FULL_MS = 1_500
 const FILES = 20
+/** Their epoch is longer than what a snapshot is made after. */
+const SMALL_FILES = 60
 /** More than a healing carries over before its first pause. */
 const PIECE_OPERATIONS = 8_192
 
@@ -100,19 +103,31 @@ t.test('S-15 a drive that is ended on a full disk keeps what was acknowledged', 
   }
 })
 
+function snapshots(state: string): number {
+  const db = new BetterSqlite3(path.join(state, 'ledger.db'), { readonly: true })
+  try {
+    return db.prepare('SELECT count(*) FROM snapshot WHERE sequence IS NOT NULL').pluck().get() as number
+  } finally {
+    db.close()
+  }
+}
+
 /** In the order in which a healing comes to them. */
 const HEALING = [
   ...['mount.start.locked', 'mount.start.opened', 'mount.recover.read', 'mount.import.piece', 'mount.import.checked'],
-  ...['mount.recover.imported', 'mount.recover.kept', 'mount.recover.stated', 'mount.start.chain'],
-  ...['mount.carry.piece', 'mount.carry.written', 'mount.call.carryOver'],
+  // What is written behind an import has room in its log: the full disk shows at the next large step.
+  ...['mount.recover.kept', 'mount.start.chain', 'mount.carry.piece', 'mount.carry.written', 'mount.call.carryOver'],
 ]
 
 t.test('S-20 a drive heals although the disk is full at each step of it', { skip }, async (t) => {
   const bench = await benchOf(t)
   const { lab, mount, state, network } = bench
+  for (let at = 0; at < SMALL_FILES; at++) fs.writeFileSync(path.join(mount, `small ${at}`), rampBytes(at, 200))
+  await lab.sync(state)
+  // The next epoch is the one that is kept as a snapshot.
   fs.writeFileSync(path.join(mount, 'stored'), rampBytes(1, 3 * MIB))
   await lab.sync(state)
-  await lab.sync(state)
+  await until('a snapshot is made', () => snapshots(state) > 0)
   t.equal(await bench.stop(), 0)
   process.kill(network.bridgePid, 'SIGKILL')
   const local = await lab.mount({ mount, state })
@@ -128,7 +143,7 @@ t.test('S-20 a drive heals although the disk is full at each step of it', { skip
       () => null,
       (error: Error) => error,
     )
-    t.ok(await bench.fillAtStop(REACHED_MS), `it comes to ${point}`)
+    if (!(await bench.fillAtStop(REACHED_MS))) throw new Error(`it does not come to ${point}`)
     t.match(await failed, { code: 'no-space', message: /the disk of .*state is full/ }, point)
     bench.spare()
   }
