@@ -31,7 +31,7 @@ export function controlMethods(parts: ControlParts): ControlMethods {
     fsck: (call) => fsck(parts, call),
     unmount: async (call) => {
       if (call.params.force !== true) await expectSafe(parts)
-      if (call.params.force !== true && !(await parts.unmountIfIdle())) {
+      if (call.params.force !== true && !(await becomesIdle(parts))) {
         throw new AppError('mountpoint-busy', `programs have files or folders of ${parts.mountPoint} open`, {
           retry: 'later',
           hint: `lsof ${parts.mountPoint} lists them; --force takes the drive away from them`,
@@ -40,6 +40,18 @@ export function controlMethods(parts: ControlParts): ControlMethods {
       return { localBytes: await parts.endDrive() }
     },
   }
+}
+
+/** Whoever only looks, as df and file managers do, is in the way for a moment. */
+const IDLE_TRIES = 6
+const IDLE_PAUSE_MS = 100
+
+async function becomesIdle({ unmountIfIdle, clock }: ControlParts): Promise<boolean> {
+  for (let tries = 1; !(await unmountIfIdle()); tries++) {
+    if (tries === IDLE_TRIES) return false
+    await clock.sleep(IDLE_PAUSE_MS)
+  }
+  return true
 }
 
 /** Nothing is only in memory: on a full disk it would end with the daemon. Whatever else is wrong with the ledger keeps nobody from leaving. */

@@ -1,6 +1,6 @@
 /** The one place that knows SQLite's result codes: what can be expected of a disk becomes an AppError, the rest passes. */
 import { rmSync } from 'node:fs'
-import { AppError, type AppErrorOptions, isCode } from '../base/errors.js'
+import { AppError, type AppErrorOptions } from '../base/errors.js'
 import { writeWhole } from '../base/folders.js'
 import { saysFull } from '../base/system-code.js'
 import type { Database } from './driver.js'
@@ -38,8 +38,9 @@ export function sqliteFailure(error: unknown): unknown {
   return new AppError(ours, `${message} (${code})`, { ...options, cause: error })
 }
 
-/** What SQLite says of a write that a quota refused (EDQUOT), or of a full disk that shows only at a flush (NFS): an error like any other. */
-const PERHAPS_FULL = /^SQLITE_IOERR_(WRITE|FSYNC|DIR_FSYNC|TRUNCATE|SHMOPEN|SHMMAP)$/
+/** What SQLite says of a write that a quota refused (EDQUOT), of a full disk that shows only at a flush (NFS), and of a file that there is no
+ *  inode for: errors like any other. */
+const PERHAPS_FULL = /^SQLITE_(IOERR_(WRITE|FSYNC|DIR_FSYNC|TRUNCATE|SHMOPEN|SHMMAP)|CANTOPEN)$/
 /** More than one write of SQLite: when that did not fit, this does not. */
 const PROBE_BYTES = 1_048_576
 
@@ -49,7 +50,7 @@ const PROBE_BYTES = 1_048_576
  */
 export function databaseFailure(error: unknown, file: string): unknown {
   const failure = sqliteFailure(error)
-  if (!isCode(failure, 'disk-failing') || file === ':memory:') return failure
+  if (!(failure instanceof AppError) || failure === error || file === ':memory:') return failure
   const code = (error as { code: string }).code
   if (!PERHAPS_FULL.test(code) || !isFull(`${file}.probe`)) return failure
   const [, { code: full, message, ...options }] = FAILURES[0] as (typeof FAILURES)[number]

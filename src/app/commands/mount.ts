@@ -209,7 +209,7 @@ async function startInBackground(
   const logDir = path.join(stateDir, 'log')
   explained(logDir, () => makeFolder(logDir))
   const logFile = path.join(logDir, 'mount.log')
-  const log = openSync(logFile, 'a', 0o600)
+  const log = explained(logDir, () => openSync(logFile, 'a', 0o600))
   const words = [...process.argv.slice(2).filter((word) => word !== '--json'), '--foreground']
   const child = spawn(process.execPath, [process.argv[1] as string, ...words], {
     detached: true,

@@ -25,7 +25,7 @@ t.test(
     t.teardown(() => fs.rmSync(folder, { recursive: true, force: true }))
     mountSmallDisk(t, folder, DISK_BYTES)
     const file = path.join(folder, 'some.db')
-    for (const code of ['SQLITE_IOERR_WRITE', 'SQLITE_IOERR_FSYNC'])
+    for (const code of ['SQLITE_IOERR_WRITE', 'SQLITE_IOERR_FSYNC', 'SQLITE_CANTOPEN'])
       t.match(databaseFailure(said(code), file), { code: 'no-space', retry: 'later' })
     t.match(databaseFailure(said('SQLITE_IOERR_READ'), file), { code: 'disk-failing' })
     t.match(databaseFailure(said('SQLITE_CORRUPT'), file), { code: 'database-damaged' })
