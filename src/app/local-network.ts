@@ -7,6 +7,7 @@ import { drawPhrase } from '../crypto/phrase.js'
 import { hasDrive } from '../mount/account/drive-files.js'
 import { setUpAccount } from './account-setup.js'
 import { type ReadyChild, startChild } from './children.js'
+import { endDriveOf } from './drive-end.js'
 import { initHost } from './host-process.js'
 import { formatBytes } from './numbers.js'
 import { readPhrase, writePhrase } from './phrase-file.js'
@@ -55,9 +56,13 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
       options.ended(`${what} ${code === null ? 'was killed' : `has ended (exit code ${code})`}`, again)
     })
   }
+  const state = path.join(dir, 'state')
+  let mount: ReadyChild | null = null
   const stop = async () => {
     stopping = true
-    // The drive first: what it holds may still find its hosts.
+    // The drive first: what it holds may still find its hosts. One that died may have been brought back by hand.
+    await mount?.stop()
+    if (mount !== null) await endDriveOf(state)
     for (const child of [...children].reverse()) await child.stop()
     if (madeMountPoint) removeEmpty(madeMountPoint)
   }
@@ -71,9 +76,7 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
     const hosts = await startHosts(dir, bridgeUrl, options, keep)
     options.say(`hosts    ${hosts.length}, each lends ${formatBytes(options.hostBytes)} of ${path.join(dir, 'hosts')}`)
     const phraseFile = path.join(dir, 'phrase.txt')
-    const state = path.join(dir, 'state')
     await ensureAccount(state, bridgeUrl, phraseFile)
-    let mount: ReadyChild | null = null
     if (options.mountPoint !== null) {
       if (await makeMountPoint(options.mountPoint)) madeMountPoint = options.mountPoint
       mount = await startChild(

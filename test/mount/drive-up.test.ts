@@ -42,6 +42,26 @@ t.test('up says when a part of it ends, ends whole by SIGTERM, and brings everyt
   t.ok(fs.existsSync(mount), 'a mount point that was there before stays')
 })
 
+t.test('a drive that was killed is taken away with the rest, dead or brought back by hand', async (t) => {
+  const lab = new Lab(t)
+  const mount = lab.made('mnt')
+  const first = await lab.up({ mount })
+  const { state, mountPid } = first.facts as unknown as { state: string; mountPid: number }
+  fs.writeFileSync(path.join(mount, 'a'), 'hello', { flush: true })
+  const kill = async (up: Running, pid: number) => {
+    process.kill(pid, 'SIGKILL')
+    await until('up says so', () => /the drive was killed; to bring it back: /.test(up.log))
+  }
+  await kill(first, mountPid)
+  t.equal((await lab.shardrive(['mount', mount, '--state', state])).status, 0)
+  t.equal(fs.readFileSync(path.join(mount, 'a'), 'utf8'), 'hello')
+  await endsWhole(t, lab, first, 'SIGTERM')
+  const again = await lab.up({ mount })
+  await kill(again, again.facts.mountPid as number)
+  t.same(lab.mounts(), [mount])
+  await endsWhole(t, lab, again, 'SIGTERM')
+})
+
 t.test('S-20 up says it when damage was met and healed, and is silent of what is well', async (t) => {
   const lab = new Lab(t)
   const mount = lab.made('mnt')

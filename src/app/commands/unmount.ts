@@ -2,8 +2,8 @@
 import path from 'node:path'
 import type { Argv } from 'yargs'
 import { AppError, isCode } from '../../base/errors.js'
-import { isDying } from '../../base/process-state.js'
 import type { Arguments, Command } from '../command.js'
+import { untilGone } from '../drive-end.js'
 import { formatBytes } from '../numbers.js'
 import { listRunningDrives, type RunningDrive } from '../running-drives.js'
 import type { Terminal } from '../terminal.js'
@@ -12,9 +12,6 @@ interface UnmountArguments {
   mountpoint: string
   force: boolean
 }
-
-/** The daemon stores what it can before it ends. */
-const ENDS_WITHIN_MS = 60_000
 
 export const command: Command<UnmountArguments> = {
   declare: (yargs: Argv) =>
@@ -76,24 +73,4 @@ async function clearDead(mountPoint: string, terminal: Terminal): Promise<void> 
   const cleared = (await preparePlace(mountPoint)) === 'cleared'
   if (!cleared) throw new AppError('not-mounted', `no drive of this user is mounted at ${mountPoint}`)
   terminal.result({ mount: mountPoint, cleared }, `${mountPoint}: the daemon was dead; its mount is cleared`)
-}
-
-function isGone(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return isDying(pid)
-  } catch {
-    return true
-  }
-}
-
-async function untilGone(pid: number): Promise<void> {
-  for (let waitedMs = 0; waitedMs < ENDS_WITHIN_MS; waitedMs += 50) {
-    if (isGone(pid)) return
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  throw new AppError('busy', `the daemon (pid ${pid}) is still ending`, {
-    retry: 'later',
-    hint: 'programs may still have files of the drive open',
-  })
 }
