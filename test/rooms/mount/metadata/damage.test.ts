@@ -3,6 +3,7 @@ import path from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import t from 'tap'
 import { PAGE_BYTES } from '../../../../src/mount/metadata/database.js'
+import { startSweep } from '../../../../src/mount/metadata/sweep.js'
 import { makeFile, open, ROOT, rampBytes, readAll, scratch, write } from './support.js'
 
 t.test('S-20 a staged row that was changed on disk is damage: named, read-only, never served', async (t) => {
@@ -58,6 +59,35 @@ t.test(
     t.same(openFiles(folder), [])
   },
 )
+
+t.test('S-20 a sweep finds a spoilt tree of staged rows, and does not read through their bytes', async (t) => {
+  const folder = scratch(t)
+  const ledger = await open(folder)
+  const { ino } = await makeFile(ledger, ROOT, 'a')
+  await write(ledger, ino, 0, rampBytes(1, 500_000))
+  await ledger.close()
+  const file = path.join(folder, 'ledger.db')
+  const db = new BetterSqlite3(file)
+  const text = "SELECT pagetype, pageno FROM dbstat WHERE name = 'staged'"
+  const pages = db.prepare(text).all() as { pagetype: string; pageno: number }[]
+  db.close()
+  const spoil = (kind: string) => {
+    const bytes = fs.readFileSync(file)
+    for (const { pagetype, pageno } of pages)
+      if (pagetype === kind) bytes.fill(0xff, (pageno - 1) * PAGE_BYTES, pageno * PAGE_BYTES)
+    fs.writeFileSync(file, bytes)
+  }
+  t.equal(await startSweep(file).found, null)
+  t.ok(pages.filter(({ pagetype }) => pagetype === 'overflow').length > 10)
+  spoil('overflow')
+  t.equal(await startSweep(file).found, null, 'their seals tell when somebody needs them')
+  spoil('leaf')
+  t.match(await startSweep(file).found, /damaged/)
+})
+
+t.test('S-20 a sweep that cannot look says so', async (t) => {
+  await t.rejects(startSweep(path.join(scratch(t), 'ledger.db')).found, { code: 'database-unwritable' })
+})
 
 /** Of this process, below `folder`. */
 function openFiles(folder: string): string[] {
