@@ -120,6 +120,7 @@ function openOld(t: Tables, file: string): OldLedger | null {
     return new OldLedger(file, t.staged.sealKey)
   } catch (error) {
     if (isCode(error, 'no-space') || saysFull(error)) throw noSpace(error)
+    if (isCode(error, 'database-busy')) throw error
     // Whatever else it is that the driver says of it: it cannot be read.
     return null
   }

@@ -1,11 +1,14 @@
 /**
  * A ledger that was set aside because it is damaged, read as far as it can be read; nothing of it is changed. Every row is asked
- * for by itself: a page that is spoilt costs what stood on it. `null` and an early end mean: cannot be read.
+ * for by itself: a page that is spoilt costs what stood on it. `null` and an early end mean: cannot be read. A full disk and a lock of
+ * somebody who looks into it pass: they are thrown (`no-space`, `database-busy`), and nothing is taken for lost because of them.
  */
+import { isCode } from '../../base/errors.js'
 import { AT_REST_OVERHEAD, openStaged } from '../../crypto/at-rest.js'
 import type { SecretBytes } from '../../crypto/secret.js'
 import type { FileId } from '../../model/ids.js'
 import type { Database } from '../../sqlite/driver.js'
+import { sqliteFailure } from '../../sqlite/failures.js'
 import { openDatabase, removeDatabase } from '../../sqlite/open.js'
 import { copyWithFreshHeader } from '../../sqlite/salvage.js'
 import { PAGE_BYTES } from './database.js'
@@ -46,7 +49,14 @@ const MAKING = {
   pageSizeBytes: PAGE_BYTES,
   incrementalVacuum: true,
 } as const
-const READING = { migrations: LEDGER_MIGRATIONS, kind: LEDGER_KIND, readOnly: true } as const
+/** Nobody else has it open, but for a person. */
+const BUSY_TIMEOUT_MS = 1_000
+const READING = {
+  migrations: LEDGER_MIGRATIONS,
+  kind: LEDGER_KIND,
+  readOnly: true,
+  busyTimeoutMs: BUSY_TIMEOUT_MS,
+} as const
 
 function openGrafted(file: string, copy: string): Database {
   try {
@@ -65,14 +75,15 @@ export class OldLedger {
   /** What is really read, when the first page of the file is spoilt. */
   private readonly copy: string | null
 
-  /** `database-damaged` and other codes of openDatabase when nothing of it can be read; `no-space`. */
+  /** `database-damaged` and other codes of openDatabase when nothing of it can be read; `no-space`, `database-busy`. */
   constructor(file: string, key: SecretBytes) {
     this.file = file
     this.key = key
     try {
       this.db = openDatabase(file, READING)
       this.copy = null
-    } catch {
+    } catch (error) {
+      expectLasting(error)
       this.copy = `${file}.readable`
       this.db = openGrafted(file, this.copy)
     }
@@ -209,14 +220,21 @@ export class OldLedger {
     return sum ?? { stagedRows: 0, stagedBytes: 0 }
   }
 
-  /** Whatever it fails with, it is the damage: these statements are right. */
+  /** Whatever it fails with, and does not pass, is the damage: these statements are right. */
   private attempt<T>(work: () => T): T | null {
     try {
       return work()
-    } catch {
+    } catch (error) {
+      expectLasting(error)
       return null
     }
   }
+}
+
+/** Throws what is not of the file. */
+function expectLasting(error: unknown): void {
+  const failure = sqliteFailure(error)
+  if (isCode(failure, 'no-space') || isCode(failure, 'database-busy')) throw failure
 }
 
 function operationsOf(row: LogRow): Operation[] | null {

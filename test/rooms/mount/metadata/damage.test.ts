@@ -3,8 +3,9 @@ import path from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import t from 'tap'
 import { PAGE_BYTES } from '../../../../src/mount/metadata/database.js'
+import { OldLedger } from '../../../../src/mount/metadata/old-ledger.js'
 import { startSweep } from '../../../../src/mount/metadata/sweep.js'
-import { makeFile, open, ROOT, rampBytes, readAll, scratch, write } from './support.js'
+import { key, makeFile, open, ROOT, rampBytes, readAll, scratch, write } from './support.js'
 
 t.test('S-20 a staged row that was changed on disk is damage: named, read-only, never served', async (t) => {
   const folder = scratch(t)
@@ -87,6 +88,20 @@ t.test('S-20 a sweep finds a spoilt tree of staged rows, and does not read throu
 
 t.test('S-20 a sweep that cannot look says so', async (t) => {
   await t.rejects(startSweep(path.join(scratch(t), 'ledger.db')).found, { code: 'database-unwritable' })
+})
+
+t.test('S-20 a ledger that was set aside and somebody has locked is not taken for unreadable', async (t) => {
+  const folder = scratch(t)
+  await (await open(folder)).close()
+  const file = path.join(folder, 'ledger.db')
+  const looker = new BetterSqlite3(file)
+  looker.pragma('locking_mode = EXCLUSIVE')
+  looker.exec('BEGIN EXCLUSIVE')
+  t.throws(() => new OldLedger(file, key()), { code: 'database-busy', retry: 'later' })
+  looker.close()
+  const old = new OldLedger(file, key())
+  t.ok(old.facts())
+  old.close()
 })
 
 /** Of this process, below `folder`. */
