@@ -33,11 +33,11 @@ const FLAGS = { write: 'r+', append: 'a', truncate: 'r+', fsync: 'r' } as const
 
 /** True: all of it was done. False: the drive went away. */
 function run({ folder, log, workload, seed, steps, pauseMs }: RunQuestion): boolean {
-  expectMount(path.dirname(folder))
   const account = new Account(log)
   const open = new Map<string, number>()
   const held: number[] = []
   try {
+    expectMount(path.dirname(folder))
     fs.mkdirSync(folder)
     if (workload === 'sqlite') return databaseWork(folder, log, seed, steps)
     if (!STEP_PLANS.includes(workload)) return repositoryWork(folder, account, steps)
