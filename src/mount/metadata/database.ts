@@ -159,7 +159,8 @@ export class LedgerDatabase {
     if (!this.unsynced) return
     failpoint('mount.sync.begun')
     this.twice(
-      () => flushToDisk(this.db, () => this.countSync()),
+      // A number that stays would write nothing, and so sync nothing.
+      () => flushToDisk(this.db, this.isBehind ? undefined : () => this.countSync()),
       () => {},
     )
     this.syncs.synced()

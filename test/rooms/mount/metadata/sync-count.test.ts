@@ -89,6 +89,24 @@ for (const [what, inject] of WENT_BACK) {
   })
 }
 
+t.test('S-8 what is synced in a ledger that is behind is synced all the same: a pin, say', async (t) => {
+  const folder = killedAgain(t)
+  fs.rmSync(path.join(folder, 'ledger.db-wal'))
+  const parts = { key: key(), random: systemRandom, nowMs: Date.now }
+  const { database } = openTables({ file: path.join(folder, 'ledger.db'), ...parts })
+  t.teardown(() => database.close())
+  t.ok(database.isBehind)
+  for (const name of ['first', 'second']) {
+    database.alone(
+      () => database.sql('INSERT INTO meta (key, value) VALUES (?, ?)').run(name, Buffer.from(name)),
+      false,
+    )
+    const before = database.logFrames().all
+    database.sync()
+    t.ok(database.logFrames().all > before, 'SQLite syncs the log only behind a frame that is written')
+  }
+})
+
 for (const [what, inject] of NOTHING_LOST) {
   t.test(`S-20 a ledger that was killed is whole when ${what}`, async (t) => {
     const folder = killedAgain(t)
