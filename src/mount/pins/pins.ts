@@ -63,7 +63,8 @@ export class Pins {
   private changes = 0
   /** The next round is due now. */
   private isHurried = false
-  private fetching: () => void = () => {}
+  /** Ends what a round that is due does not wait for: a fetch, or the rest before it. */
+  private cut: () => void = () => {}
   private running: Promise<void> = Promise.resolve()
 
   constructor(parts: PinsParts) {
@@ -78,7 +79,7 @@ export class Pins {
 
   async stop(): Promise<void> {
     this.ending.abort(new AppError('stopped', 'the drive is being unmounted'))
-    this.fetching()
+    this.cut()
     await this.running
   }
 
@@ -173,14 +174,14 @@ export class Pins {
       }
       const restMs = this.state.trouble === null ? ANYWAY_MS : AGAIN_MS
       if (!(await this.nap.sleep(restMs, signal))) return
-      if (!this.isHurried) await clock.sleep(Math.max(LINGER_MS, walkMs * WALK_SHARE), signal)
+      await this.rest(Math.max(LINGER_MS, walkMs * WALK_SHARE), signal)
       this.isHurried = false
     }
   }
 
   private hurry(): void {
     this.isHurried = true
-    this.fetching()
+    this.cut()
     this.nap.wake()
   }
 
@@ -206,15 +207,27 @@ export class Pins {
 
   private async fetch(tasks: readonly FetchTask[], signal: AbortSignal): Promise<void> {
     if (tasks.length === 0) return
-    const cut = linkSignal(signal)
-    this.fetching = () => cut.abort(CUT)
+    await this.unlessHurried(signal, async (cut) => {
+      this.state.trouble = await fetchPinned(this.parts, tasks, cut)
+    })
+  }
+
+  private async rest(restMs: number, signal: AbortSignal): Promise<void> {
+    await this.unlessHurried(signal, (cut) => this.parts.clock.sleep(restMs, cut))
+  }
+
+  /** The work's signal fires when somebody is in a hurry. */
+  private async unlessHurried(signal: AbortSignal, work: (cut: AbortSignal) => Promise<unknown>): Promise<void> {
+    if (this.isHurried) return
+    const link = linkSignal(signal)
+    this.cut = () => link.abort(CUT)
     try {
-      if (!this.isHurried) this.state.trouble = await fetchPinned(this.parts, tasks, cut.signal)
+      await work(link.signal)
     } catch (error) {
       if (error !== CUT) throw error
     } finally {
-      this.fetching = () => {}
-      cut.release()
+      this.cut = () => {}
+      link.release()
     }
   }
 

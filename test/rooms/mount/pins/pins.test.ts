@@ -136,6 +136,36 @@ t.test('S-36 unpinned while it is fetched: the fetch ends, who waits is told, th
   t.match(await pins.evict(ino, NEVER), { files: 1 })
 })
 
+t.test('S-36 who pins or unpins does not wait for the rest that follows a change of the tree', async (t) => {
+  const world = await PinWorld.start(t)
+  const { pins, clock } = world
+  const [ino, other] = [await world.stored('a', MIB), await world.stored('b', MIB)]
+  await pins.pin(ino)
+  await world.whenHere(ino)
+  const rests: { untilMs: number; isOver: boolean }[] = []
+  const sleep = clock.sleep.bind(clock)
+  clock.sleep = async (delayMs, signal) => {
+    // A round is followed by 300 s, a change by one second or twenty walks; this test's own waits are shorter.
+    if (delayMs < 1_000 || delayMs >= 300_000) return sleep(delayMs, signal)
+    const rest = { untilMs: clock.monotonicMs() + delayMs, isOver: false }
+    rests.push(rest)
+    const slept = await sleep(delayMs, signal)
+    rest.isOver = true
+    return slept
+  }
+  for (const change of [() => pins.pin(other), () => pins.unpin(ino)]) {
+    await world.until(() => {
+      if (rests.at(-1)?.isOver !== false) pins.treeChanged()
+      return rests.at(-1)?.isOver === false
+    })
+    const rest = rests.at(-1)
+    await change()
+    await clock.advance(0)
+    t.match(rest, { isOver: true })
+    t.ok(clock.monotonicMs() < (rest?.untilMs ?? 0))
+  }
+})
+
 t.test('S-36 a pin goes with its file, and is not remembered', async (t) => {
   const world = await PinWorld.start(t)
   const { pins, ledger } = world
