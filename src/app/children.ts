@@ -19,8 +19,8 @@ export interface ReadyChild {
 }
 
 const READY_MS = 120_000
-/** A drive with much to store gets this long to end cleanly. */
-const STOP_MS = 30_000
+/** A drive with much to store gets this long to end cleanly, and one on a full disk to wait for room (drive.ts): what a service gets. */
+const STOP_MS = 60_000
 
 type Said = (line: string) => void
 

@@ -16,6 +16,9 @@ interface SyncArguments {
   timeout?: number
 }
 
+/** 24 days: a timer of Node takes no more milliseconds than fit into 31 bits, and fires at once with more. */
+const TIMEOUT_S_MAX = 2_147_483
+
 export const command: Command<SyncArguments> = {
   declare: (yargs: Argv) =>
     yargs
@@ -33,7 +36,7 @@ export const command: Command<SyncArguments> = {
       ) as unknown as Argv<SyncArguments>,
   async run(args: Arguments<SyncArguments>, terminal: Terminal) {
     const { workWithDaemon } = await import('../daemon-answers.js')
-    checkWhole('--timeout', args.timeout, 1, 31_536_000)
+    checkWhole('--timeout', args.timeout, 1, TIMEOUT_S_MAX)
     const drive = await findRunningDrive(args.state, args.path)
     const watch = new SyncWatch(terminal)
     const progress = (value: object) => watch.note(value)

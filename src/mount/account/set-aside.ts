@@ -91,10 +91,12 @@ export function clearSuspicion(stateDir: string): void {
   rmSync(path.join(stateDir, SUSPECT), { force: true })
 }
 
-/** A ledger that was here is not, or is cut to nothing: its log or the cache is there. Without either it was never begun. */
+/** A ledger that was here is not, or is cut to nothing: its log, its count or the cache is there. Without any it was never begun. */
 export function isLedgerGone(stateDir: string): boolean {
   if ((statSync(path.join(stateDir, LEDGER_FILE), { throwIfNoEntry: false })?.size ?? 0) > 0) return false
-  return [`${LEDGER_FILE}-wal`, 'cache.db'].some((name) => existsSync(path.join(stateDir, name)))
+  return [`${LEDGER_FILE}-wal`, `${LEDGER_FILE}-synced`, 'cache.db'].some((name) =>
+    existsSync(path.join(stateDir, name)),
+  )
 }
 
 /** Begins it: from now on every start goes on with it until it is healed. */

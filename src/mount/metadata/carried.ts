@@ -39,6 +39,16 @@ export interface CarryPlan {
 /** Under this key the new ledger remembers what it took over, so that it is done once, and told also when the process died before it had told. */
 export const CARRIED_KEY = 'carried-over'
 
+/** A release that remembered nothing but the mark was cut short behind it. */
+const UNCOUNTED: CarriedOver = {
+  operations: 0,
+  bytes: 0,
+  lostOperations: null,
+  lostBytes: 0,
+  lostFiles: [],
+  lostFileCount: 0,
+}
+
 export function encodeCarried(mark: string, carried: CarriedOver): Buffer {
   return Buffer.from(JSON.stringify({ mark, carried }))
 }
@@ -46,6 +56,8 @@ export function encodeCarried(mark: string, carried: CarriedOver): Buffer {
 /** null: nothing was taken over from the ledger of this mark. */
 export function decodeCarried(bytes: Buffer | null, mark: string): CarriedOver | null {
   if (bytes === null) return null
-  const saved = JSON.parse(bytes.toString('utf8')) as { mark: string; carried: CarriedOver }
+  const text = bytes.toString('utf8')
+  if (text === mark) return UNCOUNTED
+  const saved = JSON.parse(text) as { mark: string; carried: CarriedOver }
   return saved.mark === mark ? saved.carried : null
 }

@@ -69,6 +69,12 @@ t.test('an unknown option is an error of usage, whatever the verb', async (t) =>
   }
 })
 
+t.test('a wait that no timer can hold is refused, and does not end at once', async (t) => {
+  const { exitCode, err } = await typed('sync', '--timeout', '2147484')
+  t.equal(exitCode, 2)
+  t.match(err, /--timeout is a whole number from 1 to 2147483/)
+})
+
 t.test('as a program: help comes at once, exit codes reach the shell, a reader that leaves is no error', async (t) => {
   const shell = (command: string) => spawnSync('sh', ['-c', command], { encoding: 'utf8', timeout: 20_000 })
   const startedMs = performance.now()
