@@ -3,7 +3,7 @@
  * network with the keys of this device, and what only this device had is carried over as far as it can be read.
  *
  * Nothing is set aside before the bridge has answered: until then a ledger that still opens is mounted read-only. What is
- * said here may end in a log: it counts files and never names them; `shardrive fsck` does.
+ * said of it: healing-lines.ts.
  */
 import path from 'node:path'
 import type { Clock } from '../base/clock.js'
@@ -21,7 +21,7 @@ import {
   suspicionOf,
   unhealed,
 } from '../mount/account/set-aside.js'
-import { CARRIED_KEY, type CarriedOver, type CarriedPins, decodeCarried } from '../mount/metadata/carried.js'
+import { CARRIED_KEY, decodeCarried } from '../mount/metadata/carried.js'
 import type { LedgerClient } from '../mount/metadata/client.js'
 import type { OldFacts } from '../mount/metadata/old-ledger.js'
 import { claimedFrames, type Sweep, startSweep } from '../mount/metadata/sweep.js'
@@ -31,7 +31,7 @@ import { loadChainState } from '../mount/sync/drive-chain.js'
 import type { DriveIdentity } from './drive-identity.js'
 import type { DriveNetwork } from './drive-network.js'
 import type { DriveStorage } from './drive-storage.js'
-import { formatBytes } from './numbers.js'
+import { countsOf, type HealOutcome, healingLines } from './healing-lines.js'
 
 export interface HealingParts {
   identity: DriveIdentity
@@ -41,15 +41,6 @@ export interface HealingParts {
   log: Log
   say(line: string): void
 }
-
-/** What became of what was only here. */
-export type HealOutcome =
-  | { kind: 'nothing' }
-  | { kind: 'carried'; carried: CarriedOver }
-  /** Nothing of the old database can be read; it may have held something. */
-  | { kind: 'unreadable' }
-  /** It can be read, and does not go on from where the chain is. */
-  | { kind: 'kept'; why: string; operations: number | null; bytes: number; isRolledBack: boolean }
 
 export interface SoundStorage {
   storage: DriveStorage
@@ -207,7 +198,7 @@ export async function finishHealing(
       : { kind: 'carried', carried }
   const pins = await ledger.care.carryPins(file)
   await ledger.sync()
-  const lines = [...linesOf(outcome, aside), ...pinLines(pins)]
+  const lines = healingLines(outcome, pins, aside)
   const files = outcome.kind === 'carried' ? [...outcome.carried.lostFiles] : []
   markHealed(aside, { lines, files })
   log.warn({ folder: aside.folder, ...countsOf(outcome), pins }, 'the drive was built again from the network')
@@ -249,50 +240,4 @@ async function* recordsOf(ledger: LedgerClient): AsyncGenerator<SavedRecord> {
     if (last === undefined) return
     next = last.sequence + 1
   }
-}
-
-/** For the log: no names. */
-function countsOf(outcome: HealOutcome): object {
-  if (outcome.kind !== 'carried') return outcome
-  const { lostFiles: _named, ...counts } = outcome.carried
-  return { kind: outcome.kind, ...counts }
-}
-
-function pinLines({ lost }: CarriedPins): string[] {
-  if (lost === null) return ['what was pinned is not known any more, or not all of it: shardrive pin sets it again']
-  return lost === 0 ? [] : [`what ${lost} pins were for is not known any more: shardrive pin sets them again`]
-}
-
-function linesOf(outcome: HealOutcome, { folder }: Pick<SetAside, 'folder'>): string[] {
-  const keep = `the damaged database is kept in ${folder}`
-  if (outcome.kind === 'nothing') return ['the drive is healed: everything in it was stored on the network']
-  if (outcome.kind === 'unreadable') {
-    return [`the drive shows what was stored on the network; of what was only here nothing can be read: ${keep}`]
-  }
-  if (outcome.kind === 'kept') {
-    const { operations, why } = outcome
-    const bytes = formatBytes(outcome.bytes)
-    const what =
-      operations === null
-        ? `What was only here (${bytes} are known of) was not taken over`
-        : `${operations} changes with ${bytes} were only here, as far as that database knows, and were not taken over`
-    return [`the drive shows what is stored on the network. ${what} (${why}): ${keep}`]
-  }
-  const { operations, bytes, lostBytes, lostFileCount, lostOperations } = outcome.carried
-  if (operations === 0 && lostOperations === null) {
-    return [`the drive is healed from the network; whether it had changes that were only here cannot be told: ${keep}`]
-  }
-  const lines = [
-    `the drive is healed: ${operations} changes with ${formatBytes(bytes)} that were only here were carried over`,
-  ]
-  if (lostFileCount > 0) {
-    lines.push(
-      `${formatBytes(lostBytes)} of ${lostFileCount} files cannot be read any more: shardrive fsck names them; ${keep}`,
-    )
-  }
-  if (lostOperations === null || lostOperations > 0) {
-    const many = lostOperations === null ? 'perhaps some changes' : `${lostOperations} changes`
-    lines.push(`${many} behind them cannot be read any more: ${keep}`)
-  }
-  return lines
 }
