@@ -14,6 +14,7 @@ import type { MountedDoor } from '../mount/fuse/door.js'
 import { Pins } from '../mount/pins/pins.js'
 import type { Vfs } from '../mount/vfs/vfs.js'
 import { lockFolder } from '../sqlite/lock.js'
+import { stopWithRoom } from './drive-end.js'
 import { type DriveFileSystem, openFileSystem } from './drive-files.js'
 import { finishHealing, openSoundStorage, watchSweep } from './drive-healing.js'
 import { type DriveIdentity, openIdentity } from './drive-identity.js'
@@ -67,9 +68,6 @@ export interface Drive {
 const ONLINE_PATIENCE_MS = 8_000
 /** At the end: what is not stored yet gets so long; the rest is stored by the next mount. */
 const DRAIN_MS = 5_000
-/** A disk that is full at the end: as long as a service may take to stop, less what else that takes. */
-const ROOM_PATIENCE_MS = 40_000
-const ROOM_RETRY_MS = 500
 /** A first mount on a new device reads the drive's whole chain. */
 const REBUILD_MS = 3_600_000
 const LINE_EVERY_MS = 2_000
@@ -191,25 +189,6 @@ async function drain(vfs: Vfs, storage: DriveStorage, sync: DriveSync, parts: Dr
   }
   const { openBytes, pendingBytes } = storage.ledger.progress()
   return openBytes + pendingBytes
-}
-
-/** On a full disk the last second of changes is in memory only: it is not given up while there is hope for room. */
-async function stopWithRoom(vfs: Vfs, { clock, log }: DriveParts): Promise<void> {
-  const untilMs = clock.monotonicMs() + ROOM_PATIENCE_MS
-  for (let isFirst = true; ; isFirst = false) {
-    try {
-      await vfs.stop()
-      return
-    } catch (error) {
-      if (!isCode(error, 'no-space') || clock.monotonicMs() >= untilMs) throw error
-      if (isFirst)
-        log.error(
-          { err: error },
-          'the disk is full: the last changes are only in memory, and the drive ends when there is room',
-        )
-      await clock.sleep(ROOM_RETRY_MS)
-    }
-  }
 }
 
 async function storeEverything(storage: DriveStorage, sync: DriveSync, signal: AbortSignal): Promise<void> {
