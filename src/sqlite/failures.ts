@@ -1,6 +1,6 @@
 /** The one place that knows SQLite's result codes: what can be expected of a disk becomes an AppError, the rest passes. */
 import { rmSync } from 'node:fs'
-import { AppError, type AppErrorOptions } from '../base/errors.js'
+import { AppError, type AppErrorOptions, isCode } from '../base/errors.js'
 import { writeWhole } from '../base/folders.js'
 import { saysFull } from '../base/system-code.js'
 import type { Database } from './driver.js'
@@ -55,6 +55,13 @@ export function databaseFailure(error: unknown, file: string): unknown {
   if (!PERHAPS_FULL.test(code) || !isFull(`${file}.probe`)) return failure
   const [, { code: full, message, ...options }] = FAILURES[0] as (typeof FAILURES)[number]
   return new AppError(full, `${message}, or the quota is used up (${code})`, { ...options, cause: error })
+}
+
+/** There was no room for a write, and nothing else happened: no fsync failed, which the system would tell only once. */
+export function isUnwritten(error: unknown): boolean {
+  if (!isCode(error, 'no-space')) return false
+  const { code } = ((error as AppError).cause ?? {}) as { code?: string }
+  return code === 'SQLITE_FULL' || code === 'SQLITE_IOERR_WRITE'
 }
 
 function isFull(probe: string): boolean {

@@ -9,8 +9,8 @@ import { assert } from '../../base/assert.js'
 import { AppError, isCode } from '../../base/errors.js'
 import { failpoint } from '../../base/failpoint.js'
 import type { Database, Statement } from '../../sqlite/driver.js'
-import { databaseFailure } from '../../sqlite/failures.js'
-import { flushToDisk, openDatabase } from '../../sqlite/open.js'
+import { databaseFailure, isUnwritten } from '../../sqlite/failures.js'
+import { flushLogToDisk, flushToDisk, openDatabase } from '../../sqlite/open.js'
 import { LEDGER_KIND, LEDGER_MIGRATIONS } from './schema.js'
 import { decodeSyncs, encodeSyncs, SYNCS_KEY, SyncCount } from './sync-count.js'
 
@@ -158,14 +158,24 @@ export class LedgerDatabase {
     this.commit()
     if (!this.unsynced) return
     failpoint('mount.sync.begun')
-    this.twice(
-      // A number that stays would write nothing, and so sync nothing.
-      () => flushToDisk(this.db, this.isBehind ? undefined : () => this.countSync()),
-      () => {},
-    )
-    this.syncs.synced()
+    this.flushCommitted()
     this.unsynced = false
     failpoint('mount.sync.done')
+  }
+
+  private flushCommitted(): void {
+    try {
+      this.twice(
+        // A number that stays would write nothing, and so sync nothing.
+        () => flushToDisk(this.db, this.isBehind ? undefined : () => this.countSync()),
+        () => {},
+      )
+      this.syncs.synced()
+    } catch (error) {
+      // Everything is in the log: nobody loses, or waits for, what is only not counted.
+      if (!isUnwritten(error)) throw error
+      flushLogToDisk(this.db)
+    }
   }
 
   private countSync(): void {

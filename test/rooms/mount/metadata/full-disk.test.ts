@@ -1,3 +1,4 @@
+import fs from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { SecretBytes } from '../../../../src/crypto/secret.js'
@@ -6,7 +7,8 @@ import * as mutations from '../../../../src/mount/metadata/mutations.js'
 import * as io from '../../../../src/mount/metadata/mutations-io.js'
 import { LedgerService } from '../../../../src/mount/metadata/service.js'
 import { openTables } from '../../../../src/mount/metadata/tables.js'
-import { now, ROOT, rampBytes, scratch } from './support.js'
+import { mountSmallDisk, noSmallDisks } from '../../../support/small-disk.js'
+import { key, now, open, ROOT, rampBytes, scratch } from './support.js'
 
 /** A ledger on this thread, on a disk that can be made full: SQLite refuses pages beyond a count as it does for ENOSPC. */
 function serviceOf(t: Parameters<typeof scratch>[0], reasons: (string | null)[]) {
@@ -91,4 +93,44 @@ t.test('a step that fails half-way leaves what came before it', async (t) => {
   t.ok(make('b') > a)
   t.same(check(tables), [])
   await service.close()
+})
+
+const WAL_AND_MORE_BYTES = 64 * 1_048_576
+
+t.test('S-15 what is in the log is made durable on a disk without a free byte', { skip: noSmallDisks() }, async (t) => {
+  const folder = scratch(t)
+  mountSmallDisk(t, folder, WAL_AND_MORE_BYTES)
+  const file = path.join(folder, 'ledger.db')
+  const random = (size: number) => Buffer.alloc(size, 1)
+  const tables = openTables({ file, key: key(), random, nowMs: Date.now })
+  const service = new LedgerService(tables, () => {})
+  const make = (name: string) =>
+    service.run('change', (tables) => {
+      const parts = { parent: ROOT, name: Buffer.from(name), mode: 0o100644, uid: 0, gid: 0, time: now() }
+      return mutations.make(tables, parts).inodes[0]?.ino ?? 0
+    })
+  const write = (ino: number) =>
+    service.run('acknowledged', (tables) => {
+      const parts = { ino, offset: 0, length: 900_000, time: now(), killSuidGid: false }
+      return io.write(tables, parts, rampBytes(ino, 900_000))
+    })
+  const ino = make('a')
+  service.sync()
+  write(ino)
+  tables.database.commit()
+  const filler = path.join(folder, 'filler')
+  t.throws(() => fs.writeFileSync(filler, Buffer.alloc(WAL_AND_MORE_BYTES)), { code: 'ENOSPC' })
+  t.throws(() => tables.database.checkpoint('RESTART'), 'the database file cannot grow either')
+  service.sync()
+  t.equal(service.readOnlyReason, null)
+  write(ino)
+  t.throws(() => service.sync(), { code: 'no-space' }, 'what is in memory only is not')
+  fs.rmSync(filler)
+  service.sync()
+  await service.close()
+  const again = await open(folder)
+  t.match(await again.attributes(ino), { size: 900_000 })
+  t.same(await again.check(), [])
+  t.notOk(await again.care.isBehind())
+  await again.close()
 })
