@@ -11,7 +11,7 @@ import path from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import { AppError } from '../base/errors.js'
 import { failpoint } from '../base/failpoint.js'
-import { makeFolder, syncFolder } from '../base/folders.js'
+import { explained, makeFolder, syncFolder } from '../base/folders.js'
 import { saysFull, systemCode } from '../base/system-code.js'
 import type { Database } from './driver.js'
 import { databaseFailure, guarded, guardedOn } from './failures.js'
@@ -98,14 +98,17 @@ export function flushToDisk(db: Database, write = () => rewriteKind(db)): void {
 
 /** The same without a byte more, where there is no room for one (`isUnwritten`): what is committed and not in the database file is in the log. */
 export function flushLogToDisk(db: Database): void {
-  const fd = fs.openSync(`${db.name}-wal`, 'r')
-  try {
-    fs.fsyncSync(fd)
-  } finally {
-    fs.closeSync(fd)
-  }
-  // SQLite syncs the name of its log with its first sync, which may not have been.
-  syncFolder(path.dirname(db.name))
+  const folder = path.dirname(db.name)
+  explained(folder, () => {
+    const fd = fs.openSync(`${db.name}-wal`, 'r')
+    try {
+      fs.fsyncSync(fd)
+    } finally {
+      fs.closeSync(fd)
+    }
+    // SQLite syncs the name of its log with its first sync, which may not have been.
+    syncFolder(folder)
+  })
 }
 
 function rewriteKind(db: Database): void {
