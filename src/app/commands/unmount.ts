@@ -17,7 +17,11 @@ export const command: Command<UnmountArguments> = {
   declare: (yargs: Argv) =>
     yargs
       .positional('mountpoint', { type: 'string', demandOption: true, describe: 'where the drive is mounted' })
-      .option('force', { type: 'boolean', default: false, describe: 'also when programs have files of it open' })
+      .option('force', {
+        type: 'boolean',
+        default: false,
+        describe: 'also when programs have files of it open, or a full disk has no room for the last changes',
+      })
       .example('shardrive unmount ~/drive', '') as unknown as Argv<UnmountArguments>,
   async run(args: Arguments<UnmountArguments>, terminal: Terminal) {
     const mountPoint = await placeOf(args.mountpoint)
