@@ -180,9 +180,13 @@ export class DriveNetwork {
   }
 
   async stop(): Promise<void> {
-    await this.peers.stop()
-    await this.socket.stop()
-    this.client.stop()
+    try {
+      await this.peers.stop()
+      await this.socket.stop()
+    } finally {
+      // Whatever has failed: nothing is signed any more, and the key may be wiped.
+      this.client.stop()
+    }
   }
 }
 

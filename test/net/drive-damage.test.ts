@@ -5,7 +5,7 @@ import t from 'tap'
 import { codeOf } from '../../src/base/errors.js'
 import { damagedDrive, healAfter, pinnedFiles, putBack, sameTree } from '../support/damage-scenario.js'
 import { Dice, testSeed } from '../support/dice.js'
-import { DATABASE_GONE, FILE_DAMAGES, LOG_DAMAGES, spoiltPages } from '../support/ledger-damage.js'
+import { COUNT_OF_ANOTHER, DATABASE_GONE, FILE_DAMAGES, LOG_DAMAGES, spoiltPages } from '../support/ledger-damage.js'
 
 t.setTimeout(200_000)
 const seed = testSeed()
@@ -20,6 +20,7 @@ t.test(`S-20 a damaged ledger heals, and what was only here is carried over (SEE
     ...[FILE_DAMAGES[0], FILE_DAMAGES[3], FILE_DAMAGES[6], dice.pick(spoiltPages(closed, dice))],
     ...LOG_DAMAGES,
     DATABASE_GONE,
+    COUNT_OF_ANOTHER,
   ]
   for (const [at, damage] of some.entries()) {
     if (damage !== undefined) t.same(await healAfter(drive, at < 4 ? closed : killed, damage, dice), [], damage[0])

@@ -9,7 +9,7 @@ import { ROOT_INO } from '../../src/mount/metadata/inodes.js'
 import type { BoxDevice } from './box-device.js'
 import type { Dice } from './dice.js'
 import { DriveNet } from './drive-net.js'
-import type { Damage } from './ledger-damage.js'
+import { COUNT_OF_ANOTHER, type Damage } from './ledger-damage.js'
 import { rampBytes } from './ramp.js'
 
 export interface DamagedDrive {
@@ -105,7 +105,8 @@ export async function healAfter(
   })
   const wrong = wrongs(found, drive, device.said)
   wrong.push(...wrongPins(await pinnedFiles(device), drive, device.said))
-  if (from === closed && /magic|first page is zeros/.test(name)) wrong.push(...sameTree(found, drive.whole))
+  const isWhole = name === COUNT_OF_ANOTHER[0] || (from === closed && /magic|first page is zeros/.test(name))
+  if (isWhole) wrong.push(...sameTree(found, drive.whole))
   await device.drop()
   return wrong
 }

@@ -2,6 +2,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { PAGE_BYTES } from '../../src/mount/metadata/database.js'
+import { encodeSyncs, syncCountFile } from '../../src/mount/metadata/sync-count.js'
 import type { Dice } from './dice.js'
 import { noiseBytes } from './noise.js'
 
@@ -96,3 +97,12 @@ export const LOG_DAMAGES: readonly Damage[] = [
 ]
 
 export const DATABASE_GONE: Damage = ['the database is gone, its log is not', (state) => fs.rmSync(ledgerOf(state))]
+
+/** A program that does not count has put this ledger in the place of one that was counted: nothing of it is missing. */
+export const COUNT_OF_ANOTHER: Damage = [
+  'the count of another ledger',
+  (state) => {
+    const count = encodeSyncs(1_000_000)
+    fs.writeFileSync(syncCountFile(ledgerOf(state)), Buffer.concat([count, count.map((byte) => byte ^ 0xff)]))
+  },
+]
