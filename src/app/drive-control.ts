@@ -2,6 +2,7 @@
 import { AppError, isCode } from '../base/errors.js'
 import type { ControlCall, ControlMethods } from '../mount/control/server.js'
 import type { Pins } from '../mount/pins/pins.js'
+import { ROOM_PATIENCE_MS } from './drive-end.js'
 import { checkDrive, type FsckReport } from './drive-fsck.js'
 import { pinMethods } from './drive-pins.js'
 import type { DriveStatus, StatusParts } from './drive-status.js'
@@ -63,7 +64,7 @@ async function expectSafe({ storage, stateDir }: ControlParts): Promise<void> {
     throw new AppError('no-space', `the disk of ${stateDir} is full, and the last changes are only in memory`, {
       cause: error,
       retry: 'later',
-      hint: 'free some disk space there, then unmount; --force waits 40 s for that and gives them up then',
+      hint: `free some disk space there, then unmount; --force waits ${ROOM_PATIENCE_MS / 1_000} s for that and gives them up then`,
     })
   }
 }

@@ -4,7 +4,7 @@ import { AppError, isCode } from '../base/errors.js'
 import type { Log } from '../base/log.js'
 
 /** As long as a service may take to stop, less what else that takes. */
-const ROOM_PATIENCE_MS = 40_000
+export const ROOM_PATIENCE_MS = 40_000
 const ROOM_RETRY_MS = 500
 
 /** Calls stop() again until there is room; `no-space` when there was none in time, and what else stop() throws. */
