@@ -12,6 +12,7 @@ import type { Log } from '../base/log.js'
 import { type DeviceId, deviceId } from '../model/ids.js'
 import {
   clearSuspicion,
+  dropHalfBuilt,
   isLedgerGone,
   LEDGER_FILE,
   markHealed,
@@ -56,7 +57,7 @@ const BRIDGE_PATIENCE_MS = 15_000
 export async function openSoundStorage(parts: HealingParts, open: () => Promise<DriveStorage>): Promise<SoundStorage> {
   const { stateDir, clock, log, say } = parts
   const begun = unhealed(stateDir)
-  if (begun !== null) return { storage: await open(), aside: begun, sweep: null }
+  if (begun !== null) return { storage: await openHalfBuilt(parts, open), aside: begun, sweep: null }
   const { storage, sweep, damage } = await openAndLook(parts, open)
   if (damage === null && storage !== null) return { storage, aside: null, sweep }
   await sweep?.end()
@@ -78,6 +79,23 @@ export async function openSoundStorage(parts: HealingParts, open: () => Promise<
   say(`the local database is damaged: ${aside.reason}`)
   say(`it is kept in ${aside.folder}; the drive is built again from the network with the keys of this device`)
   return { storage: await open(), aside, sweep: null }
+}
+
+/** Damaged too, it is built anew: else every start would end there. */
+async function openHalfBuilt(
+  { stateDir, log }: HealingParts,
+  open: () => Promise<DriveStorage>,
+): Promise<DriveStorage> {
+  try {
+    const storage = await open()
+    if (!(await storage.ledger.care.isBehind())) return storage
+    await storage.close()
+  } catch (error) {
+    if (!isCode(error, 'database-damaged')) throw error
+  }
+  log.error('what the healing of the local database had built is damaged too, and is built anew')
+  dropHalfBuilt(stateDir)
+  return open()
 }
 
 /** One whose log held all of it opens, and is empty. */

@@ -3,9 +3,11 @@ import fs from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { codeOf } from '../../src/base/errors.js'
+import { setLedgerAside } from '../../src/mount/account/set-aside.js'
 import { damagedDrive, healAfter, pinnedFiles, putBack, sameTree } from '../support/damage-scenario.js'
 import { Dice, testSeed } from '../support/dice.js'
 import { COUNT_OF_ANOTHER, DATABASE_GONE, FILE_DAMAGES, LOG_DAMAGES, spoiltPages } from '../support/ledger-damage.js'
+import { noiseBytes } from '../support/noise.js'
 
 t.setTimeout(200_000)
 const seed = testSeed()
@@ -65,6 +67,23 @@ t.test(`S-20 a damaged ledger heals, and what was only here is carried over (SEE
       await device.drop()
     },
   )
+
+  await t.test('what a healing had built when it was cut short may be damaged too', async (t) => {
+    const [, spoilCount] = COUNT_OF_ANOTHER
+    const again = [(dir: string) => fs.writeFileSync(path.join(dir, 'ledger.db'), noiseBytes(1, 90_000)), spoilCount]
+    for (const damage of again) {
+      putBack(device, closed)
+      setLedgerAside(device.dir, 'a page is spoilt', 1_800_000_000_000)
+      damage(device.dir, dice)
+      await device.open({ readOnly: true })
+      t.same(sameTree(await device.hand.tree(), whole), [])
+      await device.drop()
+      device.said.length = 0
+      await device.open({ readOnly: true })
+      t.same(device.said, [], 'and is healed once')
+      await device.drop()
+    }
+  })
 
   await t.test('S-36 what is pinned stays so, also what was only here', async (t) => {
     putBack(device, closed)

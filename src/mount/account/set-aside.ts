@@ -132,6 +132,11 @@ export function unhealed(stateDir: string): SetAside | null {
   return null
 }
 
+/** What a healing that is not done has built: nobody has written to it yet, and all of it comes from the network and from what was set aside. */
+export function dropHalfBuilt(stateDir: string): void {
+  for (const name of LEDGER_FILES) rmSync(path.join(stateDir, name), { force: true })
+}
+
 export function markHealed({ folder }: SetAside, outcome: HealReport): void {
   const about = readAbout(folder)
   if (about !== null) explained(folder, () => writeAbout(folder, { ...about, stage: 'healed', outcome }))
