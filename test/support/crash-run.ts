@@ -59,8 +59,8 @@ const LIVES_KEPT = 1
 const TWO_AT_ONCE = new Set(['small', 'appends'])
 /** A busy machine takes its time to end a process. */
 const DYING_MS = 5_000
-/** What is idle looks after itself every ten seconds. */
-const IDLE_MS = 15_000
+/** What is idle looks after itself every ten seconds; on a busy machine it comes late. */
+const IDLE_MS = 25_000
 const GONE = /ENOTCONN|ECONNABORTED|EIO|ENODEV|ended before it answered/
 
 export class CrashRun {
