@@ -25,7 +25,8 @@ export async function untilGone(pid: number): Promise<void> {
 export async function endDriveOf(stateDir: string): Promise<void> {
   const isOurs = ({ state }: { state: string }) => state === path.resolve(stateDir)
   const running = (await listRunningDrives()).find(isOurs)
-  if (running !== undefined) {
+  // No number, no process: to signal 0 is to signal ourselves.
+  if (running !== undefined && running.pid > 0 && !isGone(running.pid)) {
     process.kill(running.pid, 'SIGTERM')
     await untilGone(running.pid)
   }

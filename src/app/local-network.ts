@@ -62,8 +62,11 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
     stopping = true
     // The drive first: what it holds may still find its hosts. One that died may have been brought back by hand.
     await mount?.stop()
-    if (mount !== null) await endDriveOf(state)
-    for (const child of [...children].reverse()) await child.stop()
+    try {
+      if (mount !== null) await endDriveOf(state)
+    } finally {
+      for (const child of [...children].reverse()) await child.stop()
+    }
     if (madeMountPoint) removeEmpty(madeMountPoint)
   }
   let madeMountPoint: string | null = null
